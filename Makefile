@@ -1,0 +1,38 @@
+PYTHON ?= python3
+SUITE ?= quick
+RUN := .venv/bin/python -m
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup benchmark smoke test check format
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## make .venv from the lock
+
+$(READY): requirements.txt pyproject.toml
+	rm -f $@
+	$(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+benchmark: $(READY)  ## set up, prepare the data, run the suite (SUITE=quick), report
+	$(RUN) flows.cli run --suite $(SUITE)
+
+smoke: $(READY)  ## the whole pipeline on synthetic data, in seconds
+	$(RUN) flows.cli run --suite smoke
+
+test: $(READY)  ## the fast tests
+	$(RUN) pytest -q
+
+check: $(READY)  ## lint, format, types, import layers; changes nothing
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	.venv/bin/lint-imports
+
+format: $(READY)  ## put the code in order
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .

@@ -1,0 +1,44 @@
+"""python -m den CELL.json: one cell, with no orchestration at all."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from den.config import SettingsError, read
+from den.ledger import LedgerError, Places
+from den.runs import Busy, Cell, execute, record_path
+from den.streams.prepared import DataError
+from den.training import Diverged
+
+
+def main() -> int:
+    """Run the cell of the command line; return 0, 1 where it failed, 2 where it was refused."""
+    options = _options()
+    torch.set_num_threads(1)
+    places = Places(options.data, options.results, options.work)
+    try:
+        cell = read(Cell, json.loads(options.cell.read_text(encoding="utf-8")), str(options.cell))
+        execute(cell, places, announce=lambda title: print(title, file=sys.stderr))
+    except (SettingsError, DataError, LedgerError, Busy, OSError, json.JSONDecodeError) as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    except Diverged as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    print(record_path(cell, places))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m den", description="Run one cell; prints where its record lies.")
+    parser.add_argument("cell", type=Path, help="JSON file: stream, method, seed, and what differs from the defaults")
+    for name, default in vars(Places()).items():
+        parser.add_argument(f"--{name}", type=Path, default=default, help=f"default: {default}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

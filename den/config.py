@@ -1,0 +1,71 @@
+"""The base of all parameters: closed, frozen, checked at the door."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, of the wrong type or impossible; the message names its key."""
+
+
+class Params(BaseModel):
+    """Parameters that refuse unknown keys, wrong types and impossible values, and never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Training(Params):
+    """How one stage is trained: the optimiser and how long."""
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    schedule: Literal["constant", "linear"] = "linear"
+    "linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one."
+    batch_size: PositiveInt = 256
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+    @model_validator(mode="after")
+    def one_length(self) -> Self:
+        """Refuse a stage with no length, or with two."""
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps, and set the other to null")
+        return self
+
+
+class Network(Params):
+    """The base network: hidden widths, heads and initialisation."""
+
+    widths: tuple[PositiveInt, ...] = Field((312, 128), min_length=1)
+    heads: Literal["per_task", "one"] = "per_task"
+    init: Literal["glorot", "he"] = "glorot"
+
+
+Kind = TypeVar("Kind", bound=Params)
+
+
+def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
+    """Return `values` as checked parameters of `kind`.
+
+    Raises SettingsError naming every wrong key below `path` and what is allowed there.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(dict(values)))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(kind, path, one) for one in error.errors())) from None
+    except TypeError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _explain(kind: type[Params], path: str, error: Any) -> str:
+    key = ".".join(str(part) for part in (path, *error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed here: {', '.join(sorted(kind.model_fields)) or 'none'}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    hint = "; YAML reads 1e-5 as text, write 1.0e-5" if isinstance(error["input"], str) else ""
+    return f"{key}: {error['msg']}, not {error['input']!r}{hint}"

@@ -1,0 +1,53 @@
+"""The ledger: one small JSON record for every finished cell, the source of truth."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+Record = dict[str, Any]
+
+
+class LedgerError(RuntimeError):
+    """A record cannot be read; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where prepared streams, records, and checkpoints and logs lie."""
+
+    data: Path = Path("data/streams")
+    results: Path = Path("results")
+    work: Path = Path(".den")
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record, whole or not at all; numbers that are none become null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def read_record(path: Path) -> Record:
+    """Return a record. Raises LedgerError for a file that is not one."""
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+        if record["version"] == VERSION:
+            return record
+        reason = f"it has version {record['version']}, this code reads {VERSION}"
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"it is damaged ({error!r})"
+    raise LedgerError(f"{path}: {reason}; restore it from git, or delete it to run the cell again")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

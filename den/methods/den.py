@@ -1,0 +1,233 @@
+"""Dynamically Expandable Networks (Yoon et al., ICLR 2018), as the paper's Algorithms 1 to 4 have it.
+
+Equation and algorithm numbers are the paper's; where it is silent, docs/algorithm.md says what was decided and why.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar, Self
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Generator, Tensor
+
+from den import config
+from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
+from den.methods.finetune import report
+from den.networks.expandable import Expandable, drop_unused
+from den.networks.layers import Chain, Layer, stack, to
+from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, drift
+from den.tasks import Split, Task
+from den.training import Fit, blocks, fit, mean_loss
+
+
+class Params(config.Params):
+    """Parameters of DEN; the Greek letters are the paper's."""
+
+    sparsity: NonNegativeFloat = 0.01
+    "mu of Eqs. 2 and 5: L1 on weights."
+    head_sparsity: NonNegativeFloat = 0.1
+    "mu of Eq. 3: L1 on the new task's head."
+    weight_decay: NonNegativeFloat = 1e-4
+    "mu of Eq. 4, and on the copies and newcomers of Eq. 6: squared L2 on weights."
+    group_sparsity: NonNegativeFloat = 0.1
+    "gamma of Eq. 5: group lasso on what each new unit reads."
+    drift: NonNegativeFloat = 0.01
+    "lambda of Eq. 6: squared distance from the network of the task before."
+    loss_threshold: float = 0.0
+    "tau: expand if the task's mean training loss is above it."
+    drift_threshold: NonNegativeFloat = 0.5
+    "sigma: split every old unit that moved further."
+    units_per_expansion: PositiveInt = 10
+    "k: new units a hidden layer."
+
+
+class Den(Method):
+    """Retrain what the task needs, grow where that is not enough, split what would forget."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+
+    def __init__(self, params: Params, problem: Problem, network: Expandable) -> None:
+        self.params, self.problem, self.network = params, problem, network
+        self.head = network.hidden[-1]
+        self.before: list[Layer] = []
+        self.loss = 0.0
+
+    @classmethod
+    def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
+        if problem.network.heads == "one":
+            raise config.SettingsError("network.heads: DEN needs per_task heads, not one")
+        return cls(
+            params, problem, Expandable(to(stack(problem.sizes, problem.network.init, generator), problem.device))
+        )
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        """Algorithm 1."""
+        if task.id == 0:
+            yield Stage("train", self.first_task)
+            return
+        yield Stage("selective retraining", self.selective_retraining)
+        if self.loss > self.params.loss_threshold:
+            yield Stage("dynamic expansion", self.dynamic_expansion)
+        yield Stage("split and duplication", self.split_and_duplication)
+
+    def first_task(self, task: Task, generator: Generator) -> Measures:
+        """Eq. 2: a sparse network."""
+        self.head = self.new_head(task, generator)
+        whole = self.network.whole(self.head)
+        fitted = self.fit(whole, task.train, generator, L1(weights(whole), self.params.sparsity))
+        self.network.stamp(self.head)
+        return report(fitted)
+
+    def selective_retraining(self, task: Task, generator: Generator) -> Measures:
+        """Algorithm 2."""
+        self.before = [layer.copy() for layer in self.network.hidden]
+        sparse = self.sparse_head(task, generator)  # Eq. 3
+        selected = select(self.network.hidden, sparse.head)
+        part = self.network.subnetwork(selected, sparse.head)
+        fitted = self.fit(part, task.train.features(selected[0]), generator, self.decay(part))  # Eq. 4
+        self.network.put_back(selected, part)
+        self.head = widen(part.head, selected[-1], self.network.widths[-1])
+        self.loss = mean_loss(self.network.whole(self.head), task.train)
+        units = [Measure("selected units", len(chosen), layer) for layer, chosen in enumerate(selected)]
+        return [*report(fitted), *units, Measure("training loss", self.loss)]
+
+    def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
+        """Algorithm 3."""
+        grown = self.network.extension(self.head, self.params.units_per_expansion, self.problem.network.init, generator)
+        incoming = [layer.incoming for layer in grown.hidden]
+        new = [*incoming, *(layer.across for layer in grown.layers)]
+        sparse = L1(new, self.params.sparsity), GroupLasso(incoming, self.params.group_sparsity)
+        fitted = self.fit(grown, task.train, generator, *sparse)  # Eq. 5
+        useful = drop_unused(grown)
+        self.head = self.network.grow(useful)
+        kept = [
+            Measure("kept units", len(layer.incoming), number) for number, layer in enumerate(useful.hidden, start=1)
+        ]
+        return [*report(fitted), *kept]
+
+    def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
+        """Algorithm 4; closes the task."""
+        first = self.fit(self.network.whole(self.head), task.train, generator, *self.stay())  # Eq. 6
+        moved = [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
+        split = [(rho > self.params.drift_threshold).nonzero().squeeze(1) for rho in moved]
+        shift = self.duplicate(split, task)
+        again = self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))  # Eq. 6
+        self.network.stamp(self.head)
+        counts = [Measure("split units", len(units), layer) for layer, units in enumerate(split, start=1)]
+        drifts = [Measure("drift", rho.max().item(), layer) for layer, rho in enumerate(moved, start=1)]
+        return [*report(first, again), *counts, *drifts, Measure("answer shift", shift)]
+
+    def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
+        """Return a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
+        features = self.features(task.train)
+        head = Layer(
+            torch.zeros_like(self.new_head(task, generator).weight), torch.zeros(task.outputs, device=features.y.device)
+        )
+        chain = Chain([], head)
+        self.fit(chain, features, generator, L1([head.weight], self.params.head_sparsity))
+        return chain
+
+    def duplicate(self, split: Sequence[Tensor], task: Task) -> float:
+        """Split units; return how far that moves the task's answers: root mean square, relative to the answers' own."""
+        chain = self.network.whole(self.head)
+        answers = torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
+        self.head = self.network.duplicate(split, self.before, self.head)
+        chain = self.network.whole(self.head)
+        moved = torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
+        return ((moved - answers).square().mean() / answers.square().mean()).sqrt().item()
+
+    def stay(self) -> list[Penalty]:
+        """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new ones."""
+        now = [tensor for layer in self.network.hidden for tensor in layer.parameters()]
+        before = [tensor for layer in self.before for tensor in layer.parameters()]
+        return [Drift(now, before, self.params.drift), self.decay(self.network.whole(self.head))]
+
+    def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
+        """Return what keeps restored units frozen, and unsplit ones within the threshold."""
+        layers = zip(self.network.hidden, self.before, split, strict=True)
+        return [
+            Within(
+                now.weight,
+                now.bias,
+                old.weight,
+                old.bias,
+                units,
+                now.weight[units].clone(),
+                self.params.drift_threshold,
+            )
+            for now, old, units in layers
+        ]
+
+    def decay(self, chain: Chain[Layer]) -> L2:
+        return L2(weights(chain), self.params.weight_decay)
+
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        return fit(chain, split, self.problem.training, generator, penalties)
+
+    def new_head(self, task: Task, generator: Generator) -> Layer:
+        sizes = (self.network.widths[-1], task.outputs)
+        return to(stack(sizes, self.problem.network.init, generator), self.problem.device)[0]
+
+    @torch.no_grad()
+    def features(self, split: Split) -> Split:
+        """Return the split as the last hidden layer sees it."""
+        chain = self.network.whole(self.network.heads[-1])
+        x = torch.cat([chain.features(split.inputs(rows)) for rows in blocks(len(split))])
+        return replace(split, x=x, mean=0.0, deviation=1.0)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, task_id: int) -> Tensor:
+        return self.network.slice(task_id)(x)
+
+    def measure(self) -> Measures:
+        heads, hidden = self.network.heads, self.network.hidden
+        slices = [self.network.slice(task) for task in range(len(heads))]
+        an_answer = sum(layer.weight.numel() for chain in slices for layer in chain.layers) / len(slices)
+        return sizes_and_costs(self.problem, hidden, heads, an_answer)
+
+    def state(self) -> State:
+        layers = {
+            "hidden": self.network.hidden,
+            "heads": self.network.heads,
+            "before": self.before,
+            "head": [self.head],
+        }
+        tensors = {name: tensor for prefix, kept in layers.items() for name, tensor in pack(prefix, kept).items()}
+        return State(tensors, {"loss": self.loss, "stamps": self.network.stamps})
+
+    def restore(self, state: State) -> None:
+        self.network = Expandable(unpack("hidden", state.tensors))
+        self.network.heads = unpack("heads", state.tensors)
+        self.network.stamps = [tuple(stamp) for stamp in state.values["stamps"]]
+        self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
+        self.loss = state.values["loss"]
+
+
+def select(hidden: Sequence[Layer], head: Layer) -> list[Tensor]:
+    """Return the units with a path of non-zero weights to the head, input features first (Algorithm 2, lines 2-5).
+
+    Breadth-first from the head downwards: a whole layer's units are reached at once.
+    """
+    reached = [head.weight.any(dim=0).nonzero().squeeze(1)]
+    for layer in reversed(hidden):
+        reached.insert(0, layer.weight[reached[0]].any(dim=0).nonzero().squeeze(1))
+    return reached
+
+
+def widen(head: Layer, selected: Tensor, inputs: int) -> Layer:
+    """Return the head of a sub-network over all `inputs`, zero where a unit was not selected."""
+    weight = torch.zeros(head.units, inputs, device=head.weight.device)
+    weight[:, selected] = head.weight
+    return Layer(weight, head.bias)
+
+
+def unit_drift(layer: Layer, before: Layer) -> Tensor:
+    """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
+    weight = layer.weight[: before.units, : before.inputs]
+    return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
+
+
+def weights(chain: Chain[Layer]) -> list[Tensor]:
+    """Return the chain's weights without its biases."""
+    return [layer.weight for layer in chain.layers]

@@ -1,0 +1,118 @@
+"""Joint: one network trained on all tasks so far at once, the data of old tasks kept; what sharing could reach."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from den import config
+from den.methods import finetune
+from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
+from den.methods.finetune import report
+from den.networks.dense import Dense
+from den.networks.layers import stack, to
+from den.penalties import L2
+from den.tasks import Split, Task
+from den.training import fit, length
+
+UNASKED = 2  # a target of neither 0 nor 1: the output belongs to another task
+
+
+class Params(finetune.Params):
+    """Parameters of joint training."""
+
+    every_task: bool = True
+    "Train from scratch on tasks 1..t for every t; false: for the last t only."
+    steps: int | None = None
+    "Training steps whatever the number of tasks; null for the stage's own length times the stream's tasks."
+
+
+@dataclass(frozen=True, eq=False)
+class AllHeads:
+    """A network that answers for every task at once: the heads' outputs side by side."""
+
+    network: Dense
+
+    def __call__(self, x: Tensor) -> Tensor:
+        features = self.network.chain(0).features(x)
+        return torch.cat([head(features) for head in self.network.heads], dim=1)
+
+    def parameters(self) -> list[Tensor]:
+        return [tensor for layer in (*self.network.hidden, *self.network.heads) for tensor in layer.parameters()]
+
+
+class Joint(Method):
+    """Train from scratch on the tasks so far, with the same number of steps whatever their number."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+
+    def __init__(self, params: Params, problem: Problem) -> None:
+        self.params, self.problem = params, problem
+        self.network = Dense([])
+        self.tasks: list[Task] = []
+
+    @classmethod
+    def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
+        return cls(params, problem)
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        self.tasks.append(task)
+        if self.params.every_task or len(self.tasks) == self.problem.tasks:
+            yield Stage("train", self.train)
+
+    def train(self, task: Task, generator: Generator) -> Measures:
+        """Train a new network on everything seen so far."""
+        hidden = stack(self.problem.sizes, self.problem.network.init, generator)
+        self.network = Dense(to(hidden, self.problem.device), one_head=self.problem.network.heads == "one")
+        for known in self.tasks:
+            self.network.add_head(known.outputs, self.problem.network.init, generator)
+        decay = L2([layer.weight for layer in (*self.network.hidden, *self.network.heads)], self.params.weight_decay)
+        together = join([known.train for known in self.tasks], self.network.one_head)
+        return report(fit(AllHeads(self.network), together, self.training(), generator, [decay], asked_cross_entropy))
+
+    def training(self) -> config.Training:
+        """Return the training settings with joint's own, constant number of steps."""
+        training = self.problem.training
+        steps = self.params.steps or length(training, len(self.tasks[0].train)) * self.problem.tasks
+        return training.model_copy(update={"steps": steps, "epochs": None})
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, task_id: int) -> Tensor | None:
+        return self.network.chain(task_id)(x) if self.network.heads else None
+
+    def measure(self) -> Measures:
+        heads, hidden = self.network.heads, self.network.hidden
+        if not heads:
+            return []
+        trunk = sum(layer.weight.numel() for layer in hidden)
+        return sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].weight.numel())
+
+    def state(self) -> State:
+        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}, {})
+
+    def restore(self, state: State) -> None:
+        self.network = Dense(unpack("hidden", state.tensors), one_head=self.problem.network.heads == "one")
+        self.network.heads = unpack("heads", state.tensors)
+
+
+def join(splits: list[Split], one_head: bool) -> Split:
+    """Return the splits as one, each row asked only for its own task's outputs."""
+    x = torch.cat([split.x for split in splits])
+    if one_head:
+        return replace(splits[0], x=x, y=torch.cat([split.y for split in splits]))
+    y = torch.full((len(x), sum(split.y.shape[1] for split in splits)), UNASKED, dtype=torch.uint8, device=x.device)
+    row = column = 0
+    for split in splits:
+        rows, columns = split.y.shape
+        y[row : row + rows, column : column + columns] = split.y
+        row, column = row + rows, column + columns
+    return replace(splits[0], x=x, y=y)
+
+
+def asked_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean one-versus-rest logistic loss over the outputs that were asked for."""
+    asked = (y != UNASKED).to(logits.dtype)
+    return binary_cross_entropy_with_logits(logits, y * asked, weight=asked, reduction="sum") / asked.sum()

@@ -1,0 +1,31 @@
+"""L2: fine-tuning held near the network of the task before (the paper's DNN-L2)."""
+
+from typing import ClassVar
+
+from pydantic import NonNegativeFloat
+
+from den import config
+from den.methods import finetune
+from den.methods.finetune import Finetune
+from den.penalties import Drift, Penalty
+from den.tasks import Task
+
+
+class Params(finetune.Params):
+    """Parameters of L2."""
+
+    strength: NonNegativeFloat = 0.01
+    "lambda of strength * ||W - W(t-1)||^2."
+
+
+class L2(Finetune):
+    """Penalise every shared parameter's move away from where the task before left it."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+    params: Params
+
+    def penalties(self, task: Task) -> list[Penalty]:
+        if task.id == 0:
+            return []
+        shared = self.network.shared()
+        return [Drift(shared, [tensor.clone() for tensor in shared], self.params.strength)]

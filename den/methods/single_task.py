@@ -1,0 +1,67 @@
+"""Single task: a network of its own for every task; nothing is shared, nothing forgotten."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+import torch
+from torch import Generator, Tensor
+
+from den import config
+from den.methods import finetune
+from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
+from den.methods.finetune import report
+from den.networks.layers import Chain, Layer, stack, to
+from den.penalties import L2
+from den.tasks import Task
+from den.training import fit
+
+
+class SingleTask(Method):
+    """Train a fresh network on each task. R[t, i] = R[i, i], and capacity is the number of tasks."""
+
+    accepts: ClassVar[type[config.Params]] = finetune.Params
+
+    def __init__(self, params: finetune.Params, problem: Problem) -> None:
+        self.params, self.problem = params, problem
+        self.networks: list[Chain[Layer]] = []
+
+    @classmethod
+    def build(cls, params: finetune.Params, problem: Problem, generator: Generator) -> Self:
+        return cls(params, problem)
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        yield Stage("train", self.train)
+
+    def train(self, task: Task, generator: Generator) -> Measures:
+        """Train a new network."""
+        layers = to(
+            stack((*self.problem.sizes, task.outputs), self.problem.network.init, generator), self.problem.device
+        )
+        self.networks.append(Chain(layers[:-1], layers[-1]))
+        decay = L2([layer.weight for layer in layers], self.params.weight_decay)
+        return report(fit(self.networks[-1], task.train, self.problem.training, generator, [decay]))
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, task_id: int) -> Tensor:
+        return self.networks[task_id](x)
+
+    def measure(self) -> Measures:
+        hidden = [layer for chain in self.networks for layer in chain.hidden]
+        heads = [chain.head for chain in self.networks]
+        an_answer = sum(layer.weight.numel() for layer in (*hidden, *heads)) / len(heads)
+        summed = [
+            m for m in sizes_and_costs(self.problem, hidden, heads, an_answer) if m.measure not in ("units", "capacity")
+        ]
+        units = [
+            Measure("units", width * len(heads), index)
+            for index, width in enumerate(self.problem.network.widths, start=1)
+        ]
+        return [*units, *summed, Measure("capacity", len(heads))]
+
+    def state(self) -> State:
+        return State(pack("layers", [layer for chain in self.networks for layer in chain.layers]), {})
+
+    def restore(self, state: State) -> None:
+        layers, depth = unpack("layers", state.tensors), len(self.problem.sizes)
+        chains = (layers[start : start + depth] for start in range(0, len(layers), depth))
+        self.networks = [Chain(chain[:-1], chain[-1]) for chain in chains]

@@ -1,0 +1,75 @@
+"""What a whole stream of tasks came to: pure functions of a score matrix R.
+
+R: (tasks, tasks); R[t, i] is the score on task i after learning task t, nan where it was not measured.
+A metric that needs a score that was not measured is nan.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+def averages(R: Matrix) -> Matrix:
+    """Return the average score over the tasks seen so far, after each task: mean_{i <= t} R[t, i].
+
+    Returns (tasks,).
+    Source: Yoon et al. 2018, Figure 3.
+    """
+    _check(R)
+    return np.array([R[t, : t + 1].mean() for t in range(len(R))])
+
+
+def average(R: Matrix) -> float:
+    """Return the average score over all T tasks after the last one: mean_i R[T-1, i].
+
+    Source: Lopez-Paz & Ranzato 2017, "average accuracy".
+    """
+    return float(averages(R)[-1])
+
+
+def backward_transfer(R: Matrix) -> float:
+    """Return how later learning moved the scores of earlier tasks: mean_{i < T-1} R[T-1, i] - R[i, i].
+
+    Negative when tasks are forgotten; nan for one task.
+    Source: Lopez-Paz & Ranzato 2017.
+    """
+    _check(R)
+    return _mean(R[-1, :-1] - R.diagonal()[:-1])
+
+
+def forgetting(R: Matrix) -> float:
+    """Return how far tasks fell below their best: mean_{i < T-1} max_{i <= t < T-1} R[t, i] - R[T-1, i].
+
+    Negative when the last task improved the earlier ones; nan for one task.
+    Source: Chaudhry et al. 2018; scores of a task not yet learned are left out of the maximum.
+    """
+    _check(R)
+    best = np.array([R[i:-1, i].max() for i in range(len(R) - 1)])
+    return _mean(best - R[-1, :-1])
+
+
+def plasticity(R: Matrix) -> float:
+    """Return how well each task is learned when it comes: mean_i R[i, i].
+
+    Source: Riemer et al. 2019, "learning accuracy".
+    """
+    _check(R)
+    return float(R.diagonal().mean())
+
+
+METRICS = {
+    "average": average,
+    "backward_transfer": backward_transfer,
+    "forgetting": forgetting,
+    "plasticity": plasticity,
+}
+
+
+def _mean(values: Matrix) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _check(R: Matrix) -> None:
+    if R.ndim != 2 or R.shape[0] != R.shape[1] or not len(R):
+        raise ValueError(f"a score matrix is (tasks, tasks) with at least one task, not {R.shape}")

@@ -1,0 +1,1 @@
+"""Networks and their surgery; training is elsewhere."""

@@ -1,0 +1,159 @@
+"""A network whose layers grow: surgery only, never training.
+
+Units are only ever appended, so the widths after a task are its stamp, and a slice of every layer in both directions
+is the network as that task knows it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import linear
+
+from den.networks.layers import Chain, Layer, fresh
+
+Stamp = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A layer of which only the newcomers learn: what new units read, and what old units read from new inputs."""
+
+    old: Layer
+    across: Tensor
+    incoming: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        old = linear(x[:, : self.old.inputs], self.old.weight, self.old.bias)
+        if self.across.shape[1]:
+            old = old + linear(x[:, self.old.inputs :], self.across)
+        return torch.cat([old, linear(x, self.incoming, self.bias)], dim=1)
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        return self.across, self.incoming, self.bias
+
+    def keep(self, units: Tensor, inputs: Tensor) -> "Grown":
+        """Return the layer with the given newcomers only; boolean masks over new units and new inputs."""
+        old_inputs = torch.ones(self.old.inputs, dtype=torch.bool, device=inputs.device)
+        incoming = self.incoming[units][:, torch.cat([old_inputs, inputs])]
+        return Grown(self.old, self.across[:, inputs], incoming, self.bias[units])
+
+    def whole(self) -> Layer:
+        """Return the layer with its newcomers as ordinary units and inputs."""
+        weight = torch.cat([torch.cat([self.old.weight, self.across], dim=1), self.incoming])
+        return Layer(weight, torch.cat([self.old.bias, self.bias]))
+
+
+class Expandable:
+    """Hidden layers that grow, one head a task, and the widths each task knew."""
+
+    def __init__(self, hidden: Sequence[Layer]) -> None:
+        self.hidden = list(hidden)
+        self.heads: list[Layer] = []
+        self.stamps: list[Stamp] = []
+
+    @property
+    def widths(self) -> Stamp:
+        return tuple(layer.units for layer in self.hidden)
+
+    def whole(self, head: Layer) -> Chain[Layer]:
+        """Return all of the network under `head`, sharing its tensors: training the chain trains the network."""
+        return Chain(self.hidden, head)
+
+    def slice(self, task: int) -> Chain[Layer]:
+        """Return the network as `task` knows it (timestamped inference): a copy, so that its sums keep their bits."""
+        widths = (self.hidden[0].inputs, *self.stamps[task])
+        shapes = zip(self.hidden, widths[:-1], widths[1:], strict=True)
+        return Chain([layer.part(slice(units), slice(inputs)) for layer, inputs, units in shapes], self.heads[task])
+
+    def stamp(self, head: Layer) -> None:
+        """Close a task: keep its head and the present widths."""
+        self.heads.append(head)
+        self.stamps.append(self.widths)
+
+    def subnetwork(self, selected: Sequence[Tensor], head: Layer) -> Chain[Layer]:
+        """Return a copy of the selected units alone; `selected` starts with the input features."""
+        shapes = zip(self.hidden, selected[:-1], selected[1:], strict=True)
+        return Chain(
+            [layer.part(units, inputs) for layer, inputs, units in shapes], head.part(slice(None), selected[-1])
+        )
+
+    def put_back(self, selected: Sequence[Tensor], part: Chain[Layer]) -> None:
+        """Write a trained sub-network over the selected units; nothing else changes."""
+        for layer, inputs, units, trained in zip(self.hidden, selected[:-1], selected[1:], part.hidden, strict=True):
+            layer.weight[units[:, None], inputs] = trained.weight
+            layer.bias[units] = trained.bias
+
+    def extension(self, head: Layer, units: int, init: str, generator: Generator) -> Chain[Grown]:
+        """Return the network under `head` with `units` fresh units a hidden layer, old parameters frozen."""
+        layers, added = [], 0
+        for layer in self.hidden:
+            layers.append(extend(layer, units, added, init, generator))
+            added = units
+        return Chain(layers, extend(head, 0, added, init, generator))
+
+    def grow(self, extension: Chain[Grown]) -> Layer:
+        """Append the newcomers of a trained extension to the hidden layers; return the head that reads them."""
+        self.hidden = [layer.whole() for layer in extension.hidden]
+        return extension.head.whole()
+
+    def duplicate(self, split: Sequence[Tensor], before: Sequence[Layer], head: Layer) -> Layer:
+        """Split units: give each its `before` self back and append a copy with what it has become; return the head.
+
+        split: for each hidden layer, the units to split, all of them older than the task; before: the layers at t-1.
+        """
+        below = torch.empty(0, dtype=torch.long, device=head.weight.device)
+        for index, (units, old) in enumerate(zip(split, before, strict=True)):
+            self.hidden[index] = split_layer(self.hidden[index], units, below, old)
+            below = units
+        return Layer(move_edges(head.weight, below), head.bias)
+
+
+def extend(layer: Layer, units: int, inputs: int, init: str, generator: Generator) -> Grown:
+    """Return the layer with fresh newcomers: `units` more units, `inputs` more inputs."""
+    device = layer.weight.device
+    new = fresh(layer.units + units, layer.inputs + inputs, init, generator)
+    across, incoming = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :]
+    return Grown(layer, across.clone().to(device), incoming.clone().to(device), torch.zeros(units, device=device))
+
+
+def drop_unused(extension: Chain[Grown]) -> Chain[Grown]:
+    """Return the extension without the new units that read nothing: every incoming weight exactly zero.
+
+    Bottom-up, so a unit that read only dropped units is dropped too.
+    """
+    layers: list[Grown] = []
+    kept = extension.hidden[0].across.new_empty(0, dtype=torch.bool)
+    for layer in extension.hidden:
+        everyone = torch.ones_like(layer.bias, dtype=torch.bool)
+        layer = layer.keep(everyone, kept)
+        kept = layer.incoming.flatten(1).any(dim=1)
+        layers.append(layer.keep(kept, torch.ones(layer.across.shape[1], dtype=torch.bool, device=kept.device)))
+    return replace(extension, hidden=layers, head=extension.head.keep(everyone[:0], kept))
+
+
+def move_edges(weight: Tensor, split: Tensor) -> Tensor:
+    """Return `weight` reading the copies of split inputs, appended last, in the place of their originals."""
+    moved = torch.cat([weight, weight[:, split]], dim=1)
+    moved[:, split] = 0
+    return moved
+
+
+def split_layer(layer: Layer, split: Tensor, below: Tensor, before: Layer) -> Layer:
+    """Return the layer after its units `split` and its inputs `below` have been split.
+
+    Copies and units of this task read a split input's copy alone. An old unit that is not split keeps its old edge to
+    the original, and reads from the copy only what task t has added to it: the two sum to the present weight, so
+    nothing is counted twice. A split unit reads what it read at t-1 and nothing newer.
+    """
+    weight = move_edges(layer.weight, below)
+    weight[: before.units, below] = before.weight[:, below]
+    weight[: before.units, layer.inputs :] -= before.weight[:, below]
+    copies = move_edges(layer.weight[split], below)
+    weight[split] = 0
+    weight[split, : before.inputs] = before.weight[split]
+    bias = layer.bias.clone()
+    bias[split] = before.bias[split]
+    return Layer(torch.cat([weight, copies]), torch.cat([bias, layer.bias[split]]))

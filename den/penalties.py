@@ -1,0 +1,166 @@
+"""Penalties: what training adds to the loss.
+
+Smooth ones add their exact gradient before the optimiser's step; the others are proximal steps after it, which is
+where exact zeros come from. A proximal step's threshold is the learning rate times the strength.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softshrink
+
+
+class Penalty(Protocol):
+    """A term of the objective, bound to the tensors it weighs on."""
+
+    def add_gradients(self) -> None:
+        """Add the penalty's gradient to the tensors' gradients."""
+
+    def proximal_step(self, learning_rate: float) -> None:
+        """Move the tensors to the penalty's proximal point."""
+
+
+class Smooth:
+    """A penalty with a gradient and no proximal step."""
+
+    def proximal_step(self, learning_rate: float) -> None:
+        """Do nothing."""
+
+
+class Proximal:
+    """A penalty with a proximal step and no gradient."""
+
+    def add_gradients(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class L2(Smooth):
+    """strength * sum ||w||^2."""
+
+    tensors: Sequence[Tensor]
+    strength: float
+
+    def value(self) -> Tensor:
+        return self.strength * sum((w.square().sum() for w in self.tensors), torch.zeros(()))
+
+    def add_gradients(self) -> None:
+        for w in self.tensors:
+            _gradient(w).add_(w.detach(), alpha=2 * self.strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Drift(Proximal):
+    """strength * sum ||w - before||^2 over the block of w that `before` covers (Eq. 6; the L2 baseline).
+
+    Smooth, and yet a proximal step: as a gradient Adam would rescale it, and its strength would not matter.
+    """
+
+    tensors: Sequence[Tensor]
+    before: Sequence[Tensor]
+    strength: float
+
+    def value(self) -> Tensor:
+        moves = ((_block(w, old) - old).square().sum() for w, old in zip(self.tensors, self.before, strict=True))
+        return self.strength * sum(moves, torch.zeros(()))
+
+    def proximal_step(self, learning_rate: float) -> None:
+        pull = 2 * learning_rate * self.strength
+        for w, old in zip(self.tensors, self.before, strict=True):
+            _block(w, old).lerp_(old, pull / (1 + pull))
+
+
+@dataclass(frozen=True, eq=False)
+class Fisher(Smooth):
+    """strength / 2 * sum importance * (w - centre)^2 (EWC; Kirkpatrick et al. 2017, Eq. 3)."""
+
+    tensors: Sequence[Tensor]
+    centre: Sequence[Tensor]
+    importance: Sequence[Tensor]
+    strength: float
+
+    def value(self) -> Tensor:
+        terms = zip(self.tensors, self.centre, self.importance, strict=True)
+        return self.strength / 2 * sum((((w - c).square() * f).sum() for w, c, f in terms), torch.zeros(()))
+
+    def add_gradients(self) -> None:
+        for w, centre, importance in zip(self.tensors, self.centre, self.importance, strict=True):
+            _gradient(w).addcmul_(w.detach() - centre, importance, value=self.strength)
+
+
+@dataclass(frozen=True, eq=False)
+class L1(Proximal):
+    """strength * sum |w| (Eqs. 2, 3, 5): the soft threshold."""
+
+    tensors: Sequence[Tensor]
+    strength: float
+
+    def proximal_step(self, learning_rate: float) -> None:
+        for w in self.tensors:
+            w.copy_(softshrink(w, learning_rate * self.strength))
+
+
+@dataclass(frozen=True, eq=False)
+class GroupLasso(Proximal):
+    """strength * sum over units ||incoming weights||_2 (Eq. 5): whole units go to zero.
+
+    After an L1 step this is the exact proximal point of both penalties together.
+    """
+
+    tensors: Sequence[Tensor]
+    strength: float
+
+    def proximal_step(self, learning_rate: float) -> None:
+        for w in self.tensors:
+            norms = w.flatten(1).norm(dim=1).clamp_min_(torch.finfo(w.dtype).tiny)
+            w.mul_(unit_wise((1 - learning_rate * self.strength / norms).clamp_min_(0), w))
+
+
+@dataclass(frozen=True, eq=False)
+class Within(Proximal):
+    """Old units stay within `radius` of what they were; those in `frozen` do not move at all.
+
+    weight, bias: of one layer; before_weight, before_bias: its old units and inputs. A projection.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    before_weight: Tensor
+    before_bias: Tensor
+    frozen: Tensor
+    frozen_weight: Tensor
+    radius: float
+
+    def proximal_step(self, learning_rate: float) -> None:
+        weight, bias = _block(self.weight, self.before_weight), _block(self.bias, self.before_bias)
+        moved_weight, moved_bias = weight - self.before_weight, bias - self.before_bias
+        length = drift(moved_weight, moved_bias)
+        far = (length > self.radius).nonzero().squeeze(1)
+        shrink = self.radius / length[far] * (1 - 1e-6)
+        weight[far] = self.before_weight[far] + moved_weight[far] * unit_wise(shrink, moved_weight)
+        bias[far] = self.before_bias[far] + moved_bias[far] * shrink
+        self.weight[self.frozen] = self.frozen_weight
+        self.bias[self.frozen] = self.before_bias[self.frozen]
+
+
+def drift(moved_weight: Tensor, moved_bias: Tensor) -> Tensor:
+    """Return how far each unit has moved (rho, Algorithm 4): over its incoming weights, the bias counted as one."""
+    return (moved_weight.flatten(1).square().sum(dim=1) + moved_bias.square()).sqrt()
+
+
+def unit_wise(values: Tensor, weight: Tensor) -> Tensor:
+    """Return one value a unit, shaped to be multiplied with `weight`."""
+    return values.view(-1, *[1] * (weight.dim() - 1))
+
+
+def _block(tensor: Tensor, old: Tensor) -> Tensor:
+    return tensor[tuple(slice(size) for size in old.shape)]
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    if tensor.grad is None:
+        tensor.grad = torch.zeros_like(tensor)
+    return tensor.grad

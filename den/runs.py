@@ -1,0 +1,226 @@
+"""A cell: one stream, one method, one seed; its settings, its identity and its execution."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from filelock import FileLock, Timeout
+from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
+
+from den import checkpoints, harness, sources
+from den.config import Network, Params, SettingsError, Training, read
+from den.harness import Result, Step, generator_for
+from den.ledger import Places, Record, read_record, write_record
+from den.methods import METHODS
+from den.methods.base import Method, Problem, State
+from den.provenance import provenance
+from den.streams import STREAMS, prepared
+from den.streams.lazy import Lazy
+from den.tasks import Stream
+from den.training import Diverged, device_of
+
+CHECKPOINTS_KEPT = 2
+
+
+class Busy(RuntimeError):
+    """Another process is running the cell."""
+
+
+class Cell(Params):
+    """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete."""
+
+    stream: str
+    method: str
+    seed: NonNegativeInt
+    stream_params: dict[str, Any] = Field({}, validate_default=True)
+    method_params: dict[str, Any] = Field({}, validate_default=True)
+    network: Network = Network.model_validate({})
+    training: Training = Training(epochs=10)
+    evaluation: Literal["test", "validation"] = "test"
+
+    @field_validator("stream")
+    @classmethod
+    def known_stream(cls, name: str) -> str:
+        return _known(name, STREAMS, "stream")
+
+    @field_validator("method")
+    @classmethod
+    def known_method(cls, name: str) -> str:
+        return _known(name, METHODS, "method")
+
+    @field_validator("stream_params")
+    @classmethod
+    def complete_stream(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "stream" not in info.data:
+            return given
+        return read(STREAMS[info.data["stream"]].Params, given, "stream_params").model_dump(mode="json")
+
+    @field_validator("method_params")
+    @classmethod
+    def complete_method(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" not in info.data:
+            return given
+        return read(METHODS[info.data["method"]].accepts, given, "method_params").model_dump(mode="json")
+
+    @property
+    def title(self) -> str:
+        return f"{self.stream} · {self.method} · seed {self.seed}"
+
+
+def identity(cell: Cell, places: Places) -> str:
+    """Return the cell's identity: equal identity, equal result.
+
+    A hash of its settings, its stream's bytes, torch's version, the device's type and the code it uses.
+    """
+    settings = cell.model_dump(mode="json")
+    settings["training"]["device"] = device_of(cell.training).type
+    modules = METHODS[cell.method].__module__, f"den.streams.{cell.stream}", harness.__name__
+    about = [settings, prepared.hash_of(places.data / cell.stream), torch.__version__, sources.digest(modules)]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def record_path(cell: Cell, places: Places) -> Path:
+    """Return where the cell's record lies, or will."""
+    return places.results / cell.stream / cell.method / f"{identity(cell, places)}.json"
+
+
+def finished(cell: Cell, places: Places) -> Record | None:
+    """Return the cell's record, or None where it has not been run."""
+    path = record_path(cell, places)
+    return read_record(path) if path.exists() else None
+
+
+@dataclass(frozen=True, eq=False)
+class Execution:
+    """A cell being run: the method as far as it has learned, a checkpoint behind every stage."""
+
+    cell: Cell
+    places: Places
+    identity: str
+    stream: Stream
+    method: Method
+    result: Result
+    device: torch.device
+    started: datetime
+
+    @classmethod
+    def resume(cls, cell: Cell, places: Places) -> Self:
+        """Return the cell as its last checkpoint left it, or before its first stage."""
+        stream, device = open_stream(cell, places), device_of(cell.training)
+        problem = Problem(stream.features, stream.classes, len(stream), cell.network, cell.training, cell.seed)
+        kind = METHODS[cell.method]
+        method = kind.build(
+            read(kind.accepts, cell.method_params, "method_params"), problem, generator_for(cell.seed, -1, "build")
+        )
+        run = cls(cell, places, identity(cell, places), stream, method, Result.empty(len(stream)), device, _now())
+        return run if not run.checkpoints() else run.restored(run.checkpoints()[-1])
+
+    @property
+    def folder(self) -> Path:
+        return self.places.work / self.identity
+
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoints there are, oldest first."""
+        return sorted(self.folder.glob("*.safetensors"))
+
+    def restored(self, path: Path) -> Self:
+        """Return the execution as the checkpoint has it."""
+        tensors, values = checkpoints.load(path, str(self.device))
+        self.method.restore(State(tensors, values["method"]))
+        done = [(task, stage) for task, stage in values["done"]]
+        result = Result(values["scores"], values["measures"], done)
+        return replace(self, result=result, started=datetime.fromisoformat(values["started"]))
+
+    def steps(self) -> Iterator[Step]:
+        """Yield the stages still to do; run each before asking for the next. Each leaves a checkpoint."""
+        for step in harness.steps(self.method, self.stream, self.cell.seed, self.result, self.device):
+            yield replace(step, run=partial(self._run, step))
+
+    def finish(self) -> Record:
+        """Write the record, and return it as the ledger has it."""
+        path = self.places.results / self.cell.stream / self.cell.method / f"{self.identity}.json"
+        write_record(path, self.record())
+        return read_record(path)
+
+    def record(self) -> Record:
+        """Return what the ledger keeps of the cell."""
+        measures = self.result.measures
+        last = {row["measure"]: row["value"] for row in measures if row["stage"] is None and row["layer"] is None}
+        spent = (row["value"] for row in measures if row["measure"] == "seconds" and row["stage"] != harness.EVALUATION)
+        times = {"started": self.started.isoformat(), "finished": _now().isoformat()}
+        data = {"stream_hash": prepared.hash_of(self.places.data / self.cell.stream)}
+        return {
+            "version": 1,
+            "identity": self.identity,
+            "cell": self.cell.model_dump(mode="json"),
+            "scores": self.result.scores,
+            "capacity": {name: last.get(name) for name in ("capacity", "weights", "nonzero", "flops")},
+            "train_seconds": math.fsum(spent),
+            "provenance": provenance(self.device) | data | times,
+            "measures": measures,
+        }
+
+    def _run(self, step: Step) -> None:
+        try:
+            step.run()
+        except Diverged as failure:
+            raise Diverged(f"{step.title}: {failure}") from None
+        tensors, values = self.method.state()
+        about = {"method": values, "started": self.started.isoformat(), **vars(self.result)}
+        path = self.folder / f"{len(self.result.done):04d}.safetensors"
+        checkpoints.save(path, tensors, about)
+        for old in self.checkpoints()[:-CHECKPOINTS_KEPT]:
+            old.unlink()
+
+
+def execute(cell: Cell, places: Places, announce: Callable[[str], None] = lambda title: None) -> Record:
+    """Run the cell where it is not finished, with no orchestration; return its record."""
+    if (record := finished(cell, places)) is not None:
+        return record
+    with locked(cell, places):
+        run = Execution.resume(cell, places)
+        for step in run.steps():
+            announce(step.title)
+            step.run()
+        return run.finish()
+
+
+def locked(cell: Cell, places: Places) -> FileLock:
+    """Return the cell's lock, taken. Raises Busy where another process runs the cell."""
+    folder = places.work / identity(cell, places)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Busy(f"{cell.title} is being run by another process ({folder} is locked)") from None
+    return lock
+
+
+def open_stream(cell: Cell, places: Places) -> Stream:
+    """Return the cell's stream; on validation data it has no test data at all."""
+    params = read(STREAMS[cell.stream].Params, cell.stream_params, "stream_params")
+    stream = prepared.open_stream(places.data, cell.stream, params, cell.seed)
+    return stream if cell.evaluation == "test" else on_validation(stream)
+
+
+def on_validation(stream: Stream) -> Stream:
+    """Return the stream with its validation splits in the place of the test splits, for choosing numbers."""
+    return replace(stream, tests=Lazy(len(stream), lambda task: stream.tasks[task].validation))
+
+
+def _known(name: str, registry: Any, kind: str) -> str:
+    if name not in registry:
+        raise SettingsError(f"{kind}: {name!r} is unknown; there are {', '.join(registry)}")
+    return name
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

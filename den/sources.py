@@ -1,0 +1,74 @@
+"""What code a cell's result depends on: the modules it uses, as parsed, so comments and docstrings do not count."""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGE = "den"
+REGISTRIES = frozenset({"den", "den.methods", "den.streams", "den.networks"})
+
+
+def digest(modules: Iterable[str]) -> str:
+    """Return a hash of the given modules and of every module of the library that they import."""
+    parts = (f"{module}\n{_meaning(module)}\n" for module in sorted(closure(modules)))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def closure(modules: Iterable[str]) -> frozenset[str]:
+    """Return the modules and all of the library's that they import, registries left out."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module not in REGISTRIES:
+            found.add(module)
+            waiting.extend(_imports(module))
+    return frozenset(found)
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    names = (name for node in ast.walk(_tree(module)) for name in _imported(node))
+    return tuple(name for name in names if name.split(".")[0] == PACKAGE and _path(name))
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """Yield what may be modules: `from den import config` names the package and its member."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _meaning(module: str) -> str:
+    tree = _tree(module)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)]
+    return ast.dump(tree)
+
+
+def _is_text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise ValueError(f"{module} is not a module of the library")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _path(module: str) -> Path | None:
+    """Return the file of a module; None for a name inside a module."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None

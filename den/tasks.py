@@ -1,0 +1,79 @@
+"""Splits, tasks and streams: what a method learns from, and what it is tested on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and their targets.
+
+    x: (examples, features), uint8 pixels or float32. y: (examples, outputs), uint8, one where the class is present.
+    A network sees (x - mean) / deviation; the default scales pixels to [0, 1].
+    """
+
+    x: Tensor
+    y: Tensor
+    mean: float = 0.0
+    deviation: float = 255.0
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def inputs(self, rows: Tensor | slice) -> Tensor:
+        """Return the chosen examples as a network takes them: float32, normalised."""
+        x = self.x[rows].to(torch.float32, copy=True)
+        return x.sub_(self.mean).div_(self.deviation)
+
+    def targets(self, rows: Tensor | slice) -> Tensor:
+        """Return the chosen targets as float32."""
+        return self.y[rows].to(torch.float32)
+
+    def features(self, chosen: Tensor) -> "Split":
+        """Return the split with only the chosen input features; `chosen` ascends."""
+        return self if len(chosen) == self.x.shape[1] else replace(self, x=self.x[:, chosen])
+
+    def to(self, device: torch.device) -> "Split":
+        """Return the split on `device`."""
+        return replace(self, x=self.x.to(device), y=self.y.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One task as a method sees it: there is no test split to peek at. `id` counts from 0."""
+
+    id: int
+    train: Split
+    validation: Split
+
+    @property
+    def outputs(self) -> int:
+        """Number of the task's outputs, each a one-versus-rest answer."""
+        return self.train.y.shape[1]
+
+    def to(self, device: torch.device) -> "Task":
+        """Return the task on `device`."""
+        return Task(self.id, self.train.to(device), self.validation.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A sequence of tasks, made when asked for, and the test splits kept apart from them.
+
+    `classes` is the number of outputs of the base network, the denominator of capacity.
+    """
+
+    name: str
+    features: int
+    classes: int
+    tasks: Sequence[Task]
+    tests: Sequence[Split]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)

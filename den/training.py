@@ -1,0 +1,144 @@
+"""fit(): the only training loop of the project."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from den.config import Training
+from den.penalties import Penalty
+from den.tasks import Split
+
+DIVERGED = 1e4
+CHECK_EVERY = 50
+EVALUATION_BATCH = 1000
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Diverged(ArithmeticError):
+    """The loss is not a number any more, or beyond all reason; the message names the step."""
+
+
+class Learner(Protocol):
+    """Something with parameters that answers."""
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    def parameters(self) -> list[Tensor]: ...
+
+
+class Fit(NamedTuple):
+    """What a training run reports: its steps, and the mean loss over its last steps (penalties left out)."""
+
+    steps: int
+    loss: float
+
+
+def device_of(training: Training) -> torch.device:
+    """Return where to train: `auto` takes a GPU where there is one."""
+    wish = training.device
+    return torch.device(wish if wish != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean over examples and outputs of the one-versus-rest logistic loss."""
+    return binary_cross_entropy_with_logits(logits, y)
+
+
+def fit(
+    network: Learner,
+    split: Split,
+    training: Training,
+    generator: Generator,
+    penalties: Sequence[Penalty] = (),
+    loss: Loss = cross_entropy,
+) -> Fit:
+    """Train the network's parameters in place on the split.
+
+    Raises Diverged with the number of the step whose loss is no number or beyond 10,000.
+    """
+    parameters = network.parameters()
+    optimizer = _optimizer(parameters, training)
+    steps, losses = length(training, len(split)), []
+    _require_gradients(parameters, True)
+    for step, rows in enumerate(_batches(len(split), training.batch_size, steps, generator, split.y.device)):
+        value = loss(network(split.inputs(rows)), split.targets(rows))
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        losses.append(value.detach())
+        _step(optimizer, penalties, training.learning_rate * _pace(training, step / steps))
+        if len(losses) % CHECK_EVERY == 0:
+            _refuse_divergence(losses, CHECK_EVERY)
+    _require_gradients(parameters, False)
+    _refuse_divergence(losses, CHECK_EVERY)
+    return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item())
+
+
+def length(training: Training, examples: int) -> int:
+    """Return the steps of a stage on so many examples; an epoch leaves its incomplete last batch out."""
+    return training.steps or (training.epochs or 0) * (examples // min(training.batch_size, examples))
+
+
+@torch.no_grad()
+def mean_loss(network: Learner, split: Split, loss: Loss = cross_entropy) -> float:
+    """Return the loss over a whole split, penalties left out."""
+    total = 0.0
+    for rows in blocks(len(split)):
+        y = split.targets(rows)
+        total += loss(network(split.inputs(rows)), y).item() * len(y)
+    return total / len(split)
+
+
+def blocks(examples: int) -> Iterator[slice]:
+    """Yield consecutive slices of one fixed size (the last may be short), for all that only reads."""
+    for start in range(0, examples, EVALUATION_BATCH):
+        yield slice(start, min(start + EVALUATION_BATCH, examples))
+
+
+def _optimizer(parameters: list[Tensor], training: Training) -> torch.optim.Optimizer:
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[training.optimizer]
+    return kind(parameters, lr=training.learning_rate, fused=True)
+
+
+def _pace(training: Training, progress: float) -> float:
+    """Return the share of the learning rate that is left after a share of the stage's steps."""
+    return 1 - progress if training.schedule == "linear" else 1.0
+
+
+def _step(optimizer: torch.optim.Optimizer, penalties: Sequence[Penalty], learning_rate: float) -> None:
+    optimizer.param_groups[0]["lr"] = learning_rate
+    with torch.no_grad():
+        for penalty in penalties:
+            penalty.add_gradients()
+        optimizer.step()
+        for penalty in penalties:
+            penalty.proximal_step(learning_rate)
+
+
+def _batches(
+    examples: int, batch_size: int, steps: int, generator: Generator, device: torch.device
+) -> Iterator[Tensor]:
+    """Yield the rows of each batch: a new shuffle every epoch, its incomplete last batch left out."""
+    size = min(batch_size, examples)
+    an_epoch = examples // size
+    for start in range(0, steps, an_epoch):
+        order = torch.randperm(examples, generator=generator).to(device)
+        for batch in range(min(an_epoch, steps - start)):
+            yield order[batch * size : (batch + 1) * size]
+
+
+def _require_gradients(parameters: Sequence[Tensor], required: bool) -> None:
+    for tensor in parameters:
+        tensor.requires_grad_(required)
+        tensor.grad = None
+
+
+def _refuse_divergence(losses: Sequence[Tensor], recent: int) -> None:
+    first = max(0, len(losses) - recent)
+    for step, value in enumerate(torch.stack(list(losses[first:])).tolist(), start=first + 1):
+        if not math.isfinite(value) or value > DIVERGED:
+            raise Diverged(f"the loss is {value} at step {step}; lower training.learning_rate or the strengths")

@@ -1,0 +1,111 @@
+"""The benchmark as a Prefect flow: prepare the data, run the cells, report, track."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import prefect
+
+from den import suites
+from den.ledger import Places
+from den.runs import Cell, finished
+from den.worker import CellFailed, Worker
+from flows import crew, steps
+from flows.progress import watcher
+
+Record = dict[str, Any]
+
+STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one moment, and tries again only seconds later
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a benchmark: the records of finished cells, and why the others failed."""
+
+    records: tuple[Record, ...]
+    failures: dict[str, str]
+
+
+class CellsFailed(RuntimeError):
+    """Some cells failed and the others were finished; `outcome` holds both."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        listed = "\n".join(f"  {cell}: {reason}" for cell, reason in outcome.failures.items())
+        super().__init__(f"{len(outcome.failures)} failed:\n{listed}")
+
+
+@prefect.flow(name="benchmark", flow_run_name="{suite}")
+def benchmark(
+    suite: str,
+    streams: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    overrides: Sequence[str] = (),
+    slots: int | None = None,
+) -> Outcome:
+    """Run the cells of a suite that have no record yet, report on all of them and show them in MLflow.
+
+    `slots`: cells at a time, by default one for each core that this process may use.
+    Raises CellsFailed, after everything else is done, where cells failed.
+    """
+    plan, places = suites.load(overrides=overrides), Places()
+    cells = plan.cells(suite, streams, methods, seeds)
+    steps.prepare(sorted({cell.stream for cell in cells}), plan, places)
+    outcome = run_cells(cells, places, slots or joblib.cpu_count())
+    if outcome.records:
+        folder = steps.report(suite, outcome.records)
+        steps.track(suite, outcome.records, folder)
+    if outcome.failures:
+        raise CellsFailed(outcome)
+    return outcome
+
+
+@prefect.flow(name="cell", flow_run_name="{cell.title}")
+def learn(cell: Cell, places: Places) -> Record:
+    """Run one cell, each stage of its method a visible step; it goes on from the last stage that was finished."""
+    with Worker(cell, places) as worker, crew.member(worker):
+        for step in worker.steps():
+            watcher().began(cell, step.task, step.stage)
+            steps.stage(worker, step)
+        return worker.record
+
+
+def run_cells(cells: Sequence[Cell], places: Places, slots: int) -> Outcome:
+    """Run the cells that have no record, `slots` at a time; one that fails stops no other."""
+    ends: dict[str, Record | str | None] = {cell.title: finished(cell, places) for cell in cells}
+    waiting = [cell for cell in cells if ends[cell.title] is None]
+    watcher().planned(waiting, [cell for cell in cells if cell not in waiting])
+    attempts = _attempts(waiting, places, slots)
+    ends |= {cell.title: attempt.result() for cell, attempt in zip(waiting, attempts, strict=True)}
+    failures = {name: end for name, end in ends.items() if isinstance(end, str)}
+    return Outcome(tuple(end for end in ends.values() if isinstance(end, dict)), failures)
+
+
+def _attempts(cells: Sequence[Cell], places: Places, slots: int) -> list[Future[Record | str]]:
+    """Return every cell's finished attempt, in order."""
+    attempts = []
+    with ThreadPoolExecutor(slots, thread_name_prefix="cell") as pool, crew.dismissed(pool):
+        for cell in cells:
+            attempts.append(pool.submit(copy_context().run, _attempt, cell, places))
+            time.sleep(STAGGER)
+        wait(attempts)
+    return attempts
+
+
+def _attempt(cell: Cell, places: Places) -> Record | str:
+    """Return the cell's record, or why it failed."""
+    try:
+        record = learn(cell, places)
+    except CellFailed as error:
+        end: Record | str = str(error)
+    except Exception as error:  # a cell that cannot even begin must not stop the others
+        end = f"{type(error).__name__}: {error}"
+    else:
+        end = record
+    watcher().ended(cell, end if isinstance(end, str) else None)
+    return end

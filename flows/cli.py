@@ -1,0 +1,138 @@
+"""The command line: `den run`, `den prepare`, `den results`, `den report`, `den ui`.
+
+Prefect, MLflow, torch and pandas are imported where a command needs them, so that `den --help` is quick.
+"""
+
+import os
+import sys
+from typing import Any
+
+import click
+
+STREAMS = click.option("--stream", "streams", multiple=True, metavar="NAME", help="Only this stream; may be repeated.")
+METHODS = click.option("--method", "methods", multiple=True, metavar="NAME", help="Only this method; may be repeated.")
+SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; seed 1 alone: 1,)."
+SET = "Another value for a key of params.yaml; may be repeated."
+
+
+class Refused(click.ClickException):
+    """What was asked cannot be done; one line says why."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Write the line on standard error."""
+        click.echo(f"den: {self.format_message()}", file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """Commands whose user errors end in one line and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except (ValueError, RuntimeError, OSError) as error:
+            if isinstance(error, _expected()):
+                raise Refused(str(error)) from None
+            raise
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
+    from den.config import SettingsError
+    from den.ledger import LedgerError
+    from den.streams.prepared import DataError
+    from flows.datasets import PreparationError
+
+    return SettingsError, DataError, LedgerError, PreparationError
+
+
+class Seeds(click.ParamType):
+    """A count, such as 3 for the seeds 0, 1 and 2, or the seeds themselves, such as 0,2 or 1, for seed 1 alone."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
+        """Return the seeds."""
+        try:
+            numbers = tuple(int(part) for part in value.split(",") if part.strip())
+        except ValueError:
+            numbers = ()
+        if not numbers or min(numbers) < 0 or numbers == (0,) and "," not in value:
+            self.fail(f"{value!r} is neither a count (3: seeds 0, 1, 2) nor a list (0,2; one seed alone: 1,)")
+        return numbers if "," in value else tuple(range(numbers[0]))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="den-bench", prog_name="den")
+def main() -> None:
+    """DEN Bench: Dynamically Expandable Networks and their baselines, run, versioned and tracked."""
+
+
+@main.command()
+@click.option("--suite", default="quick", show_default=True, help="The suite of params.yaml to run.")
+@STREAMS
+@METHODS
+@click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=SET)
+@click.option("--slots", type=click.IntRange(1), help="Cells at a time; by default one for each usable core.")
+def run(**asked: Any) -> None:
+    """Run a suite: prepare its data, run its cells, report, track.
+
+    Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
+    Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
+    """
+    from flows import running
+
+    sys.exit(running.run(**asked))
+
+
+@main.command()
+@STREAMS
+@click.option("--force", is_flag=True, help="Make the files anew, whatever lies there.")
+def prepare(streams: tuple[str, ...], force: bool) -> None:
+    """Fetch raw data and prepare the streams of all suites, or those named."""
+    from den import suites
+    from den.ledger import Places
+    from flows import datasets
+
+    plan = suites.load()
+    named = streams or sorted({cell.stream for suite in plan.suites for cell in plan.cells(suite)})
+    datasets.prepare(named, plan, Places(), force)
+
+
+@main.command()
+@click.option("--suite", help="Only the cells of this suite; by default those of all suites.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def results(suite: str | None, form: str) -> None:
+    """Print the scores in the ledger, one row each: suite, stream, method, seed, after_task, task, score, value."""
+    from flows import reporting
+
+    click.echo(reporting.scores(suite, form), nl=False)
+
+
+@main.command()
+@click.option("--suite", default="quick", show_default=True, help="The suite to report on.")
+def report(suite: str) -> None:
+    """Write tables, figures and one HTML page of a suite's finished cells to reports/out/."""
+    from flows import reporting
+
+    click.echo(reporting.refresh(suite))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def ui(port: int) -> None:
+    """Browse the runs in MLflow, on this machine only: http://127.0.0.1:PORT."""
+    from flows import tracking
+
+    tracking.store()
+    command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", tracking.address()]
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.execv(sys.executable, [sys.executable, "-m", *command, *stores])
+
+
+if __name__ == "__main__":
+    main()

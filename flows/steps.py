@@ -1,0 +1,41 @@
+"""The library's functions as Prefect tasks: visible, never cached, never retried, since trying again heals none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import prefect
+from prefect.cache_policies import NO_CACHE
+
+from den.ledger import Places
+from den.suites import Plan
+from den.worker import Step, Worker
+from flows import datasets, reporting, settling, tracking
+
+
+@prefect.task(task_run_name="prepare", cache_policy=NO_CACHE)
+def prepare(streams: Sequence[str], plan: Plan, places: Places) -> None:
+    """Have the streams ready and their versions pinned."""
+    settling.note()
+    datasets.prepare(streams, plan, places)
+
+
+@prefect.task(task_run_name="{step.title}", cache_policy=NO_CACHE)
+def stage(worker: Worker, step: Step) -> dict[str, Any]:
+    """Let the cell's worker take one stage of its method; returns seconds and measures."""
+    settling.note()
+    return worker.run(step)
+
+
+@prefect.task(task_run_name="report", cache_policy=NO_CACHE)
+def report(suite: str, records: Sequence[dict[str, Any]]) -> Path:
+    """Draw tables, figures and the page of finished cells; returns their folder."""
+    settling.note()
+    return reporting.write(suite, records)
+
+
+@prefect.task(task_run_name="track", cache_policy=NO_CACHE)
+def track(suite: str, records: Sequence[dict[str, Any]], report: Path) -> bool:
+    """Mirror finished cells in MLflow, the report beside them; returns False, with a warning, where that failed."""
+    settling.note()
+    return tracking.track(suite, records, report)

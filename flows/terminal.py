@@ -1,0 +1,45 @@
+"""The table that ends a run: one row a stream and method."""
+
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from reports import names, summary
+from reports.tables import Tables
+
+COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
+
+
+def show(tables: Tables) -> None:
+    """Print the summary of every stream, and how often networks grew."""
+    console = Console()
+    rows = summary.summary(tables)
+    for stream, group in rows.groupby("stream", sort=True):
+        console.print(_table(str(stream), group))
+    for fired in summary.fired(tables).itertuples():
+        console.print(f"{names.method(fired.method)}: {fired.stage} fired on {fired.fired} of {fired.tasks} tasks")
+
+
+def _table(stream: str, rows: pd.DataFrame) -> Table:
+    seeds = int(rows["seeds"].max())
+    title = f"{names.stream(stream)}, {seeds} seed{'s' * (seeds > 1)}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in rows.itertuples():
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    return (
+        names.method(row.method),
+        names.with_error(row.auroc, row.auroc_error),
+        names.with_error(row.accuracy, row.accuracy_error),
+        names.score(row.forgetting),
+        names.number(row.capacity, 2),
+        f"{names.number(row.seconds, 1)} s",
+    )

@@ -1,0 +1,37 @@
+"""Average AUROC after the last task over capacity."""
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from den import metrics
+from reports import style
+from reports.summary import estimate, estimates
+from reports.tables import Tables
+
+MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw a point for each method, capacity relative to the base network; bars are standard errors over seeds."""
+    with style.house():
+        figure, (axes,) = style.panels()
+        for method, auroc in estimates(tables, "auroc", metrics.average).items():
+            capacity = estimate(tables.of(method=method).cells["capacity"])
+            look = style.look(method)
+            axes.errorbar(capacity.mean, auroc.mean, auroc.error, capacity.error, fmt="none", ecolor=look["color"])
+            axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=6, **look)
+        _capacities(axes)
+        axes.set(xlabel="Capacity, relative to the base network", ylabel="Average AUROC after all tasks")
+        style.scores(axes)
+        axes.margins(y=0.1)
+        style.legend(figure)
+    return figure
+
+
+def _capacities(axes: style.Axes) -> None:
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.85), max(high, 2.2))
+    axes.xaxis.set_major_locator(FixedLocator(MARKS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))

@@ -1,0 +1,35 @@
+"""AUROC of an early, a middle and a late task while later tasks are learned."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from reports import style
+from reports.summary import matrices, over_seeds
+from reports.tables import Tables
+
+TASKS = (1, 4, 7)
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw a panel for each of tasks 1, 4 and 7 that the stream has; the band is one standard error over seeds."""
+    found = matrices(tables, "auroc")
+    last = int(tables.scores["task"].max())
+    chosen = [task for task in TASKS if task <= last]
+    with style.house():
+        figure, panels = style.panels(columns=len(chosen))
+        for axes, task in zip(panels, chosen, strict=True):
+            for method, seeds in found.items():
+                _history(axes, method, list(seeds.values()), task)
+            axes.set_title(f"Task {task}")
+            style.tasks(axes, last, first=task, most=6)
+            style.scores(axes)
+        panels[0].set_ylabel("AUROC")
+        figure.supxlabel("Tasks learned", fontsize=8)
+        style.legend(figure)
+    return figure
+
+
+def _history(axes: style.Axes, method: str, seeds: list[NDArray[np.float64]], task: int) -> None:
+    mean, error = over_seeds([R[task - 1 :, task - 1] for R in seeds])
+    style.curve(axes, np.arange(task, task + len(mean)), mean, error, method)

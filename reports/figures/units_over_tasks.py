@@ -1,0 +1,38 @@
+"""Units of each hidden layer while tasks are learned."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports import names, style
+from reports.tables import Tables
+
+
+def draw(tables: Tables) -> Figure:
+    """Draw a panel for each hidden layer; networks that never change share a grey line, bands are standard errors."""
+    units = tables.measures[(tables.measures["measure"] == "units") & tables.measures["stage"].isna()]
+    layers = sorted(units["layer"].dropna().unique())
+    with style.house():
+        figure, panels = style.panels(columns=max(1, len(layers)), share=False)
+        for axes, layer in zip(panels, layers, strict=False):
+            _layer(axes, units[units["layer"] == layer])
+            axes.set_title(f"Hidden layer {layer}")
+            style.tasks(axes, int(units["after_task"].max()), most=6)
+        panels[0].set_ylabel("Units")
+        figure.supxlabel("Tasks learned", fontsize=8)
+        style.legend(figure)
+    return figure
+
+
+def _layer(axes: Axes, units: pd.DataFrame) -> None:
+    widths = (
+        units.groupby("method")["value"].agg(lambda value: value.iloc[0] if value.nunique() == 1 else None).dropna()
+    )
+    for width in sorted(widths.unique()):
+        axes.axhline(width, color=style.FAINT, linestyle=(0, (4, 3)), linewidth=1, label="Fixed width")
+    for method in names.ordered(set(units["method"]) - set(widths.index)):
+        growth = units[units["method"] == method].groupby("after_task")["value"].agg(["mean", "sem"])
+        style.curve(axes, growth.index.to_numpy(), growth["mean"].to_numpy(), growth["sem"].to_numpy(), method)
+    axes.margins(y=0.12)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))

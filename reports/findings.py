@@ -1,0 +1,121 @@
+"""What the numbers say in plain words, computed and never typed."""
+
+import math
+
+import pandas as pd
+
+from den import metrics
+from reports import names
+from reports.summary import Estimate, estimate, estimates, fired, matrices
+from reports.tables import Tables
+
+SUBJECT, REFERENCE = "den", "single_task"
+
+
+def verdict(tables: Tables) -> str:
+    """Return how DEN did against single-task networks on one stream; without them, the best against the next."""
+    auroc = estimates(tables, "auroc", metrics.average)
+    subject, rival = _pair(auroc)
+    tasks = int(tables.scores["task"].max())
+    said = f"After {tasks} tasks {_said(subject, auroc[subject])} in average AUROC"
+    if rival is None:
+        return f"{said}; there is no other method to compare it with."
+    gap = _gap(tables, subject, rival)
+    sizes = tables.cells.groupby("method")["capacity"].mean()
+    return (
+        f"{said} against {_said(rival, auroc[rival])}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
+        f"the base network against {sizes[rival]:.2f}.{' One seed: no error bars.' if gap.seeds == 1 else ''}"
+    )
+
+
+def findings(tables: Tables) -> list[str]:
+    """Return one sentence for each thing worth knowing about one stream's results; those not measured are left out."""
+    found = [_extremes(tables), _forgotten(tables), *_fired(tables), *_growth(tables), _kept(tables), _shift(tables)]
+    return [sentence for sentence in found if sentence]
+
+
+def _pair(auroc: dict[str, Estimate]) -> tuple[str, str | None]:
+    ranking = sorted(auroc, key=lambda method: -auroc[method].mean)
+    subject = SUBJECT if SUBJECT in auroc else ranking[0]
+    others = [method for method in ranking if method != subject]
+    return subject, REFERENCE if REFERENCE in others else next(iter(others), None)
+
+
+def _said(method: str, auroc: Estimate) -> str:
+    return f"{names.method(method)} {names.with_error(auroc.mean, auroc.error)}"
+
+
+def _gap(tables: Tables, subject: str, rival: str) -> Estimate:
+    found = matrices(tables, "auroc")
+    shared = sorted(found[subject].keys() & found[rival].keys())
+    return estimate(metrics.average(found[subject][seed]) - metrics.average(found[rival][seed]) for seed in shared)
+
+
+def _judged(gap: Estimate) -> str:
+    if not gap.seeds:
+        return "no seed in common, so no difference is given"
+    if not names.score(gap.mean).strip("−.0"):
+        return "level"
+    ahead = "ahead" if gap.mean > 0 else "behind"
+    size = f"{ahead} by {names.with_error(abs(gap.mean), gap.error)}"
+    if math.isnan(gap.error):
+        return size
+    clear = abs(gap.mean) > 2 * gap.error
+    return f"{size} over {gap.seeds} seeds, {'more' if clear else 'no more'} than two standard errors"
+
+
+def _extremes(tables: Tables) -> str:
+    auroc = estimates(tables, "auroc", metrics.average)
+    ranking = sorted(auroc, key=lambda method: -auroc[method].mean)
+    if len(ranking) < 3:
+        return ""
+    highest, lowest = (_said(method, auroc[method]) for method in (ranking[0], ranking[-1]))
+    return f"Highest average AUROC: {highest}; lowest: {lowest}."
+
+
+def _forgotten(tables: Tables) -> str:
+    lost = estimates(tables, "auroc", metrics.forgetting)
+    known = sorted((one.mean, method) for method, one in lost.items() if not math.isnan(one.mean))
+    said = ", ".join(f"{names.method(method)} {names.score(mean)}" for mean, method in known)
+    return f"Forgetting, from least to most: {said}." if said else ""
+
+
+def _fired(tables: Tables) -> list[str]:
+    rows = fired(tables)
+    return [
+        f"{names.method(row.method)}: {row.stage} fired on {_often(row.fired, row.tasks)}." for row in rows.itertuples()
+    ]
+
+
+def _often(count: int, tasks: int) -> str:
+    return f"{count} of {tasks} tasks{', never' if not count else ', always' if count == tasks else ''}"
+
+
+def _growth(tables: Tables) -> list[str]:
+    units = tables.measures[(tables.measures["measure"] == "units") & tables.measures["stage"].isna()]
+    widths = (
+        units.groupby(["method", "layer", "after_task"])["value"]
+        .mean()
+        .groupby(["method", "layer"])
+        .agg(["first", "last"])
+    )
+    grown = widths[widths["first"] != widths["last"]]
+    return [f"{names.method(method)}: {_widths(rows)}." for method, rows in grown.groupby("method")]
+
+
+def _widths(rows: pd.DataFrame) -> str:
+    ends = [(layer, row["first"], row["last"]) for (_, layer), row in rows.iterrows()]
+    return "; ".join(f"hidden layer {layer} went from {a:.0f} to {b:.0f} units" for layer, a, b in ends)
+
+
+def _kept(tables: Tables) -> str:
+    sums = tables.measures.groupby("measure")["value"].sum()
+    if not {"added units", "kept units"} <= set(sums.index):
+        return ""
+    split = f"; {sums['split units']:,.0f} units were split" if "split units" in sums else ""
+    return f"Of {sums['added units']:,.0f} units added, {sums['kept units']:,.0f} were kept{split}."
+
+
+def _shift(tables: Tables) -> str:
+    shifts = tables.measures.loc[tables.measures["measure"] == "answer shift", "value"].dropna()
+    return f"Largest answer shift by a split, before it is mended: {shifts.max():.2g}." if len(shifts) else ""

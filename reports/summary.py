@@ -1,0 +1,120 @@
+"""What the three tables say: statistics over seeds, and how often a network grew."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from den import metrics
+from reports import names
+from reports.tables import Tables
+
+PUBLISHED = Path(__file__).parent / "published"
+STATISTICS = {
+    "auroc": ("auroc", metrics.average),
+    "accuracy": ("accuracy", metrics.average),
+    "forgetting": ("auroc", metrics.forgetting),
+    "backward_transfer": ("auroc", metrics.backward_transfer),
+    "plasticity": ("auroc", metrics.plasticity),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, its standard error (nan for one seed) and the number of seeds."""
+
+    mean: float
+    error: float
+    seeds: int
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Return the mean of the values that are known, and its standard error."""
+    known = np.array([value for value in values if not math.isnan(value)])
+    mean = float(known.mean()) if len(known) else math.nan
+    error = float(known.std(ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
+    return Estimate(mean, error, len(known))
+
+
+def over_seeds(curves: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of (points,) curves over seeds, and its standard error: nan for one seed."""
+    points = [estimate(values) for values in zip(*curves, strict=True)]
+    return np.array([point.mean for point in points]), np.array([point.error for point in points])
+
+
+def matrices(tables: Tables, score: str) -> dict[str, dict[int, NDArray[np.float64]]]:
+    """Return the score matrices of one stream's tables by method and seed, methods in the order of `names.ordered`.
+
+    Raises ValueError where two cells of one method and seed would be taken for one.
+    """
+    _refuse_twins(tables)
+    found = tables.scores[tables.scores["score"] == score]
+    tasks = int(tables.scores["task"].max()) if len(found) else 0
+    return {
+        method: {int(seed): _matrix(rows, tasks) for seed, rows in found[found["method"] == method].groupby("seed")}
+        for method in names.ordered(found["method"])
+    }
+
+
+def estimates(tables: Tables, score: str, metric: Callable[[NDArray[np.float64]], float]) -> dict[str, Estimate]:
+    """Return a metric of `den.metrics` by method, over the seeds of one stream."""
+    found = matrices(tables, score)
+    return {method: estimate(metric(R) for R in seeds.values()) for method, seeds in found.items()}
+
+
+def summary(tables: Tables) -> pd.DataFrame:
+    """Return one row per stream and method: STATISTICS over seeds, capacity, seconds, the paper beside them.
+
+    Columns ending in `_error` are standard errors, nan for one seed; forgetting, backward transfer and plasticity are
+    of AUROC; `published` is the paper's final average AUROC, nan where it has none.
+    """
+    rows = [row for stream in tables.streams for row in _rows(tables.of(stream=stream), stream)]
+    return pd.DataFrame(rows)
+
+
+def fired(tables: Tables) -> pd.DataFrame:
+    """Return how often each stage that may fire did: stream, method, stage, fired, tasks (summed over seeds)."""
+    rows = tables.measures[tables.measures["measure"] == "fired"]
+    counts = rows.groupby(["stream", "method", "stage"])["value"].agg(fired="sum", tasks="count")
+    return counts.astype("int64").reset_index()
+
+
+def published(name: str, stream: str) -> pd.DataFrame:
+    """Return the paper's numbers of published/<name>.csv for a stream; empty where it has none."""
+    frame = pd.read_csv(PUBLISHED / f"{name}.csv")
+    return frame[frame["stream"] == stream].reset_index(drop=True)
+
+
+def _rows(tables: Tables, stream: str) -> list[dict[str, object]]:
+    found = {column: estimates(tables, score, metric) for column, (score, metric) in STATISTICS.items()}
+    cells = tables.cells.groupby("method")[["capacity", "train_seconds"]].mean()
+    paper = published("final", stream).set_index("method")["value"]
+    return [
+        {"stream": stream, "method": method, "seeds": auroc.seeds}
+        | {column: methods[method].mean for column, methods in found.items()}
+        | {f"{column}_error": methods[method].error for column, methods in found.items()}
+        | {"capacity": cells["capacity"][method], "seconds": cells["train_seconds"][method]}
+        | {"published": paper.get(method, math.nan)}
+        for method, auroc in found["auroc"].items()
+    ]
+
+
+def _matrix(rows: pd.DataFrame, tasks: int) -> NDArray[np.float64]:
+    R = np.full((tasks, tasks), np.nan)
+    R[rows["after_task"] - 1, rows["task"] - 1] = rows["value"]
+    return R
+
+
+def _refuse_twins(tables: Tables) -> None:
+    place = ["stream", "method", "seed"]
+    twins = tables.cells[tables.cells.duplicated(place, keep=False)]
+    if len(twins):
+        first = twins.iloc[0]
+        raise ValueError(
+            f"several cells of {first['stream']}, {first['method']}, seed {first['seed']}: identities "
+            f"{', '.join(twins['identity'])}; report one suite at a time, one setting a method"
+        )

@@ -1,0 +1,116 @@
+"""MLflow mirrors the ledger: once, whole, and never at the price of a result."""
+
+import json
+import multiprocessing
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from records import records
+
+from flows import mirror, tracking
+
+MOMENTS = {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
+
+
+@pytest.fixture
+def found() -> list[dict]:
+    """Return the records of two methods, as the ledger has them."""
+    grid = records("blobs", seeds=1, methods=("den", "l2"), tasks=3)
+    return [record | {"provenance": record["provenance"] | MOMENTS} for record in grid]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty store; making one takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        tracking.store()
+    return folder / tracking.FOLDER
+
+
+@pytest.fixture
+def client(here: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copytree(empty, tracking.FOLDER)
+    return MlflowClient(tracking.address())
+
+
+def runs(client: MlflowClient, role: str) -> list:
+    experiment = client.get_experiment_by_name("blobs")
+    return client.search_runs([experiment.experiment_id], f"tags.role = '{role}'")
+
+
+def test_a_child_run_for_every_cell_and_one_parent(client: MlflowClient, found: list[dict]) -> None:
+    assert tracking.track("smoke", found)
+    (parent,) = runs(client, "benchmark")
+    cells = runs(client, "cell")
+    assert {run.data.tags["identity"] for run in cells} == {record["identity"] for record in found}
+    assert {run.data.tags["mlflow.parentRunId"] for run in cells} == {parent.info.run_id}
+    assert {run.info.status for run in [parent, *cells]} == {"FINISHED"}
+
+
+def test_telling_it_twice_changes_nothing(client: MlflowClient, found: list[dict]) -> None:
+    for _ in range(2):
+        assert tracking.track("smoke", found)
+    assert len(runs(client, "cell")) == 2
+    assert len(runs(client, "benchmark")) == 1
+
+
+def test_a_run_left_half_told_is_told_anew(
+    client: MlflowClient, found: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(mirror, "_metrics", lambda record: 1 / 0)
+        assert not tracking.track("smoke", found)
+    assert tracking.track("smoke", found)
+    assert {run.info.status for run in runs(client, "cell")} == {"FINISHED"}
+    assert (len(runs(client, "cell")), len(runs(client, "benchmark"))) == (2, 1)
+
+
+def test_a_cell_has_scores_by_task_its_data_and_its_record(client: MlflowClient, found: list[dict]) -> None:
+    tracking.track("smoke", found)
+    run = next(run for run in runs(client, "cell") if run.data.tags["method"] == "den")
+    record = next(record for record in found if record["cell"]["method"] == "den")
+    history = sorted(client.get_metric_history(run.info.run_id, "auroc/task 01"), key=lambda metric: metric.step)
+    assert [metric.step for metric in history] == [1, 2, 3]
+    assert [metric.value for metric in history] == [row[0] for row in record["scores"]["auroc"]]
+    assert run.inputs.dataset_inputs[0].dataset.digest == record["provenance"]["stream_hash"]
+    assert run.data.params["method"] == "den"
+    folder = client.download_artifacts(run.info.run_id, "record.json")
+    assert json.loads(Path(folder).read_text()) == record
+
+
+def test_the_report_lies_with_the_parent(client: MlflowClient, found: list[dict], tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "index.html").write_text("page")
+    tracking.track("smoke", found, tmp_path / "report")
+    (parent,) = runs(client, "benchmark")
+    assert [file.path for file in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_a_dead_server_is_a_warning(
+    here: Path, found: list[dict], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free.getsockname()[1]}")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        assert not tracking.track("smoke", found)
+    assert "the results are in the ledger" in caplog.text
+
+
+def test_the_store_is_made_whole_by_several_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=tracking.store) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert MlflowClient(tracking.address()).search_experiments()
