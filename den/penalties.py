@@ -38,8 +38,12 @@ class Proximal:
 
 
 @dataclass(frozen=True, eq=False)
-class L2(Smooth):
-    """strength * sum ||w||^2."""
+class L2(Proximal):
+    """strength * sum ||w||^2: weight decay.
+
+    Smooth, and yet a proximal step, like Drift: as a gradient it would be all that a silent unit hears, and Adam would
+    make full steps of it.
+    """
 
     tensors: Sequence[Tensor]
     strength: float
@@ -47,9 +51,9 @@ class L2(Smooth):
     def value(self) -> Tensor:
         return self.strength * sum((w.square().sum() for w in self.tensors), torch.zeros(()))
 
-    def add_gradients(self) -> None:
+    def proximal_step(self, learning_rate: float) -> None:
         for w in self.tensors:
-            _gradient(w).add_(w.detach(), alpha=2 * self.strength)
+            w.div_(1 + 2 * learning_rate * self.strength)
 
 
 @dataclass(frozen=True, eq=False)

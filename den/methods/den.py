@@ -90,7 +90,8 @@ class Den(Method):
         self.head = widen(part.head, selected[-1], self.network.widths[-1])
         self.loss = mean_loss(self.network.whole(self.head), task.train)
         units = [Measure("selected units", len(chosen), layer) for layer, chosen in enumerate(selected)]
-        return [*report(fitted), *units, Measure("training loss", self.loss)]
+        fired = Measure("expansion fired", self.loss > self.params.loss_threshold)
+        return [*report(fitted), *units, Measure("training loss", self.loss), fired]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
@@ -116,7 +117,8 @@ class Den(Method):
         self.network.stamp(self.head)
         counts = [Measure("split units", len(units), layer) for layer, units in enumerate(split, start=1)]
         drifts = [Measure("drift", rho.max().item(), layer) for layer, rho in enumerate(moved, start=1)]
-        return [*report(first, again), *counts, *drifts, Measure("answer shift", shift)]
+        fired = Measure("split fired", any(len(units) for units in split))
+        return [*report(first, again), *counts, *drifts, Measure("answer shift", shift), fired]
 
     def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
         """Return a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
