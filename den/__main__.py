@@ -12,12 +12,14 @@ from den.ledger import LedgerError, Places
 from den.runs import Busy, Cell, execute, record_path
 from den.streams.prepared import DataError
 from den.training import Diverged
+from den.worker import warm_up
 
 
 def main() -> int:
     """Run the cell of the command line; return 0, 1 where it failed, 2 where it was refused."""
     options = _options()
     torch.set_num_threads(1)
+    warm_up()
     places = Places(options.data, options.results, options.work)
     try:
         cell = read(Cell, json.loads(options.cell.read_text(encoding="utf-8")), str(options.cell))

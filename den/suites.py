@@ -84,11 +84,17 @@ class Plan:
         return self.file.suites[name]
 
     def cell(self, suite: Suite, stream: str, method: str, seed: int) -> Cell:
-        """Return one cell; the stream's own numbers, the suite's and the command line's override in this order."""
+        """Return one cell.
+
+        The file's settings are overridden by the method's own training, then the stream's own numbers, the suite's, and
+        the command line's.
+        """
         layers = (self.file.per_stream.get(stream, {}), suite.set, self.overrides)
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
+        _own_training(settings, method)
         for key, value in (item for layer in layers for item in layer.items()):
             _put(settings, key, value)
+        _own_training(settings, method)
         return _cell(settings, stream, method, seed)
 
 
@@ -137,6 +143,12 @@ def _cell(settings: Settings, stream: str, method: str, seed: int) -> Cell:
         network=read(Network, settings["network"], "network"),
         training=read(Training, settings["training"], "training"),
     )
+
+
+def _own_training(settings: Settings, method: str) -> None:
+    """Move the method's own training settings, in place, to where all are."""
+    block = settings["methods"].get(method, {})
+    settings["training"] |= block.pop("training", {})
 
 
 def _yaml(path: Path) -> dict[str, Any]:

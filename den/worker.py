@@ -1,27 +1,33 @@
 """A cell's own process: the arithmetic of one cell in one process and one thread, steered from outside.
 
 The two sides exchange one JSON line a message: the child announces a step and waits for the word to run it.
+Children are forked from one process that has torch loaded already, which is most of a short cell's time.
 """
 
 import json
+import multiprocessing
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from den.ledger import Places, Record
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+PRELOADED = ["den.runs", "torch._dynamo"]  # the second is what the first step of an optimiser would load
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
+
+_starting = threading.Lock()
 
 
 class CellFailed(RuntimeError):
@@ -50,15 +56,12 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "den.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=os.environ | ONE_THREAD,
-            )
+        make_ready()
+        context = multiprocessing.get_context("forkserver")
+        self._line, theirs = context.Pipe()
+        self._child = context.Process(target=serve, args=(theirs, str(self._log)), daemon=True)
+        self._child.start()
+        theirs.close()
         places = {name: str(getattr(self.places, name)) for name in ("data", "results", "work")}
         self._send({"cell": self.cell.model_dump(mode="json"), "places": places})
         return self
@@ -67,10 +70,8 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._child.kill()
-        self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            with suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]
+        self._child.join()
+        self._line.close()
 
     def steps(self) -> Iterator[Step]:
         """Yield the stages still to do; give each to `run` before asking for the next. At the end `record` is there."""
@@ -89,69 +90,105 @@ class Worker:
 
     def _send(self, message: Message) -> None:
         with suppress(BrokenPipeError):  # the child's end is told by the next answer, which does not come
-            print(json.dumps(message), file=self._child.stdin, flush=True)
+            _put(self._line, message)
 
     def _receive(self, step: Step | None = None) -> Message:
-        line = self._child.stdout.readline()  # type: ignore[union-attr]
-        if not line:
+        try:
+            message = _get(self._line)
+        except (EOFError, ConnectionError):
+            self._child.join()
             where = step.title if step else "between stages"
-            raise CellFailed(f"{where}: its process ended with code {self._child.wait()}; see {self._log}")
-        message: Message = json.loads(line)
+            raise CellFailed(f"{where}: its process ended with code {self._child.exitcode}; see {self._log}") from None
         if "failed" in message:
             raise CellFailed(message["failed"])
         return message
 
 
-def serve() -> None:
-    """Be the child: run the steps of the cell that comes first on standard input, each when told to."""
+def make_ready() -> None:
+    """Start the process that all workers are forked from, where it is not there yet; returns before it is ready."""
+    with _starting:
+        if sys.platform == "linux":  # elsewhere torch may not be forked once it is loaded
+            forkserver.set_forkserver_preload(PRELOADED)
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
+        try:
+            forkserver.ensure_running()
+        finally:
+            for name, value in before.items():
+                _restore(name, value)
+
+
+def warm_up() -> None:
+    """Take one step of an optimiser: the first of a process loads much of torch, and is no part of a stage's time."""
+    import torch
+
+    weight = torch.zeros(1, requires_grad=True)
+    weight.sum().backward()
+    torch.optim.Adam([weight], fused=True).step()
+
+
+def serve(line: Connection, log: str) -> None:
+    """Be the child: run the steps of the cell that comes first on the line, each when told to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    inbox = _inbox()
+    with Path(log).open("ab") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    inbox = _inbox(line)
     order = inbox.get()
     try:
-        _serve(order, inbox)
+        _serve(order, inbox, line)
     except Exception as error:
-        _say({"failed": str(error) if isinstance(error, ArithmeticError) else f"{type(error).__name__}: {error}"})
+        _put(line, {"failed": str(error) if isinstance(error, ArithmeticError) else f"{type(error).__name__}: {error}"})
         raise
 
 
-def _serve(order: Message, inbox: "queue.Queue[Message]") -> None:
+def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> None:
     import torch
 
     from den.config import read
     from den.runs import Cell, Execution, locked
 
     torch.set_num_threads(1)
+    warm_up()
     cell = read(Cell, order["cell"], "cell")
     places = Places(**{name: Path(path) for name, path in order["places"].items()})
     with locked(cell, places):
         execution = Execution.resume(cell, places)
         for step in execution.steps():
-            _say({"step": {"task": step.task + 1, "stage": step.stage}})
+            _put(line, {"step": {"task": step.task + 1, "stage": step.stage}})
             inbox.get()
             first = len(execution.result.measures)
             step.run()
             measures = execution.result.measures[first:]
             seconds = next(row["value"] for row in reversed(measures) if row["measure"] == "seconds")
-            _say({"seconds": seconds, "measures": measures})
-        _say({"record": execution.finish()})
+            _put(line, {"seconds": seconds, "measures": measures})
+        _put(line, {"record": execution.finish()})
 
 
-def _inbox() -> "queue.Queue[Message]":
-    """Return the messages of standard input as they come; the end of it ends this process, whatever it is doing."""
+def _inbox(line: Connection) -> "queue.Queue[Message]":
+    """Return the messages of the line as they come; the end of it ends this process, whatever it is doing."""
     inbox: queue.Queue[Message] = queue.Queue()
 
     def listen() -> None:
-        for line in sys.stdin:
-            inbox.put(json.loads(line))
+        with suppress(EOFError, OSError):
+            while True:
+                inbox.put(_get(line))
         os._exit(ORPHANED)
 
     threading.Thread(target=listen, daemon=True).start()
     return inbox
 
 
-def _say(message: Message) -> None:
-    print(json.dumps(message), flush=True)
+def _put(line: Connection, message: Message) -> None:
+    line.send_bytes(json.dumps(message).encode())
 
 
-if __name__ == "__main__":
-    serve()
+def _get(line: Connection) -> Message:
+    message: Message = json.loads(line.recv_bytes())
+    return message
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        del os.environ[name]
+    else:
+        os.environ[name] = value

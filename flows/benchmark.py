@@ -1,5 +1,6 @@
 """The benchmark as a Prefect flow: prepare the data, run the cells, report, track."""
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -7,7 +8,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import prefect
 
 from den import suites
@@ -56,13 +56,18 @@ def benchmark(
     plan, places = suites.load(overrides=overrides), Places()
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(sorted({cell.stream for cell in cells}), plan, places)
-    outcome = run_cells(cells, places, slots or joblib.cpu_count())
+    outcome = run_cells(cells, places, slots or cores())
     if outcome.records:
         folder = steps.report(suite, outcome.records)
         steps.track(suite, outcome.records, folder)
     if outcome.failures:
         raise CellsFailed(outcome)
     return outcome
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @prefect.flow(name="cell", flow_run_name="{cell.title}")

@@ -4,12 +4,14 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 
 from den import suites
-from flows import reporting, terminal
+from den.worker import make_ready
+from flows import reporting, terminal, tracking
 from flows.benchmark import CellsFailed, Outcome, benchmark
 from flows.progress import watched
 from flows.settling import settled
@@ -30,8 +32,7 @@ def run(
     asked = (suite, tuple(streams), tuple(methods), seeds)
     suites.load(overrides=overrides).cells(*asked)
     try:
-        shelter()
-        with quiet(), watched(), settled():
+        with started(), quiet(), watched(), settled():
             outcome = benchmark(*asked, tuple(overrides), slots)
     except CellsFailed as error:
         outcome = error.outcome
@@ -48,6 +49,16 @@ def _show(suite: str, outcome: Outcome) -> int:
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)
     return 1 if outcome.failures else 0
+
+
+@contextmanager
+def started() -> Iterator[None]:
+    """Start, side by side, what takes seconds to start: Prefect's server, MLflow's store, the workers' parent."""
+    with ThreadPoolExecutor(1) as aside:
+        make_ready()
+        aside.submit(tracking.store)  # where it fails, tracking will say so
+        shelter()
+        yield
 
 
 def shelter() -> None:
