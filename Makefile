@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark smoke test check format
+.PHONY: help setup benchmark smoke test check format lock
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,10 @@ check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	.venv/bin/lint-imports
+
+lock:  ## bring the lock in step with pyproject.toml (needs uv); torchvision is built for one torch
+	printf 'torch==2.14.1\ntorchvision==0.29.1\nnumpy<2.5\n' | uv pip compile --quiet --universal --fork-strategy fewest \
+		--python-version 3.11 --all-extras --no-header --no-annotate --constraints - --output-file requirements.txt pyproject.toml
 
 format: $(READY)  ## put the code in order
 	$(RUN) ruff check --fix .

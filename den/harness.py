@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from den.methods.base import Measure, Measures, Method, Stage
 from den.scores import SCORES
 from den.tasks import Split, Stream, Task
-from den.training import blocks
+from den.training import Diverged, blocks
 
 EVALUATION = "evaluation"
 
@@ -97,6 +97,8 @@ def predict(method: Method, split: Split, task: int) -> Tensor | None:
     """Return the method's class scores for a whole split, computed in batches of one size; None where it has none."""
     answers = [method.predict(split.inputs(rows), task) for rows in blocks(len(split))]
     given = [answer for answer in answers if answer is not None]
+    if any(answer.isnan().any() for answer in given):
+        raise Diverged(f"the answers to task {task + 1} hold NaN; lower training.learning_rate or the strengths")
     return torch.cat(given) if given else None
 
 

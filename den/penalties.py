@@ -143,7 +143,9 @@ class Within(Proximal):
         moved_weight, moved_bias = weight - self.before_weight, bias - self.before_bias
         length = drift(moved_weight, moved_bias)
         far = (length > self.radius).nonzero().squeeze(1)
-        shrink = self.radius / length[far] * (1 - 1e-6)
+        size = drift(self.before_weight[far], self.before_bias[far])
+        inner = self.radius * (1 - 1e-6) - 2e-7 * size  # rounding to float32 must not carry a unit out again
+        shrink = inner.clamp_min(0) / length[far]
         weight[far] = self.before_weight[far] + moved_weight[far] * unit_wise(shrink, moved_weight)
         bias[far] = self.before_bias[far] + moved_bias[far] * shrink
         self.weight[self.frozen] = self.frozen_weight

@@ -47,7 +47,10 @@ class Step:
 
 
 class Worker:
-    """A cell in a process of its own; leaving the context ends the process, whatever it is doing."""
+    """A cell in a process of its own; leaving the context ends the process, whatever it is doing.
+
+    As multiprocessing asks, a script that uses one does so under `if __name__ == "__main__":`.
+    """
 
     def __init__(self, cell: Any, places: Places) -> None:
         self.cell, self.places = cell, places

@@ -23,9 +23,14 @@ class PreparationError(RuntimeError):
 
 
 def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = False) -> None:
-    """Have the prepared files of these streams in `places.data`, made anew where `force` is set."""
+    """Have the prepared files of these streams in `places.data`, made anew where `force` is set.
+
+    Raises DataError for files that DVC takes for right and that are not.
+    """
     if versioned():
         _reproduce(streams, force)
+        for stream in streams:
+            prepared.read(places.data / stream)
         return
     for stream in streams:
         build(stream, plan, places, force)

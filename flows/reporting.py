@@ -1,5 +1,6 @@
 """From the ledger to what a person sees: the report's folder, the table in the terminal, the tidy rows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 from den import suites
 from den.ledger import Places
 from den.runs import Cell, finished
-from reports import page, tables
+from reports import files, page, summary, tables
 
 OUT = Path("reports/out")
 
@@ -17,8 +18,10 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def write(suite: str, found: Records) -> Path:
-    """Write tables, figures and the page of a suite; returns their folder."""
-    page.write(tables.collect(found, suite), OUT / suite)
+    """Write tables, figures and the page of a suite, and its metrics for DVC; returns their folder."""
+    collected = tables.collect(found, suite)
+    page.write(collected, OUT / suite)
+    files.write(OUT / suite / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
     return OUT / suite
 
 
@@ -41,6 +44,13 @@ def scores(suite: str | None, form: str) -> str:
     if form == "json":
         return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
     return frame.to_string(index=False) + "\n"
+
+
+def _metrics(collected: tables.Tables) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the metrics by stream and method that are the same wherever they are measured: no times."""
+    rows = summary.summary(collected).set_index(["stream", "method"])[[*summary.STATISTICS, "capacity"]]
+    streams = rows.index.unique("stream")
+    return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
 
 
 def _finished(cells: Sequence[Cell]) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reports import names, summary
+from reports import findings, names, summary
 from reports.tables import Tables
 
 COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
@@ -19,8 +19,8 @@ def show(tables: Tables) -> None:
     rows = summary.summary(tables)
     for stream, group in rows.groupby("stream", sort=True):
         console.print(_table(str(stream), group))
-    for fired in summary.fired(tables).itertuples():
-        console.print(f"{names.method(fired.method)}: {fired.stage} fired on {fired.fired} of {fired.tasks} tasks")
+        for sentence in findings.how_often(tables.of(stream=stream)):
+            console.print(sentence, highlight=False)
 
 
 def _table(stream: str, rows: pd.DataFrame) -> Table:

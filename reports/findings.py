@@ -1,6 +1,7 @@
 """What the numbers say in plain words, computed and never typed."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -30,8 +31,23 @@ def verdict(tables: Tables) -> str:
 
 def findings(tables: Tables) -> list[str]:
     """Return one sentence for each thing worth knowing about one stream's results; those not measured are left out."""
-    found = [_extremes(tables), _forgotten(tables), *_fired(tables), *_growth(tables), _kept(tables), _shift(tables)]
+    found = [
+        _extremes(tables),
+        _forgotten(tables),
+        *how_often(tables),
+        *_widened(tables),
+        _kept(tables),
+        _shift(tables),
+    ]
     return [sentence for sentence in found if sentence]
+
+
+def how_often(tables: Tables) -> list[str]:
+    """Return how often expansion and split fired on one stream, a sentence a method."""
+    return [
+        f"{names.method(str(method))}: {', '.join(_often(row) for row in rows.itertuples())}."
+        for method, rows in fired(tables).groupby("method")
+    ]
 
 
 def _pair(auroc: dict[str, Estimate]) -> tuple[str, str | None]:
@@ -80,18 +96,12 @@ def _forgotten(tables: Tables) -> str:
     return f"Forgetting, from least to most: {said}." if said else ""
 
 
-def _fired(tables: Tables) -> list[str]:
-    rows = fired(tables)
-    return [
-        f"{names.method(row.method)}: {row.stage} fired on {_often(row.fired, row.tasks)}." for row in rows.itertuples()
-    ]
+def _often(row: Any) -> str:
+    judged = "" if 0 < row.fired < row.tasks else " (always)" if row.fired else " (never)"
+    return f"{row.what} fired on {row.fired} of {row.tasks} tasks{judged}"
 
 
-def _often(count: int, tasks: int) -> str:
-    return f"{count} of {tasks} tasks{', never' if not count else ', always' if count == tasks else ''}"
-
-
-def _growth(tables: Tables) -> list[str]:
+def _widened(tables: Tables) -> list[str]:
     units = tables.measures[(tables.measures["measure"] == "units") & tables.measures["stage"].isna()]
     widths = (
         units.groupby(["method", "layer", "after_task"])["value"]

@@ -13,6 +13,7 @@ from den import metrics
 from reports import names
 from reports.tables import Tables
 
+FIRED = " fired"
 PUBLISHED = Path(__file__).parent / "published"
 STATISTICS = {
     "auroc": ("auroc", metrics.average),
@@ -77,9 +78,10 @@ def summary(tables: Tables) -> pd.DataFrame:
 
 
 def fired(tables: Tables) -> pd.DataFrame:
-    """Return how often each stage that may fire did: stream, method, stage, fired, tasks (summed over seeds)."""
-    rows = tables.measures[tables.measures["measure"] == "fired"]
-    counts = rows.groupby(["stream", "method", "stage"])["value"].agg(fired="sum", tasks="count")
+    """Return how often what may fire did: stream, method, what ("expansion"), fired, tasks (summed over seeds)."""
+    rows = tables.measures[tables.measures["measure"].str.endswith(FIRED)]
+    what = rows["measure"].str.removesuffix(FIRED).rename("what")
+    counts = rows.groupby(["stream", "method", what])["value"].agg(fired="sum", tasks="count")
     return counts.astype("int64").reset_index()
 
 

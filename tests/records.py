@@ -62,7 +62,8 @@ def _measures(method: str, task: int, units: list[int], generator: np.random.Gen
     rows = [(None, layer, "units", float(width)) for layer, width in enumerate(units, start=1)]
     rows += [(None, None, "weights", float(BASE)), (None, None, "capacity", 1.0 + 0.04 * task)]
     if method == "den" and task:
-        rows += [("dynamic expansion", None, "fired", 1.0), ("split and duplication", None, "fired", float(task % 2))]
+        rows += [("selective retraining", None, "expansion fired", 1.0)]
+        rows += [("split and duplication", None, "split fired", float(task % 2))]
         rows += [("dynamic expansion", layer, "added units", 20.0) for layer in (1, 2)]
         rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in (1, 2)]
         rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in (1, 2)]

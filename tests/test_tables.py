@@ -126,9 +126,9 @@ def test_two_cells_of_one_method_and_seed_are_refused() -> None:
 
 
 def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
-    rows = fired(grid).set_index("stage")
-    assert rows.loc["dynamic expansion", ["fired", "tasks"]].tolist() == [27, 27]
-    assert rows.loc["split and duplication", ["fired", "tasks"]].tolist() == [15, 27]
+    rows = fired(grid).set_index("what")
+    assert rows.loc["expansion", ["fired", "tasks"]].tolist() == [27, 27]
+    assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
 
 
 def test_an_estimate_leaves_out_what_is_not_known() -> None:

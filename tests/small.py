@@ -1,0 +1,91 @@
+"""Small problems that the tests of the learning library share: blobs in memory, tiny networks, short training."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from den import harness
+from den.config import Network, Training
+from den.harness import Result, generator_for
+from den.methods import METHODS
+from den.methods.base import Method, Problem
+from den.networks.layers import Layer
+from den.streams import blobs
+from den.streams.lazy import Lazy
+from den.tasks import Split, Stream, Task
+
+PREPARATION = blobs.Preparation(features=48, classes=4, examples=80)
+SIZES = {"tasks": 3, "training_examples": 30, "validation_examples": 10, "test_examples": 40}
+NETWORK = Network(widths=(8, 6))
+TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
+LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
+
+
+@cache
+def arrays() -> dict[str, np.ndarray]:
+    return blobs.prepare(PREPARATION, {}, 2)
+
+
+def stream(seed: int = 0, **sizes: int) -> Stream:
+    """Return three one-versus-rest tasks over the same points."""
+    return blobs.build(blobs.Params(**SIZES | sizes), arrays(), seed)
+
+
+def permuted(tasks: int = 3) -> Stream:
+    """Return tasks of four classes each, their features in another order every time."""
+    base = stream(tasks=4)
+
+    def split(task: int, part: str) -> Split:
+        sources = [getattr(one, part) for one in base.tasks] if part != "test" else list(base.tests)
+        order = torch.randperm(base.features, generator=torch.Generator().manual_seed(task))
+        return replace(sources[0], x=sources[0].x[:, order], y=torch.cat([one.y for one in sources], dim=1))
+
+    made = Lazy(tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
+    return Stream("permuted", base.features, 4, made, Lazy(tasks, lambda task: split(task, "test")))
+
+
+def problem(on: Stream, network: Network = NETWORK, training: Training = TRAINING, seed: int = 0) -> Problem:
+    return Problem(on.features, on.classes, len(on), network, training, seed)
+
+
+def build(kind: str | type[Method], on: Stream, seed: int = 0, params: Any = None, **about: Any) -> Method:
+    """Return an untrained method; `about` holds network and training."""
+    kind = METHODS[kind] if isinstance(kind, str) else kind
+    return kind.build(kind.accepts(**(params or {})), problem(on, seed=seed, **about), generator_for(seed, -1, "build"))
+
+
+def learn(kind: str | type[Method], on: Stream, seed: int = 0, **about: Any) -> tuple[Method, Result]:
+    """Return a method that has learned the stream, and its result."""
+    method = build(kind, on, seed, **about)
+    return method, harness.run(method, on, seed)
+
+
+def same_state(one: Method, other: Method) -> bool:
+    """Say whether two methods have learned the same, bit for bit."""
+    (tensors, values), (others, more) = one.state(), other.state()
+    return (
+        values == more
+        and tensors.keys() == others.keys()
+        and all(torch.equal(tensor, others[name]) for name, tensor in tensors.items())
+    )
+
+
+def without_times(result: Result) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return all that a result says but seconds, in a form that compares nan with nan."""
+    rows = [tuple(row.values()) for row in result.measures if row["measure"] != "seconds"]
+    return repr(result.scores), rows
+
+
+def random_layers(*sizes: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> list[Layer]:
+    """Return layers with random weights and biases."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = zip(sizes[1:], sizes[:-1], strict=True)
+    return [Layer(*(torch.randn(s, generator=generator, dtype=dtype) for s in ((u, i), (u,)))) for u, i in shapes]
+
+
+def inputs(examples: int, features: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(examples, features, generator=torch.Generator().manual_seed(7), dtype=dtype)

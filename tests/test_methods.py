@@ -1,0 +1,209 @@
+"""Whatever is in the registry learns, answers for what it has learned, repeats itself, and never sees test data."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from small import LIVELY, NETWORK, TRAINING, build, inputs, learn, permuted, problem, same_state, stream, without_times
+
+from den import harness
+from den.config import Network, Params, Training
+from den.methods import METHODS
+from den.methods.finetune import Finetune
+from den.methods.joint import Joint, asked_cross_entropy
+from den.streams.lazy import Lazy
+from den.tasks import Split, Task
+from den.training import Diverged, length
+
+SHARED = [name for name, kind in METHODS.items() if issubclass(kind, Finetune | Joint)]
+ONE_HEAD = NETWORK.model_copy(update={"heads": "one"})
+
+
+def params(kind: str) -> dict[str, Any] | None:
+    return LIVELY if kind == "den" else None
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_every_method_beats_chance_on_its_first_task(kind: str) -> None:
+    _, result = learn(kind, stream(), params=params(kind))
+    first = next(row[0] for row in result.scores["auroc"] if not math.isnan(row[0]))
+    assert first > 0.7
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_every_method_answers_for_every_task(kind: str, outputs: int) -> None:
+    on = permuted() if outputs == 4 else stream()
+    method, _ = learn(kind, on, params=params(kind))
+    for task in range(len(on)):
+        answers = method.predict(inputs(9, on.features), task)
+        assert answers is not None
+        assert answers.shape == (9, outputs)
+        assert answers.isfinite().all()
+        assert not answers.requires_grad
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_same_seed_same_bits(kind: str) -> None:
+    results = []
+    for noise in (0, 1):
+        torch.manual_seed(noise)
+        results.append(learn(kind, stream(), seed=1, params=params(kind)))
+    (one, first), (other, second) = results
+    assert same_state(one, other)
+    assert without_times(first) == without_times(second)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_another_seed_another_network(kind: str) -> None:
+    assert not same_state(learn(kind, stream(), seed=0)[0], learn(kind, stream(), seed=1)[0])
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_no_method_sees_test_data(kind: str) -> None:
+    honest = stream()
+    poisoned = replace(honest, tests=Lazy(len(honest), lambda task: poison(honest.tests[task])))
+    (one, _), (other, _) = (learn(kind, on, params=params(kind)) for on in (honest, poisoned))
+    assert same_state(one, other)
+
+
+def poison(split: Split) -> Split:
+    return replace(split, x=255 - split.x, y=1 - split.y)
+
+
+def test_a_task_has_no_test_data() -> None:
+    assert set(vars(stream().tasks[0])) == {"id", "train", "validation"}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_learning_changes_no_data(kind: str) -> None:
+    on = stream()
+    kept = replace(on, tasks=list(on.tasks), tests=list(on.tests))
+    learn(kind, kept, params=params(kind))
+    for task, fresh in zip(kept.tasks, on.tasks, strict=True):
+        assert torch.equal(task.train.x, fresh.train.x)
+        assert torch.equal(task.train.y, fresh.train.y)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_divergence_names_its_step(kind: str) -> None:
+    wild = TRAINING.model_copy(update={"learning_rate": 1e6})
+    with pytest.raises(Diverged, match=r"at step \d+;"):
+        learn(kind, stream(), training=wild)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_answers_that_are_no_numbers_are_not_scored(kind: str) -> None:
+    once = Training(steps=1, batch_size=20, learning_rate=1e38)
+    with pytest.raises(Diverged):
+        learn(kind, stream(), training=once)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_states_are_plain_and_come_back(kind: str) -> None:
+    on = stream()
+    method, _ = learn(kind, on, params=params(kind))
+    state = method.state()
+    assert all(tensor.is_contiguous() for tensor in state.tensors.values())
+    again = build(kind, on, seed=5, params=params(kind))
+    again.restore(state)
+    assert same_state(method, again)
+    for task in range(len(on)):
+        one, other = (which.predict(inputs(9, on.features), task) for which in (method, again))
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_parameters_are_closed_and_all_have_defaults(kind: str) -> None:
+    accepts = METHODS[kind].accepts
+    assert issubclass(accepts, Params)
+    accepts()
+    with pytest.raises(ValueError, match="nonesuch"):
+        accepts(nonesuch=1)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_stages_have_names_of_their_own(kind: str) -> None:
+    on = stream()
+    for task in on:
+        seen = [name for which, name in learn(kind, on)[1].done if which == task.id]
+        assert len(set(seen)) == len(seen)
+        assert seen[-1] == harness.EVALUATION
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_one_head_serves_all_tasks(kind: str) -> None:
+    method, result = learn(kind, permuted(), network=ONE_HEAD)
+    assert result.scores["auroc"][2][2] > 0.55
+    x = inputs(9, 48)
+    assert torch.equal(method.predict(x, 0), method.predict(x, 2))
+    assert {m.measure: m.value for m in method.measure()}["weights"] == problem(permuted()).base_weights
+
+
+def test_online_ewc_learns() -> None:
+    _, result = learn("ewc", permuted(), params={"mode": "online", "decay": 0.9, "strength": 1.0})
+    assert min(result.scores["auroc"][2]) > 0.5
+
+
+@pytest.mark.parametrize("kind", ["l2", "ewc"])
+def test_a_strong_penalty_holds_the_shared_network(kind: str) -> None:
+    moves = []
+    for strength in (0.0, 1e4):
+        method = build(kind, permuted(), params={"strength": strength})
+        tasks = permuted().tasks
+        for task in tasks[:2]:
+            before = [tensor.clone() for tensor in method.network.shared()]
+            for stage in method.stages(task):
+                stage.run(task, harness.generator_for(0, task.id, stage.name))
+        moves.append(sum((a - b).norm() for a, b in zip(method.network.shared(), before, strict=True)))
+    assert moves[1] < 0.2 * moves[0]
+
+
+def test_single_task_scores_do_not_move() -> None:
+    R = learn("single_task", stream())[1].scores["auroc"]
+    assert all(R[t][i] == R[i][i] for t in range(3) for i in range(t + 1))
+
+
+@pytest.mark.parametrize("every_task", [True, False])
+def test_joint_measures_every_row_or_the_last(every_task: bool) -> None:
+    R = learn("joint", stream(), params={"every_task": every_task})[1].scores["auroc"]
+    measured = [[not math.isnan(score) for score in row] for row in R]
+    rows = [[i <= t and (every_task or t == 2) for i in range(3)] for t in range(3)]
+    assert measured == rows
+
+
+@pytest.mark.parametrize(("given", "steps"), [(None, 3 * length(TRAINING, 120)), (50, 50)])
+def test_joint_takes_as_many_steps_whatever_the_number_of_tasks(given: int | None, steps: int) -> None:
+    rows = learn("joint", stream(), params={"steps": given})[1].measures
+    assert [row["value"] for row in rows if row["measure"] == "steps"] == [steps] * 3
+
+
+def test_joint_asks_each_example_for_its_own_task_alone() -> None:
+    logits = torch.tensor([[0.0, 5.0], [9.0, 0.0]])
+    asked = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
+    assert asked_cross_entropy(logits, asked).item() == pytest.approx(math.log(2))
+
+
+def test_l2_is_finetuning_at_no_strength() -> None:
+    (one, _), (other, _) = learn("finetune", stream()), learn("l2", stream(), params={"strength": 0.0})
+    assert same_state(one, other)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_every_method_takes_any_depth(kind: str) -> None:
+    _, result = learn(kind, stream(tasks=2), network=Network(widths=(6,), init="he"))
+    assert not math.isnan(result.scores["auroc"][1][0])
+
+
+def test_tasks_are_handed_over_once_and_in_order() -> None:
+    met: list[int] = []
+
+    class Meeting(Finetune):
+        def stages(self, task: Task) -> Any:
+            met.append(task.id)
+            return super().stages(task)
+
+    learn(Meeting, stream())
+    assert met == [0, 1, 2]
