@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import small
 import torch
+
+from den.ledger import Places
+from den.streams import prepared
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
@@ -39,6 +43,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for words in (["init", "--quiet"], ["add", "--all"], [*IDENTITY, "commit", "--quiet", "--message", "project"]):
         subprocess.run(["git", *words], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with small blobs, prepared for two seeds; for reading only."""
+    folder = tmp_path_factory.mktemp("streams")
+    prepared.prepare("blobs", small.PREPARATION, {}, 2, folder)
+    return folder
+
+
+@pytest.fixture
+def places(blobs_folder: Path, tmp_path: Path) -> Places:
+    """Return places of one's own over the shared blobs."""
+    return Places(blobs_folder, tmp_path / "results", tmp_path / "work")
 
 
 @pytest.fixture

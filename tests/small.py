@@ -14,6 +14,7 @@ from den.harness import Result, generator_for
 from den.methods import METHODS
 from den.methods.base import Method, Problem
 from den.networks.layers import Layer
+from den.runs import Cell
 from den.streams import blobs
 from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
@@ -23,6 +24,13 @@ SIZES = {"tasks": 3, "training_examples": 30, "validation_examples": 10, "test_e
 NETWORK = Network(widths=(8, 6))
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
 LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
+
+
+def cell(method: str = "finetune", seed: int = 0, **about: Any) -> Cell:
+    """Return a small cell on blobs."""
+    params = about.pop("method_params", LIVELY if method == "den" else {})
+    known = {"stream_params": SIZES, "method_params": params, "network": NETWORK, "training": TRAINING}
+    return Cell(stream="blobs", method=method, seed=seed, **known | about)
 
 
 @cache
