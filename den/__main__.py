@@ -19,10 +19,10 @@ def main() -> int:
     """Run the cell of the command line; return 0, 1 where it failed, 2 where it was refused."""
     options = _options()
     torch.set_num_threads(1)
-    warm_up()
     places = Places(options.data, options.results, options.work)
     try:
         cell = read(Cell, json.loads(options.cell.read_text(encoding="utf-8")), str(options.cell))
+        warm_up()
         execute(cell, places, announce=lambda title: print(title, file=sys.stderr))
     except (SettingsError, DataError, LedgerError, Busy, OSError, json.JSONDecodeError) as refusal:
         print(refusal, file=sys.stderr)

@@ -1,8 +1,8 @@
 """The base of all parameters: closed, frozen, checked at the door."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
@@ -64,8 +64,17 @@ def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
 def _explain(kind: type[Params], path: str, error: Any) -> str:
     key = ".".join(str(part) for part in (path, *error["loc"]))
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed here: {', '.join(sorted(kind.model_fields)) or 'none'}"
+        allowed = _block(kind, error["loc"][:-1]).model_fields
+        return f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
     if error["type"] == "missing":
         return f"{key}: missing"
     hint = "; YAML reads 1e-5 as text, write 1.0e-5" if isinstance(error["input"], str) else ""
     return f"{key}: {error['msg']}, not {error['input']!r}{hint}"
+
+
+def _block(kind: Any, location: Sequence[str]) -> Any:
+    """Return the kind of the parameters at a location inside `kind`, by field or by key of a mapping."""
+    for part in location:
+        fields = getattr(kind, "model_fields", {})
+        kind = fields[part].annotation if fields else get_args(kind)[-1]
+    return kind

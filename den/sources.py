@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "den"
 REGISTRIES = frozenset({"den", "den.methods", "den.streams", "den.networks"})
@@ -50,7 +51,15 @@ def _meaning(module: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             node.body = [line for line in node.body if not _is_text(line)]
-    return ast.dump(tree)
+    return str(_shape(tree))
+
+
+def _shape(node: Any) -> Any:
+    """Return a syntax tree as lists, what is empty left out: the same in every Python, unlike ast.dump."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _shape(value)) for name, value in ast.iter_fields(node))
+        return [type(node).__name__, *((name, value) for name, value in fields if value not in ("None", []))]
+    return [_shape(one) for one in node] if isinstance(node, list) else repr(node)
 
 
 def _is_text(line: ast.stmt) -> bool:

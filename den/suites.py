@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from den.config import Network, Params, SettingsError, Training, read
 from den.methods import METHODS
@@ -17,14 +17,15 @@ from den.streams import STREAMS
 
 Settings = dict[str, Any]
 SETTABLE = ("training", "network", "streams", "methods")
+NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 
 
 class Suite(Params):
     """A grid of cells, and the settings in which it differs from the rest of the file."""
 
-    streams: tuple[str, ...]
-    methods: tuple[str, ...]
-    seeds: tuple[NonNegativeInt, ...]
+    streams: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     set: dict[str, Any] = {}
 
 
@@ -43,7 +44,7 @@ class File(Params):
     """params.yaml as a whole."""
 
     data: Data
-    suites: dict[str, Suite]
+    suites: dict[str, Suite] = Field(min_length=1)
     training: dict[str, Any] = {}
     network: dict[str, Any] = {}
     streams: dict[str, dict[str, Any]] = {}
@@ -133,6 +134,8 @@ def _problems(plan: Plan) -> Iterator[str]:
 def _cell(settings: Settings, stream: str, method: str, seed: int) -> Cell:
     _refuse_unknown(stream, STREAMS, "stream")
     _refuse_unknown(method, METHODS, "method")
+    if seed < 0:
+        raise SettingsError(f"seeds: {seed} is negative; seeds count from 0")
     block = settings["streams"].get(stream, {}), settings["methods"].get(method, {})
     return Cell(
         stream=stream,
@@ -147,8 +150,8 @@ def _cell(settings: Settings, stream: str, method: str, seed: int) -> Cell:
 
 def _own_training(settings: Settings, method: str) -> None:
     """Move the method's own training settings, in place, to where all are."""
-    block = settings["methods"].get(method, {})
-    settings["training"] |= block.pop("training", {})
+    block = _mapping(settings["methods"].get(method, {}), f"methods.{method}")
+    settings["training"] |= _mapping(block.pop("training", {}), f"methods.{method}.training")
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -167,7 +170,10 @@ def _override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set {text}: write key.path=value, for example training.epochs=5")
-    return key.strip(), yaml.safe_load(value)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SettingsError(f"--set {text}: {value} is not YAML") from None
 
 
 def _put(settings: Settings, key: str, value: Any) -> None:
@@ -175,12 +181,19 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
         raise SettingsError(f"{key}: cannot be set; keys begin with {', '.join(SETTABLE)}")
+    if path[0] in NAMED:
+        _refuse_unknown((*path, last)[1], NAMED[path[0]], key)
     block = settings
     for part in path:
-        block = block.setdefault(part, {})
-        if not isinstance(block, dict):
-            raise SettingsError(f"{key}: {part} is a value, not a block")
+        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
     block[last] = deepcopy(value)
+
+
+def _mapping(value: Any, key: str) -> Settings:
+    """Return a block of settings, or refuse a value in its place."""
+    if isinstance(value, dict):
+        return value
+    raise SettingsError(f"{key} is a value, {value!r}, not a block")
 
 
 def _refuse_unknown(name: str, registry: Mapping[str, Any], key: str) -> None:

@@ -55,7 +55,7 @@ def benchmark(
     """
     plan, places = suites.load(overrides=overrides), Places()
     cells = plan.cells(suite, streams, methods, seeds)
-    steps.prepare(sorted({cell.stream for cell in cells}), plan, places)
+    steps.prepare(cells, plan, places)
     outcome = run_cells(cells, places, slots or cores())
     if outcome.records:
         folder = steps.report(suite, outcome.records)

@@ -32,6 +32,8 @@ class Commands(click.Group):
         """Run the command."""
         try:
             return super().invoke(context)
+        except click.UsageError as error:
+            raise Refused(error.format_message()) from None
         except (ValueError, RuntimeError, OSError) as error:
             if isinstance(error, _expected()):
                 raise Refused(str(error)) from None
@@ -83,6 +85,9 @@ def run(**asked: Any) -> None:
     Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
     Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
     """
+    from den.worker import make_ready
+
+    make_ready()  # loads torch while this process loads the rest
     from flows import running
 
     sys.exit(running.run(**asked))

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from prefect.client.orchestration import get_client
 
 from den import suites
-from den.worker import make_ready
 from flows import reporting, terminal, tracking
 from flows.benchmark import CellsFailed, Outcome, benchmark
 from flows.progress import watched
@@ -53,9 +52,8 @@ def _show(suite: str, outcome: Outcome) -> int:
 
 @contextmanager
 def started() -> Iterator[None]:
-    """Start, side by side, what takes seconds to start: Prefect's server, MLflow's store, the workers' parent."""
+    """Start, side by side, what takes seconds to start: Prefect's server and MLflow's store."""
     with ThreadPoolExecutor(1) as aside:
-        make_ready()
         aside.submit(tracking.store)  # where it fails, tracking will say so
         shelter()
         yield

@@ -8,16 +8,22 @@ import prefect
 from prefect.cache_policies import NO_CACHE
 
 from den.ledger import Places
+from den.runs import Cell, open_stream
 from den.suites import Plan
 from den.worker import Step, Worker
 from flows import datasets, reporting, settling, tracking
 
 
 @prefect.task(task_run_name="prepare", cache_policy=NO_CACHE)
-def prepare(streams: Sequence[str], plan: Plan, places: Places) -> None:
-    """Have the streams ready and their versions pinned."""
+def prepare(cells: Sequence[Cell], plan: Plan, places: Places) -> None:
+    """Have the streams of the cells ready and their versions pinned.
+
+    Raises SettingsError where more is asked of a stream than was prepared.
+    """
     settling.note()
-    datasets.prepare(streams, plan, places)
+    datasets.prepare(sorted({cell.stream for cell in cells}), plan, places)
+    for cell in {(cell.stream, cell.seed): cell for cell in cells}.values():
+        open_stream(cell, places)
 
 
 @prefect.task(task_run_name="{step.title}", cache_policy=NO_CACHE)

@@ -20,7 +20,7 @@ def show(tables: Tables) -> None:
     for stream, group in rows.groupby("stream", sort=True):
         console.print(_table(str(stream), group))
         for sentence in findings.how_often(tables.of(stream=stream)):
-            console.print(sentence, highlight=False)
+            console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _table(stream: str, rows: pd.DataFrame) -> Table:

@@ -1,0 +1,180 @@
+"""params.yaml: what is wrong in it is refused before anything runs, by its key."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from den.config import SettingsError
+from den.methods import METHODS
+from den.streams import STREAMS
+from den.suites import load
+
+PLAIN: dict[str, Any] = {
+    "data": {"seeds": 2, "streams": {"blobs": {"features": 8}}},
+    "suites": {
+        "one": {"streams": ["blobs"], "methods": ["finetune", "den"], "seeds": [0, 1]},
+        "two": {"streams": ["blobs"], "methods": ["ewc"], "seeds": [0], "set": {"training.epochs": 3}},
+    },
+    "training": {"epochs": 5},
+    "network": {"widths": [8, 6]},
+    "streams": {"blobs": {"tasks": 3}},
+    "methods": {"ewc": {"strength": 5.0}},
+    "per_stream": {"blobs": {"training.batch_size": 16}},
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of params files: the plain one, with one dotted key changed."""
+
+    def writer(key: str = "", value: Any = None) -> Path:
+        content = yaml.safe_load(yaml.safe_dump(PLAIN))
+        block, names = content, key.split(".", 3 if key.startswith("suites") else 2)
+        for name in names[:-1]:
+            block = block.setdefault(name, {})
+        if key:
+            block[names[-1]] = value
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        return tmp_path / "params.yaml"
+
+    return writer
+
+
+def test_the_projects_own_file_is_sound() -> None:
+    plan = load(ROOT / "params.yaml")
+    for suite in plan.suites:
+        assert plan.cells(suite)
+
+
+def test_a_suite_is_a_grid(write: Callable[..., Path]) -> None:
+    cells = load(write()).cells()
+    assert [(cell.method, cell.seed) for cell in cells] == [("finetune", 0), ("finetune", 1), ("den", 0), ("den", 1)]
+    assert {cell.stream_params["tasks"] for cell in cells} == {3}
+
+
+def test_the_grid_can_be_cut_from_outside(write: Callable[..., Path]) -> None:
+    plan = load(write())
+    cells = plan.cells("one", streams=["split_mnist"], methods=["l2"], seeds=[4])
+    assert [(cell.stream, cell.method, cell.seed) for cell in cells] == [("split_mnist", "l2", 4)]
+
+
+def test_nearer_settings_win(write: Callable[..., Path]) -> None:
+    path = write("methods.ewc", {"strength": 7.0, "training": {"learning_rate": 0.5, "epochs": 4}})
+    training = load(path).cells("two")[0].training
+    assert (training.learning_rate, training.epochs, training.batch_size) == (0.5, 3, 16)
+    cells = load(path, ["training.epochs=9", "methods.ewc.strength=2.0", "training.batch_size=32"]).cells("two")
+    assert (cells[0].training.epochs, cells[0].training.batch_size) == (9, 32)
+    assert cells[0].method_params["strength"] == 2.0
+    assert load(path).cells("one")[0].training.learning_rate == 1e-3
+
+
+def test_making_cells_changes_no_plan(write: Callable[..., Path]) -> None:
+    plan = load(write(), ["methods.ewc.strength=2.0"])
+    assert plan.cells("two") == plan.cells("two")
+
+
+BAD = {
+    "nonesuch": (1, r"params\.yaml\.nonesuch: unknown key; allowed here: .*suites"),
+    "data.seeds": (0, r"data\.seeds.*greater than 0"),
+    "data.nonesuch": (1, r"data\.nonesuch: unknown key; allowed here: seeds, streams"),
+    "data.streams.nonesuch": ({}, r"data\.streams\.nonesuch.*blobs"),
+    "data.streams.blobs": ({"feature": 3}, r"data\.streams\.blobs\.feature: unknown key; allowed here: .*features"),
+    "suites": ({}, "suites"),
+    "suites.one.seeds": ("all", r"suites\.one\.seeds"),
+    "suites.one.nonesuch": (1, r"suites\.one\.nonesuch: unknown key"),
+    "suites.one.streams": (["nonesuch"], "nonesuch.*blobs"),
+    "suites.one.methods": (["nonesuch"], "nonesuch.*finetune"),
+    "suites.one.set": ({"training.epoch": 1}, r"training\.epoch: unknown key; allowed here: .*epochs"),
+    "suites.two.set": ({"nonesuch.key": 1}, r"nonesuch\.key: cannot be set; keys begin with training"),
+    "training.epoch": (1, r"training\.epoch: unknown key; allowed here: .*epochs"),
+    "training.epochs": ("many", r"training\.epochs: .*integer"),
+    "training.steps": (5, "either epochs or steps"),
+    "training.learning_rate": ("1e-5", r"training\.learning_rate: .*write 1\.0e-5"),
+    "training.batch_size": (2.5, r"training\.batch_size"),
+    "training.optimizer": ("adamw", r"training\.optimizer: .*'adam' or 'sgd'"),
+    "training.device": ("tpu", r"training\.device: .*'cpu'"),
+    "network.widths": ([8, 0], r"network\.widths\.1: .*greater than 0"),
+    "network.heads": ("two", r"network\.heads: .*'per_task' or 'one'"),
+    "network.init": ("zeros", r"network\.init: .*'glorot'"),
+    "streams.nonesuch": ({}, r"streams\.nonesuch.*blobs"),
+    "streams.blobs": ({"task": 1}, r"streams\.blobs\.task: unknown key; allowed here: .*tasks"),
+    "streams.blobs.tasks": (True, r"streams\.blobs\.tasks"),
+    "methods.nonesuch": ({}, r"methods\.nonesuch.*finetune"),
+    "methods.den": ({"sigma": 1.0}, r"methods\.den\.sigma: unknown key; allowed here: .*drift_threshold"),
+    "methods.ewc.strength": (-1.0, r"methods\.ewc\.strength: .*greater than or equal to 0"),
+    "methods.ewc.decay": (float("nan"), r"methods\.ewc\.decay"),
+    "methods.ewc.training": (5, r"methods\.ewc\.training"),
+    "per_stream.nonesuch": ({}, r"per_stream\.nonesuch.*blobs"),
+    "per_stream.blobs": ({"network.width": [3]}, r"network\.width: unknown key; allowed here: .*widths"),
+}
+
+
+@pytest.mark.parametrize("key", BAD)
+def test_bad_files_are_refused_by_key(key: str, write: Callable[..., Path]) -> None:
+    value, said = BAD[key]
+    with pytest.raises(SettingsError, match=said):
+        load(write(key, value))
+
+
+BAD_OVERRIDES = {
+    "training.epoch=3": r"training\.epoch: unknown key",
+    "training.epochs": "key.path=value",
+    "=3": "key.path=value",
+    "training.epochs=": "either epochs or steps",
+    "training.epochs=[3": "training.epochs",
+    "training.learning_rate=1e-5": r"training\.learning_rate.*1\.0e-5",
+    "training.learning_rate=.inf": r"training\.learning_rate",
+    "training=3": "cannot be set",
+    "suites.one.seeds=[3]": "cannot be set; keys begin with",
+    "data.seeds=3": "cannot be set; keys begin with",
+    "network.widths.0=3": "widths is a value, .*, not a block",
+    "methods.den=3": r"methods\.den",
+    "methods.nonesuch.strength=3": r"methods\.nonesuch.*finetune",
+    "streams.nonesuch.tasks=3": r"streams\.nonesuch.*blobs",
+    "streams.blobs=3": r"streams\.blobs",
+    "streams.blobs.tasks=no": r"streams\.blobs\.tasks",
+    "methods.ewc.mode=offline": r"methods\.ewc\.mode: .*'separate' or 'online'",
+    "methods.ewc.training.epoch=3": r"training\.epoch: unknown key",
+}
+
+
+@pytest.mark.parametrize("override", BAD_OVERRIDES)
+def test_bad_overrides_are_refused_by_key(override: str, write: Callable[..., Path]) -> None:
+    with pytest.raises(SettingsError, match=BAD_OVERRIDES[override]):
+        load(write(), [override]).cells()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"suite": "nonesuch"}, "nonesuch.*one, two"),
+        ({"streams": ["nonesuch"]}, "nonesuch.*blobs"),
+        ({"methods": ["nonesuch"]}, "nonesuch.*finetune"),
+        ({"seeds": [-1]}, "seed"),
+    ],
+)
+def test_bad_choices_are_refused(chosen: dict[str, Any], said: str, write: Callable[..., Path]) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(write()).cells(**chosen)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: [", "just words"])
+def test_what_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml"):
+        load(tmp_path / "params.yaml")
+
+
+def test_a_missing_file_says_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="project's folder"):
+        load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_goes_with_every_stream(stream: str, method: str, write: Callable[..., Path]) -> None:
+    assert load(write()).cells("one", [stream], [method], [0])[0].title == f"{stream} · {method} · seed 0"
