@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,8 +21,18 @@ def save(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None
     os.replace(part, path)
 
 
+class Damaged(RuntimeError):
+    """A checkpoint cannot be read; the message names it and why."""
+
+
 def load(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return what `save` wrote; raises safetensors' own error where the file is damaged."""
-    with safe_open(path, framework="pt", device=device) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
-        return tensors, json.loads(file.metadata()["values"])
+    """Return what `save` wrote. Raises Damaged for a file that is not whole or not ours."""
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+            about = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise Damaged(f"{path}: {error}") from None
+    if about.get("version") != str(VERSION):
+        raise Damaged(f"{path}: its version is {about.get('version')}, this code reads {VERSION}")
+    return tensors, json.loads(about["values"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from den.streams import STREAMS, prepared
 from den.streams.lazy import Lazy
 from den.tasks import Stream
 from den.training import Diverged, device_of
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINTS_KEPT = 2
 
@@ -116,11 +119,18 @@ class Execution:
         stream, device = open_stream(cell, places), device_of(cell.training)
         problem = Problem(stream.features, stream.classes, len(stream), cell.network, cell.training, cell.seed)
         kind = METHODS[cell.method]
+        kind.refuse(cell.network)
         method = kind.build(
             read(kind.accepts, cell.method_params, "method_params"), problem, generator_for(cell.seed, -1, "build")
         )
         run = cls(cell, places, identity(cell, places), stream, method, Result.empty(len(stream)), device, _now())
-        return run if not run.checkpoints() else run.restored(run.checkpoints()[-1])
+        for path in reversed(run.checkpoints()):
+            try:
+                return run.restored(path)
+            except checkpoints.Damaged as damage:
+                logger.warning("%s; set aside, going on from the stage before it", damage)
+                path.rename(path.with_suffix(".damaged"))
+        return run
 
     @property
     def folder(self) -> Path:

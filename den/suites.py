@@ -77,7 +77,10 @@ class Plan:
         """Return the cells of a suite, its streams, methods or seeds replaced where given. Raises SettingsError."""
         grid = self.suite(suite or self.suites[0])
         chosen = streams or grid.streams, methods or grid.methods, grid.seeds if seeds is None else seeds
-        return tuple(self.cell(grid, *one) for one in product(*chosen))
+        cells = tuple(self.cell(grid, *one) for one in product(*chosen))
+        for cell in cells:
+            METHODS[cell.method].refuse(cell.network)
+        return cells
 
     def suite(self, name: str) -> Suite:
         if name not in self.file.suites:

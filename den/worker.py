@@ -102,8 +102,8 @@ class Worker:
             self._child.join()
             where = step.title if step else "between stages"
             raise CellFailed(f"{where}: its process ended with code {self._child.exitcode}; see {self._log}") from None
-        if "failed" in message:
-            raise CellFailed(message["failed"])
+        if reason := message.get("failed"):
+            raise CellFailed(reason if step is None or reason.startswith(step.title) else f"{step.title}: {reason}")
         return message
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 
 from den import checkpoints
 
@@ -43,5 +42,5 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "one.safetensors"
     checkpoints.save(path, {"a": torch.ones(2)}, {})
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(SafetensorError):
+    with pytest.raises(checkpoints.Damaged):
         checkpoints.load(path)

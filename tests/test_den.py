@@ -249,4 +249,4 @@ def test_several_outputs_a_task_are_learned() -> None:
 
 def test_one_head_is_refused_by_its_key() -> None:
     with pytest.raises(SettingsError, match=r"network\.heads"):
-        build("den", stream(), network=Network(heads="one"))
+        Den.refuse(Network(heads="one"))

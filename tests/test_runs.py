@@ -63,6 +63,16 @@ def test_few_checkpoints_are_kept(places: Places) -> None:
     assert [path.name for path in run.checkpoints()] == ["0008.safetensors", "0009.safetensors"]
 
 
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(places: Places) -> None:
+    straight = complete(Execution.resume(cell("den"), places))
+    *_, newest = straight.checkpoints()
+    newest.write_bytes(newest.read_bytes()[:-5])
+    resumed = complete(Execution.resume(cell("den"), places))
+    assert newest.with_suffix(".damaged").exists()
+    assert same_state(resumed.method, straight.method)
+    assert without_times(resumed.result) == without_times(straight.result)
+
+
 def test_a_failing_stage_is_named_and_leaves_no_record(places: Places) -> None:
     wild = cell("den", training=TRAINING.model_copy(update={"learning_rate": 1e6}))
     with pytest.raises(Diverged, match=r"^task 1 · train: .* at step \d+; lower training.learning_rate"):

@@ -178,3 +178,10 @@ def test_a_missing_file_says_where_to_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_with_every_stream(stream: str, method: str, write: Callable[..., Path]) -> None:
     assert load(write()).cells("one", [stream], [method], [0])[0].title == f"{stream} · {method} · seed 0"
+
+
+def test_a_network_that_a_method_cannot_use_is_refused_for_that_method_alone() -> None:
+    plan = load(ROOT / "params.yaml", ["network.heads=one"])
+    assert plan.cells("smoke", methods=["finetune"])[0].network.heads == "one"
+    with pytest.raises(SettingsError, match=r"network\.heads: Den needs per_task"):
+        plan.cells("smoke", methods=["den"])

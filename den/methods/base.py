@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from den.capacity import base_weights, flops, nonzero, weights
-from den.config import Network, Params, Training
+from den.config import Network, Params, SettingsError, Training
 from den.networks.layers import Layer
 from den.tasks import Task
 from den.training import device_of
@@ -70,6 +70,13 @@ class Method(ABC):
     """A learning algorithm: six verbs, and the parameters it takes."""
 
     accepts: ClassVar[type[Params]]
+    heads: ClassVar[tuple[str, ...]] = ("per_task", "one")
+
+    @classmethod
+    def refuse(cls, network: Network) -> None:
+        """Raise SettingsError for a network that the method cannot work with."""
+        if network.heads not in cls.heads:
+            raise SettingsError(f"network.heads: {cls.__name__} needs {' or '.join(cls.heads)}, not {network.heads}")
 
     @classmethod
     @abstractmethod

@@ -46,6 +46,7 @@ class Den(Method):
     """Retrain what the task needs, grow where that is not enough, split what would forget."""
 
     accepts: ClassVar[type[config.Params]] = Params
+    heads: ClassVar[tuple[str, ...]] = ("per_task",)
 
     def __init__(self, params: Params, problem: Problem, network: Expandable) -> None:
         self.params, self.problem, self.network = params, problem, network
@@ -55,8 +56,6 @@ class Den(Method):
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
-        if problem.network.heads == "one":
-            raise config.SettingsError("network.heads: DEN needs per_task heads, not one")
         return cls(
             params, problem, Expandable(to(stack(problem.sizes, problem.network.init, generator), problem.device))
         )
@@ -140,10 +139,11 @@ class Den(Method):
         return ((moved - answers).square().mean() / answers.square().mean()).sqrt().item()
 
     def stay(self) -> list[Penalty]:
-        """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new ones."""
+        """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new weights."""
         now = [tensor for layer in self.network.hidden for tensor in layer.parameters()]
         before = [tensor for layer in self.before for tensor in layer.parameters()]
-        return [Drift(now, before, self.params.drift), self.decay(self.network.whole(self.head))]
+        new = [part for layers in zip(self.network.hidden, self.before, strict=True) for part in newer(*layers)]
+        return [Drift(now, before, self.params.drift), L2([*new, self.head.weight], self.params.weight_decay)]
 
     def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
         """Return what keeps restored units frozen, and unsplit ones within the threshold."""
@@ -228,6 +228,11 @@ def unit_drift(layer: Layer, before: Layer) -> Tensor:
     """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
     weight = layer.weight[: before.units, : before.inputs]
     return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
+
+
+def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:
+    """Return the weights that `before` did not have, as views: of new units, and of old units on new inputs."""
+    return layer.weight[before.units :], layer.weight[: before.units, before.inputs :]
 
 
 def weights(chain: Chain[Layer]) -> list[Tensor]:
