@@ -125,31 +125,35 @@ class GroupLasso(Proximal):
 
 @dataclass(frozen=True, eq=False)
 class Within(Proximal):
-    """Old units stay within `radius` of what they were; those in `frozen` do not move at all.
+    """A layer's old units stay within `radius` of what they were: the projection onto that set.
 
-    weight, bias: of one layer; before_weight, before_bias: its old units and inputs. A projection.
+    now, before: weight and bias of the layer, and of its old units on its old inputs. Units in `frozen` do not move at
+    all, and read nothing but old inputs.
     """
 
-    weight: Tensor
-    bias: Tensor
-    before_weight: Tensor
-    before_bias: Tensor
+    now: tuple[Tensor, Tensor]
+    before: tuple[Tensor, Tensor]
     frozen: Tensor
-    frozen_weight: Tensor
     radius: float
 
     def proximal_step(self, learning_rate: float) -> None:
-        weight, bias = _block(self.weight, self.before_weight), _block(self.bias, self.before_bias)
-        moved_weight, moved_bias = weight - self.before_weight, bias - self.before_bias
+        old_weight, old_bias = self.before
+        weight, bias = _block(self.now[0], old_weight), _block(self.now[1], old_bias)
+        moved_weight, moved_bias = weight - old_weight, bias - old_bias
         length = drift(moved_weight, moved_bias)
         far = (length > self.radius).nonzero().squeeze(1)
-        size = drift(self.before_weight[far], self.before_bias[far])
+        size = drift(old_weight[far], old_bias[far])
         inner = self.radius * (1 - 1e-6) - 2e-7 * size  # rounding to float32 must not carry a unit out again
         shrink = inner.clamp_min(0) / length[far]
-        weight[far] = self.before_weight[far] + moved_weight[far] * unit_wise(shrink, moved_weight)
-        bias[far] = self.before_bias[far] + moved_bias[far] * shrink
-        self.weight[self.frozen] = self.frozen_weight
-        self.bias[self.frozen] = self.before_bias[self.frozen]
+        weight[far] = old_weight[far] + moved_weight[far] * unit_wise(shrink, moved_weight)
+        bias[far] = old_bias[far] + moved_bias[far] * shrink
+        self._restore()
+
+    def _restore(self) -> None:
+        old_weight, old_bias = self.before
+        self.now[0][self.frozen] = 0
+        _block(self.now[0], old_weight)[self.frozen] = old_weight[self.frozen]
+        self.now[1][self.frozen] = old_bias[self.frozen]
 
 
 def drift(moved_weight: Tensor, moved_bias: Tensor) -> Tensor:

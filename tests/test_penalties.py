@@ -124,18 +124,16 @@ def test_fisher_adds_to_the_gradient_there_is() -> None:
 @FEW
 @given(st.integers(0, 1000), st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 5.0]), st.sampled_from([1e-3, 1.0, 100.0]))
 def test_within_is_a_projection(seed: int, radius: float, scale: float) -> None:
-    old, frozen_at, now = (random_layers(5, 6, seed=seed + n)[0] for n in range(3))
-    now = random_layers(7, 8, seed=seed + 2)[0]
+    old, now = random_layers(5, 6, seed=seed)[0], random_layers(7, 8, seed=seed + 2)[0]
     now.weight.mul_(scale)
     frozen = torch.tensor([1, 4])
-    frozen_weight = torch.cat([frozen_at.weight[frozen], torch.zeros(2, 2)], dim=1)
-    within = Within(now.weight, now.bias, old.weight, old.bias, frozen, frozen_weight, radius)
+    within = Within(now.parameters(), old.parameters(), frozen, radius)
     young = now.weight[6:].clone(), now.weight[0, 5:].clone()
     within.proximal_step(0.1)
     free = torch.tensor([0, 2, 3, 5])
     moved = drift(now.weight[:6, :5] - old.weight, now.bias[:6] - old.bias)
     assert (moved[free] <= radius).all()
-    assert torch.equal(now.weight[frozen], frozen_weight)
+    assert torch.equal(now.weight[frozen], torch.cat([old.weight[frozen], torch.zeros(2, 2)], dim=1))
     assert torch.equal(now.bias[frozen], old.bias[frozen])
     assert torch.equal(now.weight[6:], young[0])
     assert torch.equal(now.weight[0, 5:], young[1])
@@ -149,7 +147,7 @@ def test_within_leaves_what_is_within() -> None:
     now.weight[0, 0] += 0.5
     before = now.weight.clone()
     none = torch.tensor([], dtype=torch.long)
-    Within(now.weight, now.bias, old.weight, old.bias, none, now.weight[none], 0.6).proximal_step(0.1)
+    Within(now.parameters(), old.parameters(), none, 0.6).proximal_step(0.1)
     assert torch.equal(now.weight, before)
 
 

@@ -3,7 +3,7 @@
 Equation and algorithm numbers are the paper's; where it is silent, docs/algorithm.md says what was decided and why.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Self
 
@@ -88,9 +88,8 @@ class Den(Method):
         self.network.put_back(selected, part)
         self.head = widen(part.head, selected[-1], self.network.widths[-1])
         self.loss = mean_loss(self.network.whole(self.head), task.train)
-        units = [Measure("selected units", len(chosen), layer) for layer, chosen in enumerate(selected)]
-        fired = Measure("expansion fired", self.loss > self.params.loss_threshold)
-        return [*report(fitted), *units, Measure("training loss", self.loss), fired]
+        found = Measure("training loss", self.loss), Measure("expansion fired", self.loss > self.params.loss_threshold)
+        return [*report(fitted), *by_layer("selected units", map(len, selected), first=0), *found]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
@@ -101,42 +100,32 @@ class Den(Method):
         fitted = self.fit(grown, task.train, generator, *sparse)  # Eq. 5
         useful = drop_unused(grown)
         self.head = self.network.grow(useful)
-        kept = [
-            Measure("kept units", len(layer.incoming), number) for number, layer in enumerate(useful.hidden, start=1)
-        ]
-        return [*report(fitted), *kept]
+        return [*report(fitted), *by_layer("kept units", (len(layer.incoming) for layer in useful.hidden))]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 4; closes the task."""
         first = self.fit(self.network.whole(self.head), task.train, generator, *self.stay())  # Eq. 6
-        moved = [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
-        split = [(rho > self.params.drift_threshold).nonzero().squeeze(1) for rho in moved]
-        shift = self.duplicate(split, task)
+        rho = [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
+        split = [(moved > self.params.drift_threshold).nonzero().squeeze(1) for moved in rho]
+        shift = Measure("answer shift", self.duplicate(split, task))
         again = self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))  # Eq. 6
         self.network.stamp(self.head)
-        counts = [Measure("split units", len(units), layer) for layer, units in enumerate(split, start=1)]
-        drifts = [Measure("drift", rho.max().item(), layer) for layer, rho in enumerate(moved, start=1)]
-        fired = Measure("split fired", any(len(units) for units in split))
-        return [*report(first, again), *counts, *drifts, Measure("answer shift", shift), fired]
+        drifts = by_layer("drift", (moved.max().item() for moved in rho))
+        fired = Measure("split fired", any(map(len, split)))
+        return [*report(first, again), *by_layer("split units", map(len, split)), *drifts, shift, fired]
 
     def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
         """Return a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
-        features = self.features(task.train)
-        head = Layer(
-            torch.zeros_like(self.new_head(task, generator).weight), torch.zeros(task.outputs, device=features.y.device)
-        )
-        chain = Chain([], head)
-        self.fit(chain, features, generator, L1([head.weight], self.params.head_sparsity))
+        zeros = Layer(torch.zeros(task.outputs, self.network.widths[-1]), torch.zeros(task.outputs))
+        chain = Chain([], *to([zeros], self.problem.device))
+        self.fit(chain, self.features(task.train), generator, L1([chain.head.weight], self.params.head_sparsity))
         return chain
 
     def duplicate(self, split: Sequence[Tensor], task: Task) -> float:
-        """Split units; return how far that moves the task's answers: root mean square, relative to the answers' own."""
-        chain = self.network.whole(self.head)
-        answers = torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
+        """Split units; return how far that moves the task's answers, relative to their size."""
+        answers = self.answers(task)
         self.head = self.network.duplicate(split, self.before, self.head)
-        chain = self.network.whole(self.head)
-        moved = torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
-        return ((moved - answers).square().mean() / answers.square().mean()).sqrt().item()
+        return relative_change(answers, self.answers(task))
 
     def stay(self) -> list[Penalty]:
         """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new weights."""
@@ -148,18 +137,8 @@ class Den(Method):
     def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
         """Return what keeps restored units frozen, and unsplit ones within the threshold."""
         layers = zip(self.network.hidden, self.before, split, strict=True)
-        return [
-            Within(
-                now.weight,
-                now.bias,
-                old.weight,
-                old.bias,
-                units,
-                now.weight[units].clone(),
-                self.params.drift_threshold,
-            )
-            for now, old, units in layers
-        ]
+        radius = self.params.drift_threshold
+        return [Within(now.parameters(), old.parameters(), units, radius) for now, old, units in layers]
 
     def decay(self, chain: Chain[Layer]) -> L2:
         return L2(weights(chain), self.params.weight_decay)
@@ -171,12 +150,16 @@ class Den(Method):
         sizes = (self.network.widths[-1], task.outputs)
         return to(stack(sizes, self.problem.network.init, generator), self.problem.device)[0]
 
-    @torch.no_grad()
     def features(self, split: Split) -> Split:
         """Return the split as the last hidden layer sees it."""
         chain = self.network.whole(self.network.heads[-1])
         x = torch.cat([chain.features(split.inputs(rows)) for rows in blocks(len(split))])
         return replace(split, x=x, mean=0.0, deviation=1.0)
+
+    def answers(self, task: Task) -> Tensor:
+        """Return the present answers to the task's training examples."""
+        chain = self.network.whole(self.head)
+        return torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor:
@@ -228,6 +211,16 @@ def unit_drift(layer: Layer, before: Layer) -> Tensor:
     """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
     weight = layer.weight[: before.units, : before.inputs]
     return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
+
+
+def relative_change(before: Tensor, after: Tensor) -> float:
+    """Return the root mean square of a change, relative to that of what changed."""
+    return ((after - before).square().mean() / before.square().mean()).sqrt().item()
+
+
+def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
+    """Return one measure a layer; `first` is the number of the first one."""
+    return [Measure(measure, value, layer) for layer, value in enumerate(values, start=first)]
 
 
 def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:

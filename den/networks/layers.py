@@ -31,7 +31,7 @@ class Layer:
     def inputs(self) -> int:
         return self.weight.shape[1]
 
-    def parameters(self) -> tuple[Tensor, ...]:
+    def parameters(self) -> tuple[Tensor, Tensor]:
         return self.weight, self.bias
 
     def part(self, units: Tensor | slice, inputs: Tensor | slice) -> "Layer":
