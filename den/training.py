@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from den.config import Training
+from den.config import SettingsError, Training
 from den.penalties import Penalty
 from den.tasks import Split
 
@@ -39,8 +39,10 @@ class Fit(NamedTuple):
 
 
 def device_of(training: Training) -> torch.device:
-    """Return where to train: `auto` takes a GPU where there is one."""
+    """Return where to train: `auto` takes a GPU where there is one. Raises SettingsError for one that is not there."""
     wish = training.device
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("training.device: cuda asked, and torch sees no GPU; use auto or cpu")
     return torch.device(wish if wish != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 

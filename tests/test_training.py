@@ -7,7 +7,7 @@ import torch
 from small import TRAINING, random_layers, stream
 from torch import Generator, Tensor
 
-from den.config import Training
+from den.config import SettingsError, Training
 from den.networks.layers import Chain, Layer
 from den.penalties import L1
 from den.tasks import Split
@@ -118,3 +118,9 @@ def test_blocks_cover_everything_once(examples: int) -> None:
 def test_auto_takes_what_there_is() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert device_of(Training(epochs=1, device="auto")).type == expected
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_by_its_key() -> None:
+    with pytest.raises(SettingsError, match=r"training\.device: cuda asked"):
+        device_of(Training(steps=1, device="cuda"))
