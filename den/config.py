@@ -22,8 +22,9 @@ class Training(Params):
 
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
-    schedule: Literal["constant", "linear"] = "linear"
-    "linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one."
+    schedule: Literal["constant", "linear", "decay"] = "linear"
+    """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one.
+    decay: it loses 5 % with every pass over the data, as in the released code of DEN."""
     batch_size: PositiveInt = 256
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None

@@ -124,6 +124,29 @@ class GroupLasso(Proximal):
 
 
 @dataclass(frozen=True, eq=False)
+class GradientOf(Smooth):
+    """L2 or Drift as a gradient of the loss, which the optimiser rescales."""
+
+    penalty: L2 | Drift
+
+    def add_gradients(self) -> None:
+        with torch.enable_grad():
+            found = torch.autograd.grad(self.penalty.value(), list(self.penalty.tensors))
+        for w, gradient in zip(self.penalty.tensors, found, strict=True):
+            _gradient(w).add_(gradient)
+
+
+@dataclass(frozen=True, eq=False)
+class Unscaled(Proximal):
+    """A proximal step of the penalty's own strength, whatever the learning rate."""
+
+    penalty: Penalty
+
+    def proximal_step(self, learning_rate: float) -> None:
+        self.penalty.proximal_step(1.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Within(Proximal):
     """A layer's old units stay within `radius` of what they were: the projection onto that set.
 

@@ -32,10 +32,14 @@ class Learner(Protocol):
 
 
 class Fit(NamedTuple):
-    """What a training run reports: its steps, and the mean loss over its last steps (penalties left out)."""
+    """What a training run reports: its steps, the mean loss over its last steps and that of the very last one.
+
+    Penalties are left out of the losses.
+    """
 
     steps: int
     loss: float
+    last: float = math.nan
 
 
 def device_of(training: Training) -> torch.device:
@@ -72,12 +76,12 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         losses.append(value.detach())
-        _step(optimizer, penalties, training.learning_rate * _pace(training, step / steps))
+        _step(optimizer, penalties, training.learning_rate * _pace(training, step, steps, len(split)))
         if len(losses) % CHECK_EVERY == 0:
             _refuse_divergence(losses, CHECK_EVERY)
     _require_gradients(parameters, False)
     _refuse_divergence(losses, CHECK_EVERY)
-    return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item())
+    return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item(), losses[-1].item())
 
 
 def length(training: Training, examples: int) -> int:
@@ -106,9 +110,11 @@ def _optimizer(parameters: list[Tensor], training: Training) -> torch.optim.Opti
     return kind(parameters, lr=training.learning_rate, fused=True)
 
 
-def _pace(training: Training, progress: float) -> float:
-    """Return the share of the learning rate that is left after a share of the stage's steps."""
-    return 1 - progress if training.schedule == "linear" else 1.0
+def _pace(training: Training, step: int, steps: int, examples: int) -> float:
+    """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
+    if training.schedule == "decay":
+        return float(0.95 ** (step * training.batch_size // examples))
+    return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
 def _step(optimizer: torch.optim.Optimizer, penalties: Sequence[Penalty], learning_rate: float) -> None:

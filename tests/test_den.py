@@ -30,9 +30,9 @@ class Watched(Den):
         self.sparse = Chain([], found.head.copy())
         return found
 
-    def duplicate(self, split: Sequence[Tensor], task: Task) -> float:
+    def duplicate(self, split: Sequence[Tensor], task: Task, generator: Generator) -> float:
         self.split = split
-        return super().duplicate(split, task)
+        return super().duplicate(split, task, generator)
 
 
 class NoSecondFit(Watched):
@@ -210,9 +210,10 @@ def test_the_shift_is_measured_on_the_present_answers(monkeypatch: pytest.Monkey
     task = stream().tasks[1]
     run(method, task, "dynamic expansion")
     nobody = [torch.tensor([], dtype=torch.long)] * 2
-    assert method.duplicate(nobody, task) == 0
+    generator = Generator()
+    assert method.duplicate(nobody, task, generator) == 0
     monkeypatch.setattr(method.network, "duplicate", lambda *_: Layer(2 * method.head.weight, 2 * method.head.bias))
-    assert method.duplicate(nobody, task) == pytest.approx(1)
+    assert method.duplicate(nobody, task, generator) == pytest.approx(1)
 
 
 def test_stamps_grow_and_heads_are_as_wide_as_theirs() -> None:

@@ -11,6 +11,7 @@ from small import LIVELY, NETWORK, TRAINING, build, inputs, learn, permuted, pro
 from den import harness
 from den.config import Network, Params, Training
 from den.methods import METHODS
+from den.methods.den import Den
 from den.methods.finetune import Finetune
 from den.methods.joint import Joint, asked_cross_entropy
 from den.streams.lazy import Lazy
@@ -22,7 +23,7 @@ ONE_HEAD = NETWORK.model_copy(update={"heads": "one"})
 
 
 def params(kind: str) -> dict[str, Any] | None:
-    return LIVELY if kind == "den" else None
+    return LIVELY if issubclass(METHODS[kind], Den) else None
 
 
 @pytest.mark.parametrize("kind", METHODS)

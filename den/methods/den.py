@@ -14,8 +14,9 @@ from torch import Generator, Tensor
 from den import config
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
-from den.networks.expandable import Expandable, drop_unused
+from den.networks.expandable import Expandable, Grown, drop_unused
 from den.networks.layers import Chain, Layer, stack, to
+from den.networks.reach import select, widen
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, drift
 from den.tasks import Split, Task
 from den.training import Fit, blocks, fit, mean_loss
@@ -66,53 +67,59 @@ class Den(Method):
             yield Stage("train", self.first_task)
             return
         yield Stage("selective retraining", self.selective_retraining)
-        if self.loss > self.params.loss_threshold:
+        if self.expands:
             yield Stage("dynamic expansion", self.dynamic_expansion)
         yield Stage("split and duplication", self.split_and_duplication)
+
+    @property
+    def expands(self) -> bool:
+        """Whether selective retraining left too large a loss."""
+        return self.loss > self.params.loss_threshold
 
     def first_task(self, task: Task, generator: Generator) -> Measures:
         """Eq. 2: a sparse network."""
         self.head = self.new_head(task, generator)
         whole = self.network.whole(self.head)
-        fitted = self.fit(whole, task.train, generator, L1(weights(whole), self.params.sparsity))
-        self.network.stamp(self.head)
-        return report(fitted)
+        fitted = self.fit(whole, task.train, generator, *self.sparse(whole))
+        return [*report(fitted), *self.close(task, generator)]
 
     def selective_retraining(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 2."""
         self.before = [layer.copy() for layer in self.network.hidden]
-        sparse = self.sparse_head(task, generator)  # Eq. 3
-        selected = select(self.network.hidden, sparse.head)
-        part = self.network.subnetwork(selected, sparse.head)
-        fitted = self.fit(part, task.train.features(selected[0]), generator, self.decay(part))  # Eq. 4
+        head = self.sparse_head(task, generator).head  # Eq. 3
+        selected = self.select(head)
+        part = self.subnetwork(selected, head)
+        fitted = self.fit(part, task.train.features(selected[0]), generator, *self.retraining(part, selected))  # Eq. 4
         self.network.put_back(selected, part)
-        self.head = widen(part.head, selected[-1], self.network.widths[-1])
-        self.loss = mean_loss(self.network.whole(self.head), task.train)
-        found = Measure("training loss", self.loss), Measure("expansion fired", self.loss > self.params.loss_threshold)
+        self.head = self.whole_head(part, selected, head)
+        self.loss = self.task_loss(task, fitted)
+        found = Measure("training loss", self.loss), Measure("expansion fired", self.expands)
         return [*report(fitted), *by_layer("selected units", map(len, selected), first=0), *found]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
-        grown = self.network.extension(self.head, self.params.units_per_expansion, self.problem.network.init, generator)
-        incoming = [layer.incoming for layer in grown.hidden]
-        new = [*incoming, *(layer.across for layer in grown.layers)]
-        sparse = L1(new, self.params.sparsity), GroupLasso(incoming, self.params.group_sparsity)
-        fitted = self.fit(grown, task.train, generator, *sparse)  # Eq. 5
-        useful = drop_unused(grown)
+        grown = self.extension(generator)
+        fitted = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
+        useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
         return [*report(fitted), *by_layer("kept units", (len(layer.incoming) for layer in useful.hidden))]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 4; closes the task."""
-        first = self.fit(self.network.whole(self.head), task.train, generator, *self.stay())  # Eq. 6
-        rho = [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
-        split = [(moved > self.params.drift_threshold).nonzero().squeeze(1) for moved in rho]
-        shift = Measure("answer shift", self.duplicate(split, task))
-        again = self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))  # Eq. 6
-        self.network.stamp(self.head)
+        first = self.settle(task, generator)  # Eq. 6
+        rho = self.drifts()
+        split = self.to_split(rho)
+        shift = Measure("answer shift", self.duplicate(split, task, generator))
+        again = self.settle_again(task, generator, split)  # Eq. 6
+        self.close(task, generator)
         drifts = by_layer("drift", (moved.max().item() for moved in rho))
         fired = Measure("split fired", any(map(len, split)))
         return [*report(first, again), *by_layer("split units", map(len, split)), *drifts, shift, fired]
+
+    def close(self, task: Task, generator: Generator) -> Measures:
+        """Close a task: its widths and its head are what it will answer with."""
+        self.network.stamp(self.head)
+        return []
 
     def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
         """Return a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
@@ -121,11 +128,65 @@ class Den(Method):
         self.fit(chain, self.features(task.train), generator, L1([chain.head.weight], self.params.head_sparsity))
         return chain
 
-    def duplicate(self, split: Sequence[Tensor], task: Task) -> float:
+    def select(self, head: Layer) -> list[Tensor]:
+        """Return the units that the head depends on, input features first (Algorithm 2, lines 2-5)."""
+        return select(self.network.hidden, head)
+
+    def subnetwork(self, selected: Sequence[Tensor], head: Layer) -> Chain[Layer]:
+        """Return a copy of the selected units under their part of the head."""
+        return self.network.subnetwork(selected, head)
+
+    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
+        """Return the penalties of Eq. 4."""
+        return [self.decay(part)]
+
+    def whole_head(self, part: Chain[Layer], selected: Sequence[Tensor], head: Layer) -> Layer:
+        """Return the head of the sub-network over all units; `head` is what it was before it was trained."""
+        return widen(part.head, selected[-1], self.network.widths[-1])
+
+    def task_loss(self, task: Task, fitted: Fit) -> float:
+        """Return what is compared with tau."""
+        return mean_loss(self.network.whole(self.head), task.train)
+
+    def extension(self, generator: Generator) -> Chain[Grown]:
+        """Return the network with k fresh units a hidden layer, of which only what is new learns."""
+        return self.network.extension(self.head, self.params.units_per_expansion, self.problem.network.init, generator)
+
+    def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
+        """Return the penalties of Eq. 5."""
+        incoming = [layer.incoming for layer in grown.hidden]
+        new = [*incoming, *(layer.across for layer in grown.layers)]
+        return [L1(new, self.params.sparsity), GroupLasso(incoming, self.params.group_sparsity)]
+
+    def drop_unused(self, grown: Chain[Grown]) -> Chain[Grown]:
+        """Return the trained extension without useless units (Algorithm 3, the last loop)."""
+        return drop_unused(grown)
+
+    def settle(self, task: Task, generator: Generator) -> Fit:
+        """Train everything, held near the network of the task before."""
+        return self.fit(self.network.whole(self.head), task.train, generator, *self.stay())
+
+    def drifts(self) -> list[Tensor]:
+        """Return rho of every old unit, layer by layer."""
+        return [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
+
+    def to_split(self, rho: Sequence[Tensor]) -> list[Tensor]:
+        """Return the units that have moved too far."""
+        return [(moved > self.params.drift_threshold).nonzero().squeeze(1) for moved in rho]
+
+    def duplicate(self, split: Sequence[Tensor], task: Task, generator: Generator) -> float:
         """Split units; return how far that moves the task's answers, relative to their size."""
         answers = self.answers(task)
-        self.head = self.network.duplicate(split, self.before, self.head)
+        self.copy_units(split, generator)
         return relative_change(answers, self.answers(task))
+
+    def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
+        """Give split units their old selves back and append copies of what they have become."""
+        self.head = self.network.duplicate(split, self.before, self.head)
+
+    def settle_again(self, task: Task, generator: Generator, split: Sequence[Tensor]) -> Fit:
+        """Train everything once more, restored units frozen."""
+        return self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))
 
     def stay(self) -> list[Penalty]:
         """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new weights."""
@@ -140,8 +201,21 @@ class Den(Method):
         radius = self.params.drift_threshold
         return [Within(now.parameters(), old.parameters(), units, radius) for now, old, units in layers]
 
+    def sparse(self, chain: Chain[Layer]) -> list[Penalty]:
+        """Return the penalty of Eq. 2."""
+        return [L1(self.penalised(chain), self.params.sparsity)]
+
+    def anchor(self, part: Chain[Layer]) -> Drift:
+        """Return a pull of the hidden layers towards what they are now."""
+        now = [tensor for layer in part.hidden for tensor in layer.parameters()]
+        return Drift(now, [tensor.clone() for tensor in now], self.params.drift)
+
     def decay(self, chain: Chain[Layer]) -> L2:
-        return L2(weights(chain), self.params.weight_decay)
+        return L2(self.penalised(chain), self.params.weight_decay)
+
+    def penalised(self, chain: Chain[Layer]) -> list[Tensor]:
+        """Return what sparsity and decay weigh on: weights, not biases."""
+        return [layer.weight for layer in chain.layers]
 
     def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
         return fit(chain, split, self.problem.training, generator, penalties)
@@ -189,24 +263,6 @@ class Den(Method):
         self.loss = state.values["loss"]
 
 
-def select(hidden: Sequence[Layer], head: Layer) -> list[Tensor]:
-    """Return the units with a path of non-zero weights to the head, input features first (Algorithm 2, lines 2-5).
-
-    Breadth-first from the head downwards: a whole layer's units are reached at once.
-    """
-    reached = [head.weight.any(dim=0).nonzero().squeeze(1)]
-    for layer in reversed(hidden):
-        reached.insert(0, layer.weight[reached[0]].any(dim=0).nonzero().squeeze(1))
-    return reached
-
-
-def widen(head: Layer, selected: Tensor, inputs: int) -> Layer:
-    """Return the head of a sub-network over all `inputs`, zero where a unit was not selected."""
-    weight = torch.zeros(head.units, inputs, device=head.weight.device)
-    weight[:, selected] = head.weight
-    return Layer(weight, head.bias)
-
-
 def unit_drift(layer: Layer, before: Layer) -> Tensor:
     """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
     weight = layer.weight[: before.units, : before.inputs]
@@ -226,8 +282,3 @@ def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
 def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:
     """Return the weights that `before` did not have, as views: of new units, and of old units on new inputs."""
     return layer.weight[before.units :], layer.weight[: before.units, before.inputs :]
-
-
-def weights(chain: Chain[Layer]) -> list[Tensor]:
-    """Return the chain's weights without its biases."""
-    return [layer.weight for layer in chain.layers]

@@ -1,6 +1,6 @@
 """Joint: one network trained on all tasks so far at once, the data of old tasks kept; what sharing could reach."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -13,10 +13,10 @@ from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
 from den.networks.dense import Dense
-from den.networks.layers import stack, to
+from den.networks.layers import Chain, Layer, stack, to
 from den.penalties import L2
 from den.tasks import Split, Task
-from den.training import fit, length
+from den.training import Fit, fit, length
 
 UNASKED = 2  # a target of neither 0 nor 1: the output belongs to another task
 
@@ -34,14 +34,15 @@ class Params(finetune.Params):
 class AllHeads:
     """A network that answers for every task at once: the heads' outputs side by side."""
 
-    network: Dense
+    hidden: Sequence[Layer]
+    heads: Sequence[Layer]
 
     def __call__(self, x: Tensor) -> Tensor:
-        features = self.network.chain(0).features(x)
-        return torch.cat([head(features) for head in self.network.heads], dim=1)
+        features = Chain(self.hidden, self.heads[0]).features(x)
+        return torch.cat([head(features) for head in self.heads], dim=1)
 
     def parameters(self) -> list[Tensor]:
-        return [tensor for layer in (*self.network.hidden, *self.network.heads) for tensor in layer.parameters()]
+        return [tensor for layer in (*self.hidden, *self.heads) for tensor in layer.parameters()]
 
 
 class Joint(Method):
@@ -69,15 +70,9 @@ class Joint(Method):
         self.network = Dense(to(hidden, self.problem.device), one_head=self.problem.network.heads == "one")
         for known in self.tasks:
             self.network.add_head(known.outputs, self.problem.network.init, generator)
-        decay = L2([layer.weight for layer in (*self.network.hidden, *self.network.heads)], self.params.weight_decay)
-        together = join([known.train for known in self.tasks], self.network.one_head)
-        return report(fit(AllHeads(self.network), together, self.training(), generator, [decay], asked_cross_entropy))
-
-    def training(self) -> config.Training:
-        """Return the training settings with joint's own, constant number of steps."""
-        training = self.problem.training
-        steps = self.params.steps or length(training, len(self.tasks[0].train)) * self.problem.tasks
-        return training.model_copy(update={"steps": steps, "epochs": None})
+        training = prolonged(self.problem, len(self.tasks[0].train), self.params.steps)
+        hidden, heads = self.network.hidden, self.network.heads
+        return report(learn_together(hidden, heads, self.tasks, training, generator, self.params.weight_decay))
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor | None:
@@ -96,6 +91,26 @@ class Joint(Method):
     def restore(self, state: State) -> None:
         self.network = Dense(unpack("hidden", state.tensors), one_head=self.problem.network.heads == "one")
         self.network.heads = unpack("heads", state.tensors)
+
+
+def prolonged(problem: Problem, examples: int, steps: int | None) -> config.Training:
+    """Return the training settings with a constant number of steps: `steps`, or a stage's own for each of all tasks."""
+    own = length(problem.training, examples)
+    return problem.training.model_copy(update={"steps": steps or own * problem.tasks, "epochs": None})
+
+
+def learn_together(
+    hidden: Sequence[Layer],
+    heads: Sequence[Layer],
+    tasks: Sequence[Task],
+    training: config.Training,
+    generator: Generator,
+    weight_decay: float,
+) -> Fit:
+    """Train one network in place on the data of all tasks at once; `heads`: one a task, or one for all."""
+    decay = L2([layer.weight for layer in (*hidden, *heads)], weight_decay)
+    together = join([task.train for task in tasks], one_head=len(heads) < len(tasks))
+    return fit(AllHeads(hidden, heads), together, training, generator, [decay], asked_cross_entropy)
 
 
 def join(splits: list[Split], one_head: bool) -> Split:

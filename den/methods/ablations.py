@@ -1,0 +1,67 @@
+"""DEN with parts of it left out, as in the paper's Figures 4 and 5: each class replaces a stage or two.
+
+The variants without Eq. 6 hold Eq. 4 near the network of the task before instead, as their base, the L2 baseline, does.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from den.methods.base import Stage
+from den.methods.den import Den
+from den.networks.expandable import Grown
+from den.networks.layers import Chain, Layer
+from den.networks.reach import widen
+from den.penalties import Penalty
+from den.tasks import Task
+
+
+class DnnSelective(Den):
+    """DNN-Selective: a network of fixed size, of which each task trains what it needs, held back by L2."""
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        if task.id == 0:
+            yield Stage("train", self.first_task)
+        else:
+            yield Stage("selective retraining", self.selective_retraining)
+            yield from self.growth()
+            yield Stage("closing", self.close)
+
+    def growth(self) -> Iterator[Stage]:
+        """Yield how the network grows after selective retraining: it does not."""
+        yield from ()
+
+    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
+        return [*super().retraining(part, selected), self.anchor(part)]
+
+
+class DenConstant(DnnSelective):
+    """DEN-Constant: k units a layer are added to every task, and all of them stay."""
+
+    def growth(self) -> Iterator[Stage]:
+        yield Stage("constant expansion", self.dynamic_expansion)
+
+    def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
+        return []
+
+    def drop_unused(self, grown: Chain[Grown]) -> Chain[Grown]:
+        return grown
+
+
+class DenDynamic(DnnSelective):
+    """DEN-Dynamic: selective retraining and dynamic expansion, without split and duplication."""
+
+    def growth(self) -> Iterator[Stage]:
+        if self.expands:
+            yield Stage("dynamic expansion", self.dynamic_expansion)
+
+
+class DenNoStamp(Den):
+    """DEN-No-Stamp: old tasks answer through all of the present network."""
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, task_id: int) -> Tensor:
+        head = self.network.heads[task_id]
+        everyone = torch.arange(head.inputs, device=head.weight.device)
+        return self.network.whole(widen(head, everyone, self.network.widths[-1]))(x)

@@ -1,0 +1,67 @@
+"""DEN-Finetune: the network that DEN has found, trained on all tasks at once in the end."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Generator
+from torch.nn.functional import pad
+
+from den import config
+from den.methods import den
+from den.methods.base import Measures, Problem, Stage
+from den.methods.den import Den
+from den.methods.finetune import report
+from den.methods.joint import learn_together, prolonged
+from den.networks.expandable import Expandable
+from den.networks.layers import Layer
+from den.tasks import Task
+
+
+class Params(den.Params):
+    """Parameters of DEN-Finetune: DEN's, and those of the training on all tasks."""
+
+    joint_steps: PositiveInt | None = None
+    "Training steps on all tasks; null for the stage's own length times the stream's tasks."
+    joint_weight_decay: NonNegativeFloat = 0.0
+    "Squared L2 on weights."
+    joint_learning_rate: PositiveFloat | None = None
+    "null: that of the other stages."
+
+
+class DenFinetune(Den):
+    """Do all that DEN does; after the last task train every layer and every head on the data of all tasks."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+    params: Params
+
+    def __init__(self, params: Params, problem: Problem, network: Expandable) -> None:
+        super().__init__(params, problem, network)
+        self.tasks: list[Task] = []
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        """Algorithm 1, and one more stage behind the last task's."""
+        self.tasks.append(task)
+        yield from super().stages(task)
+        if len(self.tasks) == self.problem.tasks:
+            yield Stage("fine-tuning", self.fine_tuning)
+
+    def fine_tuning(self, task: Task, generator: Generator) -> Measures:
+        """Train the whole network from DEN's weights; every task answers through all of it from now on."""
+        widths = self.network.widths
+        self.network.heads = [widened(head, widths[-1]) for head in self.network.heads]
+        self.network.stamps = [widths] * len(self.network.heads)
+        self.head = self.network.heads[-1]
+        hidden, heads = self.network.hidden, self.network.heads
+        decay = self.params.joint_weight_decay
+        return report(learn_together(hidden, heads, self.tasks, self.joint_training(), generator, decay))
+
+    def joint_training(self) -> config.Training:
+        training = prolonged(self.problem, len(self.tasks[0].train), self.params.joint_steps)
+        rate = self.params.joint_learning_rate or training.learning_rate
+        return training.model_copy(update={"learning_rate": rate})
+
+
+def widened(head: Layer, inputs: int) -> Layer:
+    """Return the head over all `inputs`, zero where it read nothing."""
+    return Layer(pad(head.weight, (0, inputs - head.inputs)), head.bias)

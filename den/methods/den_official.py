@@ -1,0 +1,49 @@
+"""DEN as its released code has it: the paper's algorithm with departures, every one of which can be mended."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Self, cast
+
+from pydantic import field_validator
+from torch import Generator
+
+from den import config
+from den.methods import den
+from den.methods.base import Problem
+from den.methods.den import Den
+from den.methods.quirks import QUIRKS
+
+
+class Params(den.Params):
+    """Parameters of DEN, and which departures it has."""
+
+    quirks: tuple[str, ...] = tuple(QUIRKS)
+    "Departures from the paper; none of them is `den`."
+    mended: tuple[str, ...] = ()
+    "Departures left out of `quirks`."
+
+    @field_validator("quirks", "mended")
+    @classmethod
+    def known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a name that is none of a departure."""
+        if unknown := set(names) - set(QUIRKS):
+            raise ValueError(f"{', '.join(sorted(unknown))}: no such quirk; there are {', '.join(QUIRKS)}")
+        return names
+
+    def chosen(self) -> list[type[Den]]:
+        """Return the departures there are, in the order of the registry."""
+        return [kind for name, kind in QUIRKS.items() if name in self.quirks and name not in self.mended]
+
+
+class DenOfficial(Den):
+    """The released code's DEN; by default with all of its departures."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+
+    @classmethod
+    def build(cls, params: den.Params, problem: Problem, generator: Generator) -> Self:
+        return cast(Self, with_quirks(cast(Params, params).chosen()).build(params, problem, generator))
+
+
+def with_quirks(kinds: Iterable[type[Den]]) -> type[Den]:
+    """Return DEN with some of its steps replaced."""
+    return type("DenWithQuirks", (*kinds, Den), {})

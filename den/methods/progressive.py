@@ -1,0 +1,109 @@
+"""Progressive networks (Rusu et al. 2016): a column a task that reads all earlier ones, which stay as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from den import config
+from den.methods import finetune
+from den.methods.base import Measure, Measures, sizes_and_costs
+from den.methods.finetune import report
+from den.methods.single_task import SingleTask
+from den.networks.columns import Columns, activations, answer, climb, new_column, units
+from den.networks.layers import Chain, Layer, to
+from den.penalties import L2
+from den.tasks import Split, Task
+from den.training import blocks, fit
+
+
+class Params(finetune.Params):
+    """Parameters of progressive networks."""
+
+    column_width: Annotated[float, Field(gt=0, le=1)] = 0.1
+    "Width of every later task's column, relative to the base network; at least one unit a layer."
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """A column being trained on inputs that carry the activations of the earlier columns behind the features.
+
+    widths: the number of features, and of the earlier columns' units in each hidden layer.
+    """
+
+    column: Chain[Layer]
+    widths: Sequence[int]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        features, *earlier = x.split(list(self.widths), dim=1)
+        return self.column.head(climb(self.column, features, earlier)[-1])
+
+    def parameters(self) -> list[Tensor]:
+        return self.column.parameters()
+
+
+class Progressive(SingleTask):
+    """A network of its own for every task, each layer of it also reading the layer below in all earlier networks."""
+
+    accepts: ClassVar[type[config.Params]] = Params
+    heads: ClassVar[tuple[str, ...]] = ("per_task",)
+    params: Params
+
+    def train(self, task: Task, generator: Generator) -> Measures:
+        """Train a new column, the first as wide as the base network; nothing else changes."""
+        column = self.new_column(task, generator)
+        depth = len(column.hidden)
+        learning = Learning(column, (self.problem.features, *units(self.networks, depth)))
+        decay = L2([layer.weight for layer in column.layers], self.params.weight_decay)
+        seen = with_activations(task.train, self.networks, depth)
+        fitted = fit(learning, seen, self.problem.training, generator, [decay])
+        self.networks.append(column)
+        return report(fitted)
+
+    def new_column(self, task: Task, generator: Generator) -> Chain[Layer]:
+        features, *widths = self.problem.sizes
+        if self.networks:
+            widths = [max(1, round(self.params.column_width * width)) for width in widths]
+        column = new_column(self.networks, (features, *widths), task.outputs, self.problem.network.init, generator)
+        return Chain(to(column.hidden, self.problem.device), *to([column.head], self.problem.device))
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, task_id: int) -> Tensor:
+        return answer(self.networks[: task_id + 1], x)
+
+    def measure(self) -> Measures:
+        hidden = [layer for column in self.networks for layer in column.hidden]
+        heads = [column.head for column in self.networks]
+        sizes = sizes_and_costs(self.problem, hidden, heads, weights_an_answer(self.networks))
+        together = enumerate(units(self.networks, len(self.problem.network.widths)), start=1)
+        return [
+            *(Measure("units", count, layer) for layer, count in together),
+            *(measure for measure in sizes if measure.measure != "units"),
+        ]
+
+
+@torch.no_grad()
+def with_activations(split: Split, columns: Columns, depth: int) -> Split:
+    """Return the split with the columns' activations, layer after layer, behind its normalised features, as float32.
+
+    They do not depend on what is trained, so a training step costs the new column alone. Memory: 4 bytes an example,
+    feature and unit.
+    """
+    width = split.x.shape[1] + sum(units(columns, depth))
+    x = torch.empty(len(split), width, device=split.x.device)
+    for rows in blocks(len(split)):
+        features = split.inputs(rows)
+        x[rows] = torch.cat([features, *activations(columns, features, depth)], dim=1)
+    return Split(x, split.y, mean=0.0, deviation=1.0)
+
+
+def weights_an_answer(columns: Columns) -> float:
+    """Return the weights in use for an answer, averaged over tasks: all columns up to the task's, and its head."""
+    total = below = 0
+    for column in columns:
+        below += sum(layer.weight.numel() for layer in column.hidden)
+        total += below + column.head.weight.numel()
+    return total / len(columns)

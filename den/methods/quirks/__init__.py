@@ -1,0 +1,55 @@
+"""The departures of the released DEN code from its paper, one class each, every one replacing one step of `Den`.
+
+What the code does was read from it and from a log of it; docs/algorithm.md numbers the departures and says what each
+of them costs. A class calls `super()` where it adds to a step, so that any of them can be put together.
+"""
+
+from den.methods.den import Den
+from den.methods.quirks.everywhere import PenalisedBiases, PenaltiesAsGradients, RandomBiases, UnscaledThresholds
+from den.methods.quirks.expansion import GroupsByBlock, HeadLearnsInExpansion, TopDownPruning
+from den.methods.quirks.selection import (
+    AllInputs,
+    AnchoredRetraining,
+    FirstOutputSelects,
+    LastBatchLoss,
+    OneRowHead,
+    OneStepHead,
+    SparseEverywhere,
+)
+from den.methods.quirks.split import (
+    DoubledEdges,
+    DriftMeasuredEarly,
+    DriftWithoutBias,
+    LeastDriftedSplit,
+    NothingHeld,
+    RandomCopyBiases,
+    RandomCopyHeads,
+    SharedWeightsReset,
+    SplitOnlyAfterExpansion,
+)
+
+QUIRKS: dict[str, type[Den]] = {
+    "one_step_head": OneStepHead,
+    "first_output_selects": FirstOutputSelects,
+    "all_inputs": AllInputs,
+    "one_row_head": OneRowHead,
+    "anchored_retraining": AnchoredRetraining,
+    "sparse_everywhere": SparseEverywhere,
+    "last_batch_loss": LastBatchLoss,
+    "head_learns_in_expansion": HeadLearnsInExpansion,
+    "groups_by_block": GroupsByBlock,
+    "top_down_pruning": TopDownPruning,
+    "split_only_after_expansion": SplitOnlyAfterExpansion,
+    "drift_measured_early": DriftMeasuredEarly,
+    "drift_without_bias": DriftWithoutBias,
+    "least_drifted_split": LeastDriftedSplit,
+    "doubled_edges": DoubledEdges,
+    "shared_weights_reset": SharedWeightsReset,
+    "random_copy_biases": RandomCopyBiases,
+    "random_copy_heads": RandomCopyHeads,
+    "nothing_held": NothingHeld,
+    "penalised_biases": PenalisedBiases,
+    "penalties_as_gradients": PenaltiesAsGradients,
+    "unscaled_thresholds": UnscaledThresholds,
+    "random_biases": RandomBiases,
+}

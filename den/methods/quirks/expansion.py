@@ -1,0 +1,55 @@
+"""Departures of the released code in dynamic expansion (Algorithm 3)."""
+
+from dataclasses import dataclass, replace
+
+from torch import Generator, Tensor
+
+from den.methods.den import Den
+from den.networks.expandable import Grown
+from den.networks.layers import Chain
+from den.penalties import L1, L2, GroupLasso, Penalty
+
+
+@dataclass(frozen=True, eq=False)
+class LearningHead(Grown):
+    """A head whose old weights learn as well."""
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        return (*super().parameters(), self.old.weight, self.old.bias)
+
+
+class HeadLearnsInExpansion(Den):
+    """Eq. 5 trains all of the present head, not only what it reads from new units."""
+
+    def extension(self, generator: Generator) -> Chain[Grown]:
+        grown = super().extension(generator)
+        head = grown.head
+        return replace(grown, head=LearningHead(head.old.copy(), head.across, head.incoming, head.bias))
+
+    def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
+        old = [grown.head.old.weight]
+        return [*super().expansion(grown), L1(old, self.params.sparsity), L2(old, self.params.weight_decay)]
+
+
+class GroupsByBlock(Den):
+    """Eq. 5's groups are columns of single matrices: what a new unit reads from old and from new units are two."""
+
+    def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
+        sparse, _, *more = super().expansion(grown)
+        blocks = [block for layer in grown.hidden for block in self.blocks(layer)]
+        return [sparse, GroupLasso(blocks, self.params.group_sparsity), *more]
+
+    def blocks(self, layer: Grown) -> list[Tensor]:
+        old, new = layer.incoming[:, : layer.old.inputs], layer.incoming[:, layer.old.inputs :]
+        return [old, new, layer.across] if new.shape[1] else [old]
+
+
+class TopDownPruning(Den):
+    """Useless units are looked for once: one that only read units dropped below it stays."""
+
+    def drop_unused(self, grown: Chain[Grown]) -> Chain[Grown]:
+        kept = [layer.incoming.any(dim=1) for layer in grown.hidden]
+        below = [kept[0].new_empty(0), *kept]
+        layers = zip(grown.layers, [*kept, kept[0].new_empty(0)], below, strict=True)
+        *hidden, head = (layer.keep(units, inputs) for layer, units, inputs in layers)
+        return replace(grown, hidden=hidden, head=head)

@@ -1,0 +1,86 @@
+"""Departures of the released code in selective retraining (Algorithm 2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import linear
+
+from den.methods.den import Den
+from den.networks.layers import Chain, Layer
+from den.networks.reach import widen
+from den.penalties import L1, Penalty
+from den.tasks import Task
+from den.training import Fit, fit
+
+
+class OneStepHead(Den):
+    """Eq. 3 is a single step from a random head, so no weight of it is zero and every unit is selected."""
+
+    def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
+        chain = Chain([], self.new_head(task, generator))
+        one = self.problem.training.model_copy(update={"steps": 1, "epochs": None})
+        penalty = L1([chain.head.weight], self.params.sparsity)
+        fit(chain, self.features(task.train), one, generator, [penalty])
+        return chain
+
+
+class FirstOutputSelects(Den):
+    """Selection looks at the weights of the head's first output alone."""
+
+    def select(self, head: Layer) -> list[Tensor]:
+        return super().select(head.part(slice(1), slice(None)))
+
+
+class AllInputs(Den):
+    """Input features are never left out."""
+
+    def select(self, head: Layer) -> list[Tensor]:
+        inputs = torch.arange(self.problem.features, device=head.weight.device)
+        return [inputs, *super().select(head)[1:]]
+
+
+@dataclass(eq=False)
+class OneRow(Layer):
+    """A head whose outputs share one row of weights: they differ by a constant."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight) + self.bias
+
+
+class OneRowHead(Den):
+    """The sub-network is trained under the head's first row, which answers for all outputs: its loss stays high."""
+
+    def subnetwork(self, selected: Sequence[Tensor], head: Layer) -> Chain[Layer]:
+        chain = super().subnetwork(selected, head)
+        return Chain(chain.hidden, OneRow(chain.head.weight[:1].clone(), chain.head.bias))
+
+    def whole_head(self, part: Chain[Layer], selected: Sequence[Tensor], head: Layer) -> Layer:
+        weight = head.weight.clone()
+        weight[:1] = widen(part.head, selected[-1], head.inputs).weight
+        return Layer(weight, part.head.bias)
+
+
+class AnchoredRetraining(Den):
+    """Eq. 4 is held near the network of the task before."""
+
+    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
+        return [*super().retraining(part, selected), self.anchor(part)]
+
+
+class SparseEverywhere(Den):
+    """L1 sparsity weighs on everything that Eqs. 4 and 6 train, too."""
+
+    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
+        return [*super().retraining(part, selected), *self.sparse(part)]
+
+    def stay(self) -> list[Penalty]:
+        return [*super().stay(), *self.sparse(self.network.whole(self.head))]
+
+
+class LastBatchLoss(Den):
+    """The loss that decides on expansion is that of the last mini-batch of Eq. 4."""
+
+    def task_loss(self, task: Task, fitted: Fit) -> float:
+        return fitted.last

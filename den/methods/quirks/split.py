@@ -1,0 +1,101 @@
+"""Departures of the released code in split and duplication (Algorithm 4)."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from den.methods.base import Stage
+from den.methods.den import Den
+from den.networks.layers import Layer
+from den.penalties import Penalty
+from den.tasks import Task
+from den.training import Fit
+
+
+class SplitOnlyAfterExpansion(Den):
+    """A task that does not expand does not split either."""
+
+    def stages(self, task: Task) -> Iterator[Stage]:
+        for stage in super().stages(task):
+            if stage.run == self.split_and_duplication and not self.expands:
+                stage = Stage("closing", self.close)
+            yield stage
+
+
+class DriftMeasuredEarly(Den):
+    """Drift is measured without solving Eq. 6 first: it is that of selective retraining."""
+
+    def settle(self, task: Task, generator: Generator) -> Fit:
+        return Fit(0, math.nan)
+
+
+class DriftWithoutBias(Den):
+    """The bias is no part of a unit's drift."""
+
+    def drifts(self) -> list[Tensor]:
+        pairs = zip(self.network.hidden, self.before, strict=True)
+        return [(now.weight[: old.units, : old.inputs] - old.weight).norm(dim=1) for now, old in pairs]
+
+
+class LeastDriftedSplit(Den):
+    """At most k units of a layer split, and of those beyond the threshold the ones that moved least."""
+
+    def to_split(self, rho: Sequence[Tensor]) -> list[Tensor]:
+        beyond = zip(super().to_split(rho), rho, strict=True)
+        least = self.params.units_per_expansion
+        return [units[moved[units].argsort()[:least]].sort().values for units, moved in beyond]
+
+
+class DoubledEdges(Den):
+    """A unit that did not split reads the copy with its present weight, and still the original with the old one."""
+
+    def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
+        present = [layer.copy() for layer in self.network.hidden]
+        super().copy_units(split, generator)
+        above = zip(self.network.hidden[1:], present[1:], self.before[1:], split[:-1], split[1:], strict=True)
+        for layer, was, old, below, own in above:
+            stay = torch.ones(old.units, dtype=torch.bool, device=own.device)
+            stay[own] = False
+            copies = slice(was.inputs, was.inputs + len(below))
+            layer.weight[: old.units, copies][stay] = was.weight[: old.units, below][stay]
+
+
+class SharedWeightsReset(Den):
+    """Before the second Eq. 6 all that is older than the task is set back to what it was."""
+
+    def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
+        super().copy_units(split, generator)
+        for layer, old in zip(self.network.hidden, self.before, strict=True):
+            layer.weight[: old.units, : old.inputs] = old.weight
+            layer.bias[: old.units] = old.bias
+
+
+class RandomCopyBiases(Den):
+    """A copy's bias is random, uniform from 0 to 1."""
+
+    def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
+        super().copy_units(split, generator)
+        for layer, units in zip(self.network.hidden, split, strict=True):
+            if count := len(units):
+                layer.bias[-count:] = torch.rand(count, generator=generator).to(layer.bias.device)
+
+
+class RandomCopyHeads(Den):
+    """The head goes on reading split units, and reads their copies with random weights."""
+
+    def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
+        old = self.head
+        super().copy_units(split, generator)
+        if added := self.head.inputs - old.inputs:
+            limit = math.sqrt(6 / (self.head.inputs + self.head.units))
+            random = torch.empty(self.head.units, added).uniform_(-limit, limit, generator=generator)
+            self.head = Layer(torch.cat([old.weight, random.to(old.weight.device)], dim=1), old.bias)
+
+
+class NothingHeld(Den):
+    """The second Eq. 6 moves restored units and lets others drift beyond the threshold."""
+
+    def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
+        return []

@@ -1,0 +1,51 @@
+"""Columns: a chain for every task, whose layers also read the layer below of all earlier columns.
+
+A column's layers read the units of all columns up to its own side by side, oldest first, so that a column is a chain
+whose matrices hold its own weights W and the lateral ones U together. Earlier columns never read later ones.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from den.networks.layers import Chain, Layer, fresh
+
+Columns = Sequence[Chain[Layer]]
+
+
+def units(columns: Columns, depth: int) -> tuple[int, ...]:
+    """Return the units of each of `depth` hidden layers, all columns together."""
+    return tuple(sum(column.hidden[layer].units for column in columns) for layer in range(depth))
+
+
+def new_column(columns: Columns, sizes: Sequence[int], outputs: int, init: str, generator: Generator) -> Chain[Layer]:
+    """Return an untrained column next to `columns`; sizes: the inputs, and the column's own hidden widths."""
+    features, *widths = sizes
+    below = (own + earlier for own, earlier in zip(widths, units(columns, len(widths)), strict=True))
+    shapes = zip((*widths, outputs), (features, *below), strict=True)
+    *hidden, head = (fresh(own, inputs, init, generator) for own, inputs in shapes)
+    return Chain(hidden, head)
+
+
+def climb(column: Chain[Layer], x: Tensor, earlier: Sequence[Tensor]) -> list[Tensor]:
+    """Return the activations of each hidden layer: those of earlier columns, and the column's own after them."""
+    reached = []
+    for layer, beside in zip(column.hidden, earlier, strict=True):
+        x = torch.cat([beside, layer(x).relu_()], dim=1)
+        reached.append(x)
+    return reached
+
+
+def activations(columns: Columns, x: Tensor, depth: int) -> list[Tensor]:
+    """Return the activations of each of `depth` hidden layers, all columns side by side; none without columns."""
+    reached = [x[:, :0]] * depth
+    for column in columns:
+        reached = climb(column, x, reached)
+    return reached
+
+
+def answer(columns: Columns, x: Tensor) -> Tensor:
+    """Return what the last of the columns answers."""
+    last = columns[-1]
+    return last.head(activations(columns, x, len(last.hidden))[-1])

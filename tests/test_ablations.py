@@ -1,0 +1,90 @@
+"""DEN with parts left out: each variant lacks what its name says, and nothing else."""
+
+from typing import Any
+
+import pytest
+import torch
+from small import LIVELY, NETWORK, build, inputs, learn, same_state, stream
+
+from den.capacity import base_weights, chain_weights
+from den.harness import generator_for
+from den.methods.ablations import DenConstant, DenDynamic, DnnSelective
+from den.methods.den import Den
+
+STAGES = {
+    "dnn_selective": ["selective retraining", "closing"],
+    "den_constant": ["selective retraining", "constant expansion", "closing"],
+    "den_dynamic": ["selective retraining", "dynamic expansion", "closing"],
+}
+
+
+def after_first(kind: str, **params: float) -> Any:
+    method = build(kind, stream(), params=LIVELY | params)
+    run(method, 0)
+    return method
+
+
+def run(method: Any, task: int) -> list[str]:
+    """Run a task's stages and return their names."""
+    names = []
+    for stage in method.stages(stream().tasks[task]):
+        stage.run(stream().tasks[task], generator_for(0, task, stage.name))
+        names.append(stage.name)
+    return names
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_stages_of_a_variant(kind: str) -> None:
+    assert run(after_first(kind), 1) == STAGES[kind]
+
+
+@pytest.mark.parametrize("kind", [*STAGES, "den_no_stamp"])
+def test_the_first_task_is_dens(kind: str) -> None:
+    assert same_state(after_first(kind), after_first("den"))
+
+
+def test_selective_retraining_alone_never_grows() -> None:
+    method, _ = learn("dnn_selective", stream(), params=LIVELY)
+    assert isinstance(method, DnnSelective)
+    assert method.network.stamps == [NETWORK.widths] * 3
+
+
+@pytest.mark.parametrize("units", [2, 5])
+def test_a_constant_expansion_keeps_every_unit_whatever_the_loss(units: int) -> None:
+    params = LIVELY | {"units_per_expansion": units, "loss_threshold": 100.0, "group_sparsity": 1e3}
+    method, _ = learn("den_constant", stream(), params=params)
+    assert isinstance(method, DenConstant)
+    assert method.network.stamps == [tuple(width + task * units for width in NETWORK.widths) for task in range(3)]
+
+
+@pytest.mark.parametrize(("units", "capacity"), [(13, 1.551), (20, 1.887)])
+def test_a_constant_expansion_has_the_papers_capacity(units: int, capacity: float) -> None:
+    stamps = [(312 + task * units, 128 + task * units) for task in range(10)]
+    trunk, heads = chain_weights((784, *stamps[-1])), sum(stamp[-1] for stamp in stamps)
+    assert (trunk + heads) / base_weights(784, (312, 128), 10) == pytest.approx(capacity, abs=5e-4)
+
+
+def test_a_dynamic_expansion_knows_the_loss_and_drops_units() -> None:
+    assert "dynamic expansion" not in run(after_first("den_dynamic", loss_threshold=100.0), 1)
+    method, _ = learn("den_dynamic", stream(), params=LIVELY | {"group_sparsity": 1e3})
+    assert isinstance(method, DenDynamic)
+    assert method.network.widths == NETWORK.widths
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_a_variant_without_eq_6_is_held_near_the_task_before(kind: str) -> None:
+    moves = []
+    for drift in (0.0, 1e5):
+        method = after_first(kind, drift=drift)
+        run(method, 1)
+        moves.append(max(float(rho.max()) for rho in method.drifts()))
+    assert moves[1] < 0.05 * moves[0]
+
+
+def test_without_stamps_training_is_dens_and_old_tasks_see_what_came_later() -> None:
+    (plain, _), (unstamped, _) = (learn(kind, stream(), params=LIVELY) for kind in ("den", "den_no_stamp"))
+    assert isinstance(plain, Den)
+    assert same_state(plain, unstamped)
+    x = inputs(20, stream().features)
+    assert not torch.allclose(plain.predict(x, 0), unstamped.predict(x, 0))
+    assert torch.allclose(plain.predict(x, 2), unstamped.predict(x, 2), atol=1e-5)
