@@ -37,10 +37,14 @@ class Busy(RuntimeError):
 
 
 class Cell(Params):
-    """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete."""
+    """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete.
+
+    variant: the name that these settings of the method go by; it decides nothing, and is no part of the identity.
+    """
 
     stream: str
     method: str
+    variant: str = ""
     seed: NonNegativeInt
     stream_params: dict[str, Any] = Field({}, validate_default=True)
     method_params: dict[str, Any] = Field({}, validate_default=True)
@@ -73,8 +77,12 @@ class Cell(Params):
         return read(METHODS[info.data["method"]].accepts, given, "method_params").model_dump(mode="json")
 
     @property
+    def name(self) -> str:
+        return self.variant or self.method
+
+    @property
     def title(self) -> str:
-        return f"{self.stream} · {self.method} · seed {self.seed}"
+        return f"{self.stream} · {self.name} · seed {self.seed}"
 
 
 def identity(cell: Cell, places: Places) -> str:
@@ -82,7 +90,7 @@ def identity(cell: Cell, places: Places) -> str:
 
     A hash of its settings, its stream's bytes, torch's version, the device's type and the code it uses.
     """
-    settings = cell.model_dump(mode="json")
+    settings = cell.model_dump(mode="json", exclude={"variant"})
     settings["training"]["device"] = device_of(cell.training).type
     modules = METHODS[cell.method].__module__, f"den.streams.{cell.stream}", harness.__name__
     about = [settings, prepared.hash_of(places.data / cell.stream), torch.__version__, sources.digest(modules)]
@@ -97,7 +105,12 @@ def record_path(cell: Cell, places: Places) -> Path:
 def finished(cell: Cell, places: Places) -> Record | None:
     """Return the cell's record, or None where it has not been run."""
     path = record_path(cell, places)
-    return read_record(path) if path.exists() else None
+    return named(read_record(path), cell) if path.exists() else None
+
+
+def named(record: Record, cell: Cell) -> Record:
+    """Return a record of the cell's settings under the cell's own name, whatever name they were run under."""
+    return record | {"cell": record["cell"] | {"variant": cell.variant}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +170,7 @@ class Execution:
         """Write the record, and return it as the ledger has it."""
         path = self.places.results / self.cell.stream / self.cell.method / f"{self.identity}.json"
         write_record(path, self.record())
-        return read_record(path)
+        return named(read_record(path), self.cell)
 
     def record(self) -> Record:
         """Return what the ledger keeps of the cell."""
@@ -169,7 +182,7 @@ class Execution:
         return {
             "version": 1,
             "identity": self.identity,
-            "cell": self.cell.model_dump(mode="json"),
+            "cell": self.cell.model_dump(mode="json", exclude={"variant"}),
             "scores": self.result.scores,
             "capacity": {name: last.get(name) for name in ("capacity", "weights", "nonzero", "flops")},
             "train_seconds": math.fsum(spent),

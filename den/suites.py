@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from den.config import Network, Params, SettingsError, Training, read
 from den.methods import METHODS
@@ -16,8 +16,10 @@ from den.runs import Cell
 from den.streams import STREAMS
 
 Settings = dict[str, Any]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 SETTABLE = ("training", "network", "streams", "methods")
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
+BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS}
 
 
 class Suite(Params):
@@ -27,6 +29,32 @@ class Suite(Params):
     methods: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     set: dict[str, Any] = {}
+
+
+class Variant(Params):
+    """A method under another name, and the settings in which it differs: dotted keys of the method's own block."""
+
+    method: str
+    set: dict[str, Any] = {}
+
+
+class Chosen(Params):
+    """Numbers that a search chose for a method on a stream: dotted keys of the method's own block.
+
+    Either the search's own, with its identity, or those of another method, as far as this one accepts them.
+    """
+
+    study: str | None = Field(None, pattern="^[0-9a-f]{16}$")
+    numbers: dict[str, Any] = {}
+    of: str | None = None
+
+    @model_validator(mode="after")
+    def one_origin(self) -> Self:
+        """Refuse numbers of no origin, or of two."""
+        own = self.study is not None and bool(self.numbers)
+        if own == (self.of is not None) or not own and (self.study is not None or self.numbers):
+            raise ValueError("give either study and numbers, or the method whose numbers these are: of")
+        return self
 
 
 class Data(Params):
@@ -50,6 +78,18 @@ class File(Params):
     streams: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]] = {}
     per_stream: dict[str, dict[str, Any]] = {}
+    search: dict[str, Any] = {}
+    chosen: dict[str, dict[str, Chosen]] = {}
+    variants: dict[Name, Variant] = {}
+
+    def numbers(self, stream: str, method: str) -> Mapping[str, Any]:
+        """Return what was chosen for a method on a stream: dotted keys of the method's own block."""
+        known = self.chosen.get(stream, {})
+        entry = known.get(method)
+        if entry is None or entry.of is None:
+            return entry.numbers if entry else {}
+        accepted = {*METHODS[method].accepts.model_fields, "training"}
+        return {key: value for key, value in known[entry.of].numbers.items() if key.split(".")[0] in accepted}
 
 
 @dataclass(frozen=True)
@@ -74,7 +114,10 @@ class Plan:
         methods: Sequence[str] = (),
         seeds: Sequence[int] | None = None,
     ) -> tuple[Cell, ...]:
-        """Return the cells of a suite, its streams, methods or seeds replaced where given. Raises SettingsError."""
+        """Return the cells of a suite, its streams, methods or seeds replaced where given. Raises SettingsError.
+
+        A variant may stand wherever a method may.
+        """
         grid = self.suite(suite or self.suites[0])
         chosen = streams or grid.streams, methods or grid.methods, grid.seeds if seeds is None else seeds
         cells = tuple(self.cell(grid, *one) for one in product(*chosen))
@@ -87,19 +130,30 @@ class Plan:
             raise SettingsError(f"suite {name!r} is unknown; params.yaml has {', '.join(self.suites)}")
         return self.file.suites[name]
 
-    def cell(self, suite: Suite, stream: str, method: str, seed: int) -> Cell:
-        """Return one cell.
+    def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
+        """Return one cell of a method or variant.
 
-        The file's settings are overridden by the method's own training, then the stream's own numbers, the suite's, and
-        the command line's.
+        The file's settings are overridden by the method's own training, then what was chosen for it on the stream, the
+        stream's own numbers, the variant's, the suite's, and the command line's.
         """
-        layers = (self.file.per_stream.get(stream, {}), suite.set, self.overrides)
+        _refuse_unknown(stream, STREAMS, "stream")
+        _refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
+        variant = self.file.variants.get(name) or Variant(method=name)
+        method = variant.method
+        layers = (
+            _within(method, self.file.numbers(stream, method)),
+            self.file.per_stream.get(stream, {}),
+            _within(method, variant.set),
+            suite.set,
+            self.overrides,
+        )
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
         _own_training(settings, method)
-        for key, value in (item for layer in layers for item in layer.items()):
-            _put(settings, key, value)
-        _own_training(settings, method)
-        return _cell(settings, stream, method, seed)
+        for layer in layers:
+            for key, value in layer.items():
+                _put(settings, key, value)
+            _own_training(settings, method)
+        return _cell(settings, stream, method, seed, name if name in self.file.variants else "")
 
 
 def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Plan:
@@ -117,38 +171,69 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
 
 
 def _problems(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with the file as a whole: every block is read once, every suite made once."""
-    everything = Suite(streams=tuple(STREAMS), methods=tuple(METHODS), seeds=(0,))
-    known: dict[str, Collection[str]] = {"streams": STREAMS, "methods": METHODS, "per_stream": STREAMS}
-    for block, names in known.items():
-        yield from (
-            f"{block}.{name}: unknown; there are {', '.join(names)}"
-            for name in getattr(plan.file, block)
-            if name not in names
-        )
-    try:
-        for suite in (everything, *plan.file.suites.values()):
+    """Yield what is wrong with the file as a whole: first its names, on which the rest relies, then its numbers."""
+    yield from _strangers(plan.file)
+    for where, checked, suite in _grids(plan):
+        try:
             for stream, method in product(suite.streams, suite.methods):
-                plan.cell(suite, stream, method, 0)
-    except SettingsError as error:
-        yield str(error)
+                checked.cell(suite, stream, method, 0)
+        except SettingsError as error:
+            yield f"{where}{error}"
 
 
-def _cell(settings: Settings, stream: str, method: str, seed: int) -> Cell:
-    _refuse_unknown(stream, STREAMS, "stream")
-    _refuse_unknown(method, METHODS, "method")
+def _strangers(file: File) -> Iterator[str]:
+    """Yield the names in the file that nothing answers to, and those that two things would."""
+    for key, name, names in _names(file):
+        if name not in names:
+            yield f"{key}: {name!r} is unknown; there are {', '.join(names) or 'none'}"
+    for name in file.variants:
+        if name in METHODS:
+            yield f"variants.{name}: a method has this name; give the variant another"
+
+
+def _names(file: File) -> Iterator[tuple[str, str, Collection[str]]]:
+    """Yield every name in the file, where it stands, and the names it must be one of."""
+    for block, names in BLOCKS.items():
+        yield from ((f"{block}.{name}", name, names) for name in getattr(file, block))
+    for stream, entries in file.chosen.items():
+        searched = [method for method, entry in entries.items() if entry.study]
+        yield from ((f"chosen.{stream}.{method}", method, METHODS) for method in entries)
+        yield from ((f"chosen.{stream}.{method}.of", one.of, searched) for method, one in entries.items() if one.of)
+    yield from ((f"variants.{name}.method", variant.method, METHODS) for name, variant in file.variants.items())
+
+
+def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
+    """Yield what to make once, each after what it builds on: where it stands in the file, a plan and a grid."""
+    everything = Suite(streams=tuple(STREAMS), methods=tuple(METHODS), seeds=(0,))
+    yield "", replace(plan, file=plan.file.model_copy(update={"chosen": {}})), everything
+    for stream, methods in plan.file.chosen.items():
+        for method in methods:
+            own = {"streams": (stream,), "methods": (method,)}
+            yield f"chosen.{stream}.{method}: ", plan, everything.model_copy(update=own)
+    for name in plan.file.variants:
+        yield f"variants.{name}: ", plan, everything.model_copy(update={"methods": (name,)})
+    yield from ((f"suites.{name}: ", plan, suite) for name, suite in plan.file.suites.items())
+
+
+def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str) -> Cell:
     if seed < 0:
         raise SettingsError(f"seeds: {seed} is negative; seeds count from 0")
     block = settings["streams"].get(stream, {}), settings["methods"].get(method, {})
     return Cell(
         stream=stream,
         method=method,
+        variant=variant,
         seed=seed,
         stream_params=read(STREAMS[stream].Params, block[0], f"streams.{stream}").model_dump(mode="json"),
         method_params=read(METHODS[method].accepts, block[1], f"methods.{method}").model_dump(mode="json"),
         network=read(Network, settings["network"], "network"),
         training=read(Training, settings["training"], "training"),
     )
+
+
+def _within(method: str, block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keys of a method's block as those of the whole file."""
+    return {f"methods.{method}.{key}": value for key, value in block.items()}
 
 
 def _own_training(settings: Settings, method: str) -> None:

@@ -55,7 +55,7 @@ class Worker:
     def __init__(self, cell: Any, places: Places) -> None:
         self.cell, self.places = cell, places
         self.record: Record = {}
-        self._log = places.work / "logs" / f"{cell.stream}-{cell.method}-{cell.seed}-{os.getpid()}.log"
+        self._log = places.work / "logs" / f"{cell.stream}-{cell.name}-{cell.seed}-{os.getpid()}.log"
 
     def __enter__(self) -> Self:
         self._log.parent.mkdir(parents=True, exist_ok=True)

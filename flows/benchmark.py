@@ -12,9 +12,9 @@ import prefect
 
 from den import suites
 from den.ledger import Places
-from den.runs import Cell, finished
+from den.runs import Cell, finished, identity, named
 from den.worker import CellFailed, Worker
-from flows import crew, steps
+from flows import crew, estimate, steps
 from flows.progress import watcher
 
 Record = dict[str, Any]
@@ -81,14 +81,33 @@ def learn(cell: Cell, places: Places) -> Record:
 
 
 def run_cells(cells: Sequence[Cell], places: Places, slots: int) -> Outcome:
-    """Run the cells that have no record, `slots` at a time; one that fails stops no other."""
+    """Run the cells that have no record, `slots` at a time; one that fails stops no other.
+
+    Cells of equal settings are run once, whatever their names.
+    """
     ends: dict[str, Record | str | None] = {cell.title: finished(cell, places) for cell in cells}
     waiting = [cell for cell in cells if ends[cell.title] is None]
-    watcher().planned(waiting, [cell for cell in cells if cell not in waiting])
-    attempts = _attempts(waiting, places, slots)
-    ends |= {cell.title: attempt.result() for cell, attempt in zip(waiting, attempts, strict=True)}
+    alike = _alike(waiting, places)
+    firsts = [group[0] for group in alike]
+    done = [cell for cell in cells if cell not in waiting]
+    watcher().planned(firsts, done, estimate.announce(firsts, len(firsts) + len(done), slots, places))
+    for group, attempt in zip(alike, _attempts(firsts, places, slots), strict=True):
+        ends |= {cell.title: _as(cell, attempt.result()) for cell in group}
     failures = {name: end for name, end in ends.items() if isinstance(end, str)}
     return Outcome(tuple(end for end in ends.values() if isinstance(end, dict)), failures)
+
+
+def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
+    """Return the cells, those of equal identity together, in the order of the first of them."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(identity(cell, places), []).append(cell)
+    return list(groups.values())
+
+
+def _as(cell: Cell, end: Record | str) -> Record | str:
+    """Return how a cell of equal settings ended as this one's end."""
+    return end if isinstance(end, str) else named(end, cell)
 
 
 def _attempts(cells: Sequence[Cell], places: Places, slots: int) -> list[Future[Record | str]]:

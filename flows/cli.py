@@ -1,4 +1,4 @@
-"""The command line: `den run`, `den prepare`, `den results`, `den report`, `den ui`.
+"""The command line: `den run`, `search`, `prepare`, `results`, `report`, `accept` and `ui`.
 
 Prefect, MLflow, torch and pandas are imported where a command needs them, so that `den --help` is quick.
 """
@@ -44,10 +44,11 @@ def _expected() -> tuple[type[Exception], ...]:
     """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
     from den.config import SettingsError
     from den.ledger import LedgerError
+    from den.runs import Busy
     from den.streams.prepared import DataError
     from flows.datasets import PreparationError
 
-    return SettingsError, DataError, LedgerError, PreparationError
+    return SettingsError, DataError, LedgerError, Busy, PreparationError
 
 
 class Seeds(click.ParamType):
@@ -79,18 +80,51 @@ def main() -> None:
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=SET)
 @click.option("--slots", type=click.IntRange(1), help="Cells at a time; by default one for each usable core.")
-def run(**asked: Any) -> None:
+@click.option("--estimate", is_flag=True, help="Run nothing: say how many cells are to run, and how long that is.")
+def run(estimate: bool, **asked: Any) -> None:
     """Run a suite: prepare its data, run its cells, report, track.
 
     Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
     Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
     """
+    if estimate:
+        from flows.running import estimated
+
+        click.echo(estimated(**asked))
+        return
     from den.worker import make_ready
 
     make_ready()  # loads torch while this process loads the rest
     from flows import running
 
     sys.exit(running.run(**asked))
+
+
+@main.command()
+@STREAMS
+@METHODS
+@click.option("--trials", type=click.IntRange(1), help="Trials of every method; by default as search.trials has it.")
+@click.option("--slots", type=click.IntRange(1), help="Trials at a time; by default one for each usable core.")
+@click.option("--write", is_flag=True, help="Run nothing: write what finished studies chose into params.yaml.")
+def search(
+    streams: tuple[str, ...], methods: tuple[str, ...], trials: int | None, slots: int | None, write: bool
+) -> None:
+    """Search the numbers of methods on the validation data of split 0, every method as many trials.
+
+    Trials that are finished are not run again. The studies lie in results/studies/, their spaces in params.yaml.
+    Exits with 1 where a trial broke off, 2 where the settings are wrong and 130 when interrupted.
+    """
+    if write:
+        from flows import choosing
+
+        click.echo("\n".join(choosing.write(streams, methods, trials)))
+        return
+    from den.worker import make_ready
+
+    make_ready()
+    from flows.search import run
+
+    sys.exit(run(streams, methods, trials, slots))
 
 
 @main.command()
@@ -119,11 +153,25 @@ def results(suite: str | None, form: str) -> None:
 
 @main.command()
 @click.option("--suite", default="quick", show_default=True, help="The suite to report on.")
-def report(suite: str) -> None:
+@click.option("--accepted", is_flag=True, help="From the accepted tables alone: it needs neither records nor data.")
+def report(suite: str, accepted: bool) -> None:
     """Write tables, figures and one HTML page of a suite's finished cells to reports/out/."""
     from flows import reporting
 
-    click.echo(reporting.refresh(suite))
+    click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite))
+
+
+@main.command()
+@click.option("--suite", required=True, help="The suite whose cells are accepted.")
+@click.option("--partial", is_flag=True, help="Accept the finished cells although others are not.")
+def accept(suite: str, partial: bool) -> None:
+    """Write the tables of a suite's finished cells to reports/accepted/, to be committed.
+
+    `den report --accepted` draws the published report from them. Refused where a cell of the suite is not finished.
+    """
+    from flows import reporting
+
+    click.echo(reporting.accept(suite, partial))
 
 
 @main.command()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from den import metrics
 from flows import datasets, tracking
+from reports import tables
 
 Record = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ def show(suite: str, records: Sequence[Record], report: Path | None = None) -> N
 
 def _show_stream(client: MlflowClient, suite: str, records: Sequence[Record], report: Path | None) -> None:
     experiment = _experiment(client, records[0]["cell"]["stream"])
-    new = [record for record in records if not _known(client, experiment, record["identity"])]
+    new = [record for record in records if not _known(client, experiment, record)]
     if not new:
         return
     parent = _parent(client, experiment, suite, records)
@@ -49,13 +50,13 @@ def _experiment(client: MlflowClient, stream: str) -> str:
     return client.create_experiment(stream, artifact_location=f"{tracking.artifacts()}/{stream}" if own else None)
 
 
-def _known(client: MlflowClient, experiment: str, identity: str) -> bool:
-    """Tell whether the cell is there; a half-told one of an earlier run is removed."""
-    found = client.search_runs([experiment], f"tags.identity = '{identity}'")
+def _known(client: MlflowClient, experiment: str, record: Record) -> bool:
+    """Tell whether the cell is there under its name; a half-told one of an earlier run is removed."""
+    found = client.search_runs([experiment], f"tags.identity = '{record['identity']}'")
     for run in found:
         if run.info.status != FINISHED:
             client.delete_run(run.info.run_id)
-    return any(run.info.status == FINISHED for run in found)
+    return any(run.info.status == FINISHED and run.info.run_name == _name(record) for run in found)
 
 
 def _parent(client: MlflowClient, experiment: str, suite: str, records: Sequence[Record]) -> str:
@@ -73,14 +74,18 @@ def _parent(client: MlflowClient, experiment: str, suite: str, records: Sequence
 
 def _show_cell(client: MlflowClient, experiment: str, parent: str, suite: str, record: Record) -> None:
     cell, origin = record["cell"], record["provenance"]
-    name, start = f"{cell['method']} · seed {cell['seed']}", _milliseconds(origin["started"])
-    run = client.create_run(experiment, start, _tags(record, parent, suite), name).info.run_id
+    start, tags = _milliseconds(origin["started"]), _tags(record, parent, suite)
+    run = client.create_run(experiment, start, tags, _name(record)).info.run_id
     client.log_batch(run, params=[Param(key, str(value)) for key, value in _flat(cell)])
     client.log_inputs(run, [_data(record)])
     for batch in _batches(_metrics(record)):
         client.log_batch(run, metrics=batch)
     client.log_dict(run, dict(record), "record.json")
     client.set_terminated(run, FINISHED, _milliseconds(origin["finished"]))
+
+
+def _name(record: Record) -> str:
+    return f"{tables.method(record)} · seed {record['cell']['seed']}"
 
 
 def _tags(record: Record, parent: str, suite: str) -> dict[str, str]:
@@ -149,7 +154,7 @@ def _summary(records: Sequence[Record]) -> list[Metric]:
     found: dict[str, list[float]] = {}
     for record in records:
         for score, rows in record["scores"].items():
-            key = f"{score}/{record['cell']['method']}"
+            key = f"{score}/{tables.method(record)}"
             found.setdefault(key, []).append(metrics.average(np.array(rows, dtype=float)))
     now = max(_milliseconds(record["provenance"]["finished"]) for record in records)
     means = {key: float(np.mean(values)) for key, values in found.items()}

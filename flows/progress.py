@@ -30,8 +30,8 @@ def tasks(cell: Cell) -> int:
 class Silent:
     """Shows nothing: for runs that a server watches."""
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell]) -> None:
-        """Hear which cells will run and which have their record already."""
+    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
+        """Hear which cells will run, which have their record already, and in words how much is left."""
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Hear that a stage of a cell begins; `task` counts from 1."""
@@ -52,11 +52,11 @@ class Lines(Silent):
         self._tasks: dict[str, int] = {}
         self._start = perf_counter()
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell]) -> None:
-        """Say which cells are finished already and how many are left."""
+    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
+        """Say which cells are finished already and how much is left."""
         for cell in finished:
             self._say(f"{cell.title}: already finished")
-        self._say(f"{len(cells)} of {len(cells) + len(finished)} cells to run")
+        self._say(announcement)
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Say that a task begins, once."""
@@ -85,10 +85,11 @@ class Live(Silent):
         self._bars: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell]) -> None:
+    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
         """Draw the bar of the whole: its unit is a task of a cell."""
         for cell in finished:
             self._progress.console.print(f"{cell.title}: already finished")
+        self._progress.console.print(announcement, highlight=False)
         if cells:
             self._progress.start()
             self._whole = self._progress.add_task("all cells", total=sum(map(tasks, cells)), stage="")

@@ -13,25 +13,40 @@ from den.runs import Cell, finished
 from reports import files, page, summary, tables
 
 OUT = Path("reports/out")
+ACCEPTED = Path("reports/accepted")
 
 Records = Sequence[Mapping[str, Any]]
 
 
 def write(suite: str, found: Records) -> Path:
     """Write tables, figures and the page of a suite, and its metrics for DVC; returns their folder."""
-    collected = tables.collect(found, suite)
-    page.write(collected, OUT / suite)
-    files.write(OUT / suite / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
-    return OUT / suite
+    return _draw(suite, tables.collect(found, suite))
 
 
 def refresh(suite: str) -> Path:
     """Write the report of a suite's finished cells; returns its folder."""
-    plan = suites.load()
-    found = _finished(plan.cells(suite))
-    if not found:
-        raise suites.SettingsError(f"no cell of suite {suite} is finished; `den run --suite {suite}` runs them")
-    return write(suite, found)
+    return write(suite, _some(suite, suites.load().cells(suite)))
+
+
+def accept(suite: str, partial: bool) -> Path:
+    """Write the tables of a suite's finished cells, from which its published figures are drawn; returns their folder.
+
+    Raises SettingsError where cells are not finished, unless `partial`.
+    """
+    cells = suites.load().cells(suite)
+    found = _some(suite, cells)
+    if len(found) < len(cells) and not partial:
+        unfinished = f"{len(cells) - len(found)} of {len(cells)} cells of suite {suite} are not finished"
+        raise suites.SettingsError(f"{unfinished}; `den run --suite {suite}` runs them, --partial does without them")
+    tables.write(tables.collect(found, suite), ACCEPTED / suite)
+    return ACCEPTED / suite
+
+
+def redraw(suite: str) -> Path:
+    """Write the report of a suite's accepted tables, without records or data; returns its folder."""
+    if not (ACCEPTED / suite).exists():
+        raise suites.SettingsError(f"{ACCEPTED / suite} is missing; `den accept --suite {suite}` makes it")
+    return _draw(suite, tables.read(ACCEPTED / suite))
 
 
 def scores(suite: str | None, form: str) -> str:
@@ -44,6 +59,19 @@ def scores(suite: str | None, form: str) -> str:
     if form == "json":
         return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
     return frame.to_string(index=False) + "\n"
+
+
+def _draw(suite: str, collected: tables.Tables) -> Path:
+    page.write(collected, OUT / suite)
+    files.write(OUT / suite / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
+    return OUT / suite
+
+
+def _some(suite: str, cells: Sequence[Cell]) -> Records:
+    """Return the records of a suite's finished cells. Raises SettingsError where there is none."""
+    if not (found := _finished(cells)):
+        raise suites.SettingsError(f"no cell of suite {suite} is finished; `den run --suite {suite}` runs them")
+    return found
 
 
 def _metrics(collected: tables.Tables) -> dict[str, dict[str, dict[str, float]]]:

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from prefect.client.orchestration import get_client
 
 from den import suites
-from flows import reporting, terminal, tracking
-from flows.benchmark import CellsFailed, Outcome, benchmark
+from den.ledger import Places
+from den.runs import finished
+from flows import estimate, reporting, terminal, tracking
+from flows.benchmark import CellsFailed, Outcome, benchmark, cores
 from flows.progress import watched
 from flows.settling import settled
 from reports import tables
@@ -39,6 +41,20 @@ def run(
         print(INTERRUPTED, file=sys.stderr)
         return 130
     return _show(suite, outcome)
+
+
+def estimated(
+    suite: str,
+    streams: Sequence[str],
+    methods: Sequence[str],
+    seeds: Sequence[int] | None,
+    overrides: Sequence[str],
+    slots: int | None,
+) -> str:
+    """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
+    cells, places = suites.load(overrides=overrides).cells(suite, streams, methods, seeds), Places()
+    waiting = [cell for cell in cells if finished(cell, places) is None]
+    return estimate.announce(waiting, len(cells), slots or cores(), places)
 
 
 def _show(suite: str, outcome: Outcome) -> int:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from den import metrics
 from reports import names
-from reports.summary import Estimate, estimate, estimates, fired, matrices
+from reports.comparisons import by_seed, difference
+from reports.summary import Estimate, estimates, fired, plain
 from reports.tables import Tables
 
 SUBJECT, REFERENCE = "den", "single_task"
@@ -15,13 +16,14 @@ SUBJECT, REFERENCE = "den", "single_task"
 
 def verdict(tables: Tables) -> str:
     """Return how DEN did against single-task networks on one stream; without them, the best against the next."""
+    tables = plain(tables)
     auroc = estimates(tables, "auroc", metrics.average)
     subject, rival = _pair(auroc)
     tasks = int(tables.scores["task"].max())
     said = f"After {tasks} tasks {_said(subject, auroc[subject])} in average AUROC"
     if rival is None:
         return f"{said}; there is no other method to compare it with."
-    gap = _gap(tables, subject, rival)
+    gap = difference(by_seed(tables, metrics.average), subject, rival)
     sizes = tables.cells.groupby("method")["capacity"].mean()
     return (
         f"{said} against {_said(rival, auroc[rival])}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
@@ -31,6 +33,7 @@ def verdict(tables: Tables) -> str:
 
 def findings(tables: Tables) -> list[str]:
     """Return one sentence for each thing worth knowing about one stream's results; those not measured are left out."""
+    tables = plain(tables)
     found = [
         _extremes(tables),
         _forgotten(tables),
@@ -46,7 +49,7 @@ def how_often(tables: Tables) -> list[str]:
     """Return how often expansion and split fired on one stream, a sentence a method."""
     return [
         f"{names.method(str(method))}: {', '.join(_often(row) for row in rows.itertuples())}."
-        for method, rows in fired(tables).groupby("method")
+        for method, rows in fired(plain(tables)).groupby("method")
     ]
 
 
@@ -59,12 +62,6 @@ def _pair(auroc: dict[str, Estimate]) -> tuple[str, str | None]:
 
 def _said(method: str, auroc: Estimate) -> str:
     return f"{names.method(method)} {names.with_error(auroc.mean, auroc.error)}"
-
-
-def _gap(tables: Tables, subject: str, rival: str) -> Estimate:
-    found = matrices(tables, "auroc")
-    shared = sorted(found[subject].keys() & found[rival].keys())
-    return estimate(metrics.average(found[subject][seed]) - metrics.average(found[rival][seed]) for seed in shared)
 
 
 def _judged(gap: Estimate) -> str:

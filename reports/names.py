@@ -6,13 +6,26 @@ from collections.abc import Iterable
 METHODS = {
     "finetune": "Fine-tuning",
     "l2": "L2",
+    "l2_published": "L2 (published)",
     "ewc": "EWC",
+    "ewc_published": "EWC (published)",
     "progressive": "Progressive",
+    "progressive_wide": "Progressive (wide)",
+    "dnn_l1": "DNN-L1",
+    "dnn_selective": "DNN-Selective",
+    "den_constant": "DEN-Constant",
+    "den_constant_13": "DEN-Constant 13",
+    "den_constant_20": "DEN-Constant 20",
+    "den_dynamic": "DEN-Dynamic",
+    "den_no_stamp": "DEN-No-Stamp",
     "den": "DEN",
+    "den_plus": "DEN+",
+    "den_official": "Released code",
     "den_finetune": "DEN-Finetune",
     "single_task": "Single-task",
     "joint": "Joint",
 }
+PLUS, MINUS = "plus_", "minus_"
 STREAMS = {
     "mnist_variation": "MNIST-Variation",
     "permuted_mnist": "Permuted MNIST",
@@ -25,7 +38,16 @@ STREAMS = {
 
 def method(name: str) -> str:
     """Return the label of a method."""
+    if name.startswith(PLUS):
+        return f"DEN with {quirk(name)}"
+    if name.startswith(MINUS):
+        return f"Released code without {quirk(name)}"
     return METHODS.get(name, _plain(name))
+
+
+def quirk(name: str) -> str:
+    """Return the words of a departure of the released code, alone or as a variant's name has it: one step head."""
+    return name.removeprefix(PLUS).removeprefix(MINUS).replace("_", " ")
 
 
 def stream(name: str) -> str:
@@ -57,6 +79,11 @@ def signed(value: float, digits: int = 3) -> str:
 def with_error(mean: float, error: float, digits: int = 3) -> str:
     """Return a score and its standard error as .798 ± .004; the score alone when there is no error."""
     return score(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
+
+
+def changed(mean: float, error: float, digits: int = 3) -> str:
+    """Return a difference and its standard error as +.012 ± .004; the difference alone when there is no error."""
+    return signed(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
 
 
 def number(value: float, digits: int = 0) -> str:

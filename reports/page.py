@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from reports import drawings, files, names, printed, style
 from reports import tables as tidy
+from reports.beside import beside
 from reports.figures import FIGURES
 from reports.findings import SUBJECT, findings, verdict
-from reports.summary import matrices, summary
+from reports.studies import studies
+from reports.summary import matrices, plain, summary
 from reports.tables import Tables
 
 
@@ -39,7 +41,7 @@ class Section:
     verdict: str
     findings: list[str]
     results: pd.DataFrame
-    paper: pd.DataFrame
+    tables: list[printed.Table]
     cells: pd.DataFrame
     matrices: dict[str, dict[int, np.ndarray]]
     drawings: list[Drawing]
@@ -75,15 +77,17 @@ def _section(tables: Tables, stream: str, folder: Path) -> Section:
         verdict=verdict(tables),
         findings=findings(tables),
         results=printed.results(tables),
-        paper=printed.paper(tables, stream),
+        tables=[*beside(tables), *studies(tables)],
         cells=printed.cells(tables),
         matrices=_matrices(tables),
-        drawings=[_drawing(tables, stream, name, folder) for name in FIGURES],
+        drawings=[drawn for name in FIGURES if (drawn := _drawing(tables, stream, name, folder))],
     )
 
 
-def _drawing(tables: Tables, stream: str, name: str, folder: Path) -> Drawing:
+def _drawing(tables: Tables, stream: str, name: str, folder: Path) -> Drawing | None:
     figure = FIGURES[name](tables)
+    if figure is None:
+        return None
     caption = _caption(name)
     files.write(folder / "figures" / stream / f"{name}.png", drawings.png(figure))
     files.write(folder / "figures" / stream / f"{name}.svg", drawings.svg(figure))
@@ -96,7 +100,9 @@ def _caption(name: str) -> str:
 
 
 def _matrices(tables: Tables) -> dict[str, dict[int, np.ndarray]]:
-    means = {method: np.mean(list(seeds.values()), axis=0) for method, seeds in matrices(tables, "auroc").items()}
+    means = {
+        method: np.mean(list(seeds.values()), axis=0) for method, seeds in matrices(plain(tables), "auroc").items()
+    }
     return {method: _measured(R) for method, R in means.items()}
 
 
@@ -118,6 +124,7 @@ def _rendered(template: str, suite: str, sections: list[Section]) -> str:
         "markdown": printed.markdown,
         "heat": _heat,
         "unbroken": _unbroken,
+        "breakable": _breakable,
         "slug": _slug,
     }
     environment.globals |= {"color": lambda method: style.look(method)["color"], "subject": SUBJECT}
@@ -135,3 +142,8 @@ def _slug(text: str) -> str:
 
 def _unbroken(text: str) -> str:
     return text.replace(" ± ", "\u00a0±\u00a0")
+
+
+def _breakable(text: str) -> str:
+    """Return a number that a narrow cell breaks before its standard error and nowhere else."""
+    return text.replace(" ± ", " ±\u00a0")

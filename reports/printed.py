@@ -1,10 +1,44 @@
 """One stream's tables as text, ready to be printed in a terminal, in Markdown or on a page."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from reports import names
-from reports.summary import published, summary
+from reports.summary import Estimate, summary
 from reports.tables import Tables
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report: its heading, a line that says what is in it, and its rows as text."""
+
+    title: str
+    note: str
+    rows: pd.DataFrame
+
+
+def present(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Return rows of text as a table, without columns that are empty in all of them."""
+    frame = pd.DataFrame(rows).fillna("")
+    return frame.loc[:, (frame != "").any()]
+
+
+def score(value: Estimate, digits: int = 3) -> str:
+    """Return a score as .798 ± .004."""
+    return names.with_error(value.mean, value.error, digits)
+
+
+def change(value: Estimate, digits: int = 3) -> str:
+    """Return a difference as +.012 ± .004."""
+    return names.changed(value.mean, value.error, digits)
+
+
+def number(value: Estimate, digits: int = 2) -> str:
+    """Return a plain number as 1.64 ± 0.02."""
+    error = names.number(value.error, digits)
+    return names.number(value.mean, digits) + (f" ± {error}" if error else "")
 
 
 def results(tables: Tables) -> pd.DataFrame:
@@ -22,22 +56,6 @@ def results(tables: Tables) -> pd.DataFrame:
         }
     )
     return text if rows["published"].notna().any() else text.drop(columns="paper AUROC")
-
-
-def paper(tables: Tables, stream: str) -> pd.DataFrame:
-    """Return the paper's final average AUROC beside the measured one, as text; empty where the paper has none."""
-    rows = summary(tables).set_index("method")
-    theirs = published("final", stream).set_index("method")
-    both = [method for method in names.ordered(theirs.index) if method in rows.index]
-    return pd.DataFrame(
-        {
-            "method": both,
-            "paper": [names.score(theirs["value"][method], 4) for method in both],
-            "measured": [names.with_error(rows["auroc"][method], rows["auroc_error"][method], 4) for method in both],
-            "difference": [names.signed(rows["auroc"][method] - theirs["value"][method], 4) for method in both],
-            "read from": [theirs["read_from"][method] for method in both],
-        }
-    )
 
 
 def cells(tables: Tables) -> pd.DataFrame:
@@ -62,8 +80,8 @@ def cells(tables: Tables) -> pd.DataFrame:
 
 def markdown(frame: pd.DataFrame) -> str:
     """Return a table of text as Markdown, methods by their labels."""
-    labelled = frame.assign(method=[names.method(method) for method in frame["method"]])
-    sides = ["left" if column in ("method", "read from") else "right" for column in frame]
+    labelled = frame.assign(method=frame["method"].map(names.method)) if "method" in frame else frame
+    sides = ["left" if column in ("method", "departure", "source", "read from") else "right" for column in frame]
     return labelled.to_markdown(index=False, disable_numparse=True, colalign=sides)
 
 

@@ -1,8 +1,9 @@
 """One look for every figure: a colour and a marker for each method, a paper's column for a size."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import matplotlib as mpl
@@ -16,15 +17,34 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from reports import names
 
 WIDTH, HEIGHT = 4.4, 3.2
+LETTER, ENTRY = 0.068, 0.4
+"Inches that a letter of a legend takes, and what stands before and after an entry's letters."
+APART = 0.16
+"Rows between the measured point and the paper's."
+ROW, LEGEND_ROW, BESIDE_ROWS = 0.24, 0.17, 1.05
+"Inches that a row of points takes, a line of the legend, and what stands above and below the rows."
+DASHES, DOTS = (0, (4, 2)), (0, (1, 2))
 INK, FAINT, GRID = "#22262b", "#6b7280", "#e4e6ea"
 
 # Okabe & Ito's colours, told apart by colour-blind readers, and shades of like lightness for methods not named here.
 LOOKS = {
     "finetune": ("#8c8f94", "X"),
     "l2": ("#c46a9d", "v"),
+    "l2_published": ("#e0aecb", "v"),
     "ewc": ("#2f7fc1", "^"),
+    "ewc_published": ("#93bfe6", "^"),
     "progressive": ("#b08900", "P"),
+    "progressive_wide": ("#d6bd66", "P"),
+    "dnn_l1": ("#5b6b7a", "d"),
+    "dnn_selective": ("#3f9c9c", "<"),
+    "den_constant": ("#8b6fc4", "*"),
+    "den_constant_13": ("#8b6fc4", "p"),
+    "den_constant_20": ("#b7a3de", "p"),
+    "den_dynamic": ("#7a8f3c", ">"),
+    "den_no_stamp": ("#c4605f", "H"),
     "den": ("#d55e00", "o"),
+    "den_plus": ("#f0a26b", "o"),
+    "den_official": ("#3b4a9c", "D"),
     "den_finetune": ("#e69f00", "h"),
     "single_task": ("#009e73", "s"),
     "joint": ("#56b4e9", "D"),
@@ -87,22 +107,46 @@ def look(method: str) -> dict[str, Any]:
     }
 
 
-def panels(rows: int = 1, columns: int = 1, share: bool = True) -> tuple[Figure, list[Axes]]:
+def panels(rows: int = 1, columns: int = 1, share: bool = True, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
     """Return a figure a column wide and its axes, row by row, with one y axis where they share it."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
+    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=share).flat)
 
 
 def legend(figure: Figure) -> None:
-    """Put one legend for all panels above them, each label once, in the order of drawing."""
+    """Put one legend for all panels above them, each label once, in the order of drawing, as wide as the figure.
+
+    A long one makes the figure higher and takes nothing from the panels.
+    """
     handles: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
+    columns = _columns(list(handles))
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * max(0, math.ceil(len(handles) / columns) - 2))
     figure.legend(
-        list(handles.values()), list(handles), loc="outside upper left", ncols=4, handlelength=1.8, columnspacing=1.4
+        _by_row(list(handles.values()), columns),
+        _by_row(list(handles), columns),
+        loc="outside upper left",
+        ncols=columns,
+        handlelength=1.6,
+        columnspacing=1.2,
     )
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """Return how many columns of a legend fit, four at most."""
+
+    def width(columns: int) -> float:
+        return sum(ENTRY + LETTER * max(map(len, labels[column::columns]), default=0) for column in range(columns))
+
+    return max(columns for columns in range(1, 5) if columns == 1 or width(columns) < WIDTH)
+
+
+def _by_row(entries: Sequence[Any], columns: int) -> list[Any]:
+    """Return entries in the order in which a legend, which fills columns first, shows them row by row."""
+    return [entries[place] for column in range(columns) for place in range(column, len(entries), columns)]
 
 
 class Score(ScalarFormatter):
@@ -113,10 +157,11 @@ class Score(ScalarFormatter):
         return super().__call__(x, pos).replace("0.", ".", 1)
 
 
-def scores(axes: Axes) -> None:
-    """Make the y axis one of scores."""
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(Score(useOffset=False))
+def scores(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
+    """Make an axis one of scores."""
+    chosen, most = (axes.yaxis, 7) if axis == "y" else (axes.xaxis, 5)
+    chosen.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 5, 10]))
+    chosen.set_major_formatter(Score(useOffset=False))
 
 
 def tasks(axes: Axes, last: int, first: int = 1, most: int = 10) -> None:
@@ -130,3 +175,72 @@ def curve(axes: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, method: s
     known = ~np.isnan(y)
     axes.plot(x[known], y[known], **look(method))
     axes.fill_between(x, y - error, y + error, color=look(method)["color"], alpha=0.18, linewidth=0)
+
+
+def dashed(axes: Axes, x: Sequence[float], y: Sequence[float], method: str) -> None:
+    """Draw what the paper has for a method: its curve in the method's colour, dashed, without markers or a label."""
+    axes.plot(x, y, color=look(method)["color"], linestyle=DASHES, linewidth=1, alpha=0.8, zorder=1.5)
+
+
+def opened(axes: Axes, x: float, y: float, method: str) -> None:
+    """Draw what the paper has for a method: its point, open, in the method's colour and without a label."""
+    color = look(method)["color"]
+    axes.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=look(method)["marker"],
+        markersize=6,
+        markerfacecolor="none",
+        color=color,
+        zorder=2.5,
+    )
+
+
+def explain(axes: Axes, label: str, **drawn: Any) -> None:
+    """Put a line of the legend that no single method owns, in grey."""
+    axes.plot([], [], **({"color": FAINT, "label": label} | drawn))
+
+
+def explain_dashed(axes: Axes) -> None:
+    """Say in the legend whose the dashed curves are."""
+    explain(axes, "dashed: the paper", linestyle=DASHES, linewidth=1)
+
+
+def explain_open(axes: Axes) -> None:
+    """Say in the legend whose the open points are."""
+    explain(axes, "open: the paper", linestyle="none", marker="o", markersize=6, markerfacecolor="none")
+
+
+def rows(labels: Sequence[str], columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a row for each label, from the top down, as high as they need; panels stand side by side."""
+    figure, panes = panels(columns=columns, height=BESIDE_ROWS + ROW * len(labels))
+    panes[0].set_ylim(len(labels) - 0.4, -0.6)
+    for axes in panes:
+        axes.grid(visible=False, axis="y")
+        axes.grid(visible=True, axis="x")
+        axes.spines["left"].set_visible(False)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.margins(x=0.08)
+    return figure, panes
+
+
+def point(axes: Axes, row: float, x: float, error: float, method: str) -> None:
+    """Draw a measured number in its row, with a bar of one standard error; a number that is not known is left out."""
+    drawn = look(method) | {"label": "_"}
+    axes.errorbar(x, row, xerr=error, fmt="none", ecolor=drawn["color"], elinewidth=1.3)
+    axes.plot(x, row, linestyle="none", markersize=6, **drawn)
+
+
+def comparison(
+    axes: Axes, methods: Sequence[str], measured: Mapping[str, tuple[float, float]], paper: Mapping[str, float]
+) -> None:
+    """Draw a row a method: what was measured and its standard error, and below it the paper's number, open."""
+    for row, method in enumerate(methods):
+        told = method in paper
+        point(axes, row - APART * told, *measured.get(method, (math.nan, math.nan)), method)
+        if told:
+            opened(axes, paper[method], row + APART, method)
+    explain(axes, "filled: measured", linestyle="none", marker="o", markersize=6)
+    if set(methods) & set(paper):
+        explain_open(axes)

@@ -15,6 +15,7 @@ from reports.tables import Tables
 
 FIRED = " fired"
 PUBLISHED = Path(__file__).parent / "published"
+PAPER = "Yoon et al. 2018"
 STATISTICS = {
     "auroc": ("auroc", metrics.average),
     "accuracy": ("accuracy", metrics.average),
@@ -31,6 +32,11 @@ class Estimate:
     mean: float
     error: float
     seeds: int
+
+    @property
+    def pair(self) -> tuple[float, float]:
+        """The mean and its standard error."""
+        return self.mean, self.error
 
 
 def estimate(values: Iterable[float]) -> Estimate:
@@ -85,16 +91,35 @@ def fired(tables: Tables) -> pd.DataFrame:
     return counts.astype("int64").reset_index()
 
 
-def published(name: str, stream: str) -> pd.DataFrame:
-    """Return the paper's numbers of published/<name>.csv for a stream; empty where it has none."""
+def published(name: str, stream: str, source: str = PAPER) -> pd.DataFrame:
+    """Return the numbers of published/<name>.csv that a source has for a stream; empty where it has none."""
     frame = pd.read_csv(PUBLISHED / f"{name}.csv")
-    return frame[frame["stream"] == stream].reset_index(drop=True)
+    return frame[(frame["stream"] == stream) & (frame["source"] == source)].reset_index(drop=True)
+
+
+def finals(stream: str) -> pd.DataFrame:
+    """Return the paper's average AUROC after the last task by method, value and read_from, its ablations included."""
+    rows = pd.concat([published("final", stream), published("ablation", stream)])
+    return rows.drop_duplicates("method").set_index("method")[["value", "read_from"]]
+
+
+def plain(tables: Tables) -> Tables:
+    """Return the tables without the methods that are one departure away from another: too many for a curve each.
+
+    Where there are no others, they stay.
+    """
+    kept = Tables(*(_plain(frame) for frame in (tables.scores, tables.cells, tables.measures)))
+    return tables if kept.cells.empty else kept
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~frame["method"].str.startswith((names.PLUS, names.MINUS))].reset_index(drop=True)
 
 
 def _rows(tables: Tables, stream: str) -> list[dict[str, object]]:
     found = {column: estimates(tables, score, metric) for column, (score, metric) in STATISTICS.items()}
     cells = tables.cells.groupby("method")[["capacity", "train_seconds"]].mean()
-    paper = published("final", stream).set_index("method")["value"]
+    paper = finals(stream)["value"]
     return [
         {"stream": stream, "method": method, "seeds": auroc.seeds}
         | {column: methods[method].mean for column, methods in found.items()}

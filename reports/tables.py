@@ -89,6 +89,12 @@ def read(folder: Path) -> Tables:
     return Tables(**{name: _read(folder / f"{name}.csv", columns) for name, columns in COLUMNS.items()})
 
 
+def method(record: Record) -> str:
+    """Return the name that a record's settings go by: that of a variant, or else the method's own."""
+    cell: Mapping[str, Any] = record["cell"]
+    return str(cell.get("variant") or cell["method"])
+
+
 def _read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; write the tables with `den report` or `den accept`")
@@ -114,7 +120,8 @@ def _where(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
 
 
 def _place(record: Record) -> dict[str, Any]:
-    return {key: record["cell"][key] for key in ("stream", "method", "seed")}
+    cell = record["cell"]
+    return {"stream": cell["stream"], "method": method(record), "seed": cell["seed"]}
 
 
 def _scores(record: Record) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,24 @@ import numpy as np
 FRESH = (0.91, 0.93, 0.75, 0.83, 0.78, 0.77, 0.74, 0.82, 0.77, 0.73)
 LOSS = {"den": 0.001, "single_task": 0.0, "joint": 0.0, "l2": 0.006, "ewc": 0.008, "finetune": 0.035}
 EDGE = {"den": 0.012, "joint": 0.02}
+GROWTH = {"den": 0.04, "den_constant_13": 0.06, "den_constant_20": 0.1, "den_dynamic": 0.05, "single_task": 1.0}
+SELECTIVE = {"den": 0.7, "dnn_selective": 0.7, "dnn_l1": 0.9}
+ABLATION = (
+    "finetune",
+    "l2",
+    "dnn_l1",
+    "dnn_selective",
+    "den_constant_13",
+    "den_constant_20",
+    "den_dynamic",
+    "den_no_stamp",
+    "den",
+)
+DIFFERENCES = (
+    "den",
+    "den_official",
+    *(f"{side}_{quirk}" for quirk in ("one_step_head", "all_inputs") for side in ("plus", "minus")),
+)
 METHODS = ("finetune", "l2", "ewc", "single_task", "joint", "den")
 SHIFT = {"auroc": 0.0, "accuracy": 0.05}
 BASE = 285_824
@@ -17,7 +35,7 @@ def record(stream: str, method: str, seed: int, tasks: int = 10) -> dict[str, An
     """Return one plausible record: `method` forgets at its own pace, DEN grows, joint knows its last row alone."""
     generator = np.random.default_rng([seed, *stream.encode(), *method.encode()])
     units = [_units(method, task) for task in range(tasks)]
-    capacity = tasks if method == "single_task" else 1 + 0.04 * (tasks - 1) if method == "den" else 1.0
+    capacity = 1 + GROWTH.get(method, 0.0) * (tasks - 1)
     return {
         "version": 1,
         "identity": sha256(f"{stream} {method} {seed}".encode()).hexdigest()[:16],
@@ -61,13 +79,24 @@ def _units(method: str, task: int) -> list[int]:
 def _measures(method: str, task: int, units: list[int], generator: np.random.Generator) -> list[dict[str, Any]]:
     rows = [(None, layer, "units", float(width)) for layer, width in enumerate(units, start=1)]
     rows += [(None, None, "weights", float(BASE)), (None, None, "capacity", 1.0 + 0.04 * task)]
+    rows += _costs(method, task, generator)
     if method == "den" and task:
         rows += [("selective retraining", None, "expansion fired", 1.0)]
         rows += [("split and duplication", None, "split fired", float(task % 2))]
         rows += [("dynamic expansion", layer, "added units", 20.0) for layer in (1, 2)]
         rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in (1, 2)]
         rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in (1, 2)]
-        rows += [("selective retraining", layer, "selected units", float(200 - 60 * layer)) for layer in (0, 1, 2)]
         rows += [("split and duplication", None, "answer shift", float(generator.uniform(0, 0.01)))]
     names = ("stage", "layer", "measure", "value")
     return [{"task": task + 1} | dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _costs(method: str, task: int, generator: np.random.Generator) -> list[tuple[str | None, int | None, str, float]]:
+    """Return the seconds and steps of a task's training and evaluation, and what it selected."""
+    share = SELECTIVE.get(method, 1.0) if task else 1.0
+    stage = "selective retraining" if task and method in SELECTIVE and method != "dnn_l1" else "train"
+    seconds = float(2.0 * share * generator.uniform(0.97, 1.03))
+    rows = [(stage, None, "seconds", seconds), (stage, None, "steps", 195.0), ("evaluation", None, "seconds", 1.5)]
+    if task and method in SELECTIVE:
+        rows += [(stage, layer, "selected units", float(200 - 60 * layer)) for layer in (0, 1, 2)]
+    return rows

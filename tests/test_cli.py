@@ -1,14 +1,22 @@
 """The command line: quick to start, and clear about what it refuses."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import small
+import yaml
 from click.testing import CliRunner
 from conftest import ROOT
 
+from den import suites
+from den.ledger import Places
+from den.runs import Cell, execute
 from flows.cli import Seeds, main
+from reports import tables
 
 HEAVY = {"torch", "prefect", "mlflow", "pandas", "matplotlib", "dvc", "numpy", "pydantic"}
 
@@ -20,7 +28,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not HEAVY & set(found.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["run", "prepare", "results", "report", "ui"])
+@pytest.mark.parametrize("command", ["run", "search", "prepare", "results", "report", "accept", "ui"])
 def test_every_command_has_help(command: str) -> None:
     answer = CliRunner().invoke(main, [command, "--help"])
     assert answer.exit_code == 0
@@ -77,3 +85,60 @@ def test_results_of_a_stream_not_prepared_say_how_to_prepare_it(here: Path) -> N
     answer = CliRunner().invoke(main, ["results", "--suite", "smoke"])
     assert answer.exit_code == 2
     assert "den prepare" in answer.stderr
+
+
+# Accepted tables
+
+
+@pytest.fixture
+def suite(here: Path, blobs_folder: Path) -> tuple[Cell, ...]:
+    """Return the two cells of a suite, in a project with its stream prepared and nothing run."""
+    suite = {"streams": ["blobs"], "methods": ["finetune", "l2_strong"], "seeds": [0]}
+    settings = {
+        "data": {"seeds": 2},
+        "suites": {"tiny": suite},
+        "training": small.TRAINING.model_dump(mode="json"),
+        "network": small.NETWORK.model_dump(mode="json"),
+        "streams": {"blobs": small.SIZES},
+        "variants": {"l2_strong": {"method": "l2", "set": {"strength": 9.0}}},
+    }
+    (here / "params.yaml").write_text(yaml.safe_dump(settings))
+    shutil.copytree(blobs_folder, here / "data/streams")
+    return suites.load().cells("tiny")
+
+
+def test_an_unfinished_suite_is_not_accepted_as_a_whole(suite: tuple[Cell, ...]) -> None:
+    execute(suite[0], Places())
+    answer = CliRunner().invoke(main, ["accept", "--suite", "tiny"])
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("den: 1 of 2 cells of suite tiny are not finished")
+    assert len(answer.stderr.splitlines()) == 1
+    assert not Path("reports").exists()
+    assert CliRunner().invoke(main, ["accept", "--suite", "tiny", "--partial"]).exit_code == 0
+    assert set(tables.read(Path("reports/accepted/tiny")).cells["method"]) == {"finetune"}
+
+
+def test_the_accepted_report_needs_neither_records_nor_data(suite: tuple[Cell, ...]) -> None:
+    for cell in suite:
+        execute(cell, Places())
+    answer = CliRunner().invoke(main, ["accept", "--suite", "tiny"])
+    assert answer.output.strip() == "reports/accepted/tiny"
+    for gone in ("results", "data", "params.yaml"):
+        Path(gone).rename(f"{gone}.gone")
+    answer = CliRunner().invoke(main, ["report", "--accepted", "--suite", "tiny"], catch_exceptions=False)
+    assert (answer.exit_code, answer.output.strip()) == (0, "reports/out/tiny")
+    assert set(json.loads(Path("reports/out/tiny/metrics.json").read_text())["blobs"]) == {"finetune", "l2_strong"}
+
+
+def test_tables_that_were_never_accepted_are_asked_for(here: Path) -> None:
+    answer = CliRunner().invoke(main, ["report", "--accepted", "--suite", "tiny"])
+    assert answer.exit_code == 2
+    assert "den accept --suite tiny" in answer.stderr
+
+
+def test_an_estimate_runs_nothing(suite: tuple[Cell, ...]) -> None:
+    execute(suite[0], Places())
+    answer = CliRunner().invoke(main, ["run", "--suite", "tiny", "--estimate"], catch_exceptions=False)
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert answer.output.startswith("1 of 2 cells to run: at least ")
+    assert len(list(Path("results").rglob("*.json"))) == 1

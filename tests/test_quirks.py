@@ -12,7 +12,7 @@ from den.config import Training
 from den.harness import generator_for
 from den.methods.base import Measures
 from den.methods.den import Den
-from den.methods.den_official import DenOfficial, Params, with_quirks
+from den.methods.den_official import DenWithQuirks, OfficialParams, with_quirks
 from den.methods.quirks import QUIRKS
 from den.methods.quirks.everywhere import as_gradient, random_biases, unscaled
 from den.networks.layers import Layer
@@ -50,16 +50,18 @@ def run(method: Den, task: Any, name: str = "") -> dict[str, Measures]:
 def test_without_quirks_it_is_den_to_the_last_bit() -> None:
     (one, _), (other, _) = (
         learn("den", stream(), params=LIVELY),
-        learn("den_official", stream(), params=LIVELY | {"quirks": ()}),
+        learn("den_with_quirks", stream(), params=LIVELY),
     )
     assert same_state(one, other)
 
 
 def test_by_default_it_has_them_all_and_each_can_be_mended() -> None:
-    assert Params().chosen() == list(QUIRKS.values())
-    assert Params(mended=("all_inputs",)).chosen() == [kind for name, kind in QUIRKS.items() if name != "all_inputs"]
+    assert OfficialParams().chosen() == list(QUIRKS.values())
+    assert OfficialParams(mended=("all_inputs",)).chosen() == [
+        kind for name, kind in QUIRKS.items() if name != "all_inputs"
+    ]
     with pytest.raises(ValueError, match="nonesuch: no such quirk; there are"):
-        Params(quirks=("nonesuch",))
+        OfficialParams(quirks=("nonesuch",))
 
 
 @pytest.mark.parametrize("name", QUIRKS)
@@ -67,7 +69,7 @@ def test_by_default_it_has_them_all_and_each_can_be_mended() -> None:
 def test_every_quirk_runs_alone_and_all_run_without_it(name: str, change: str) -> None:
     on = permuted(tasks=2)
     method, result = learn("den_official", on, training=SHORT, params=SPLITS | {change: (name,)})
-    assert not isinstance(method, DenOfficial)
+    assert not isinstance(method, DenWithQuirks)
     assert isinstance(method, QUIRKS[name]) == (change == "quirks")
     assert not math.isnan(result.scores["auroc"][1][0])
 

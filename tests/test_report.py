@@ -6,13 +6,36 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
-from records import METHODS, record, records
+from records import ABLATION, DIFFERENCES, METHODS, record, records
 
-from reports import drawings, page, printed, style, tables
+from den import metrics
+from den.methods.quirks import QUIRKS
+from reports import drawings, names, page, paper, printed, style, tables
+from reports.beside import LOG, REPRODUCTION, beside
+from reports.comparisons import by_seed, capacities, departures, difference, ratio, selected_units, training
 from reports.figures import FIGURES
 from reports.findings import findings, verdict
+from reports.studies import studies
+from reports.summary import PAPER, PUBLISHED
 
+CURVES = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "selected_units")
+STUDIES = {"selective_retraining": ABLATION, "expansion_ablation": ABLATION, "differences": DIFFERENCES}
+CROWD = ("l2_published", "ewc_published", "progressive", "progressive_wide", "den_plus", "den_finetune", "den_official")
+SPANS = {
+    "auroc": (0.5, 1),
+    "capacity": (0.1, 20),
+    "error": (0, 0.1),
+    "seconds": (10, 1000),
+    "selected units": (1, 312),
+    "task auroc": (0.5, 1),
+    "average auroc": (0.5, 1),
+    "units": (128, 400),
+    "kept units": (0, 10),
+    "split units": (0, 0),
+    "zero weights": (0, 1),
+}
 SIZES = {"one seed": (1, METHODS, 10), "three seeds": (3, METHODS, 10), "two tasks": (1, ("den", "homemade"), 2)}
 
 
@@ -21,7 +44,7 @@ def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) ->
     return tables.collect(records("mnist_variation", seeds, methods, tasks), "quick")
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CURVES)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str, size: str) -> None:
     before = dict(mpl.rcParams)
@@ -31,14 +54,117 @@ def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_is_drawn_over_the_labels(name: str) -> None:
-    figure = FIGURES[name](grid(3))
+def test_nothing_is_drawn_over_the_labels_or_cut(name: str) -> None:
+    figure = FIGURES[name](grid(2, STUDIES.get(name, (*METHODS, *CROWD))))
     drawings.png(figure)
     (legend,) = figure.legends
     box = legend.get_window_extent()
     assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
-    assert figure.bbox.contains(box.x0, box.y0)
-    assert figure.bbox.contains(box.x1, box.y1)
+    for one in (box, *(axes.get_tightbbox() for axes in figure.axes)):
+        assert figure.bbox.contains(one.x0, one.y0)
+        assert figure.bbox.contains(one.x1, one.y1)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_drawn_only_where_it_was_made(name: str) -> None:
+    assert FIGURES[name](grid()) is None
+
+
+def test_departures_have_a_figure_and_a_table_of_their_own_and_no_curves() -> None:
+    found = grid(1, DIFFERENCES)
+    (axes,) = FIGURES["differences"](found).axes
+    assert {label.get_text() for label in axes.get_yticklabels()} == {"one step head", "all inputs"}
+    assert "step head" not in drawings.svg(FIGURES["auroc_over_tasks"](found)).decode()
+    assert not any("step head" in sentence for sentence in (verdict(found), *findings(found)))
+    assert len(next(table for table in studies(found) if "departures" in table.title).rows) == 2
+
+
+def test_a_departure_changes_what_its_two_cells_differ_in_split_by_split() -> None:
+    found = grid(3, DIFFERENCES)
+    auroc = by_seed(found, metrics.average)
+    added, mended = departures(auroc)["one step head"]
+    each = [auroc["plus_one_step_head"][seed] - auroc["den"][seed] for seed in (1, 2, 3)]
+    assert added.mean == pytest.approx(sum(each) / 3)
+    assert mended == difference(auroc, "minus_one_step_head", "den_official")
+    assert departures(capacities(found))["all inputs"].added.mean == pytest.approx(-0.36)
+
+
+def test_every_quirk_is_shown_in_words() -> None:
+    for quirk in QUIRKS:
+        assert names.method(f"plus_{quirk}") == f"DEN with {names.quirk(quirk)}"
+        assert names.method(f"minus_{quirk}") == f"Released code without {names.quirk(quirk)}"
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    values = {"a": {1: 2.0, 2: 9.0}, "b": {1: 1.0, 3: 5.0}}
+    assert difference(values, "a", "b").pair[0] == 1.0
+    assert ratio(values, "a", "b").seeds == 1
+    assert difference(values, "a", "nobody").seeds == 0
+
+
+def test_training_time_leaves_out_the_first_task_and_evaluations() -> None:
+    found = grid(1, ("finetune", "dnn_selective"))
+    rows = found.measures
+    mine = (
+        (rows["measure"] == "seconds") & (rows["method"] == "dnn_selective") & (rows["stage"] == "selective retraining")
+    )
+    assert training(found, "seconds")["dnn_selective"][1] == pytest.approx(rows[mine]["value"].sum())
+    assert training(found, "steps")["finetune"][1] == 9 * 195
+
+
+def test_the_paper_stands_beside_what_was_measured() -> None:
+    found = {table.title: table.rows for table in [*beside(grid(2, ABLATION)), *studies(grid(2, ABLATION))]}
+    retraining = found["Selective retraining"].set_index("method")
+    assert retraining["paper: time ratio"]["dnn_selective"] == "0.65"
+    assert retraining["time ratio"]["dnn_selective"].startswith("0.7")
+    assert found["Selected units"].set_index("method")["paper: layer 2"]["dnn_l1"] == "112"
+    assert found["DEN in parts"].set_index("method").loc["den_constant_20", "paper: capacity"] == "1.89"
+    assert found["DEN’s margins"].set_index("method")["paper"]["den_dynamic"] == "+.0447"
+    drift = found["Drift"].set_index(["method", "task"])
+    assert drift.loc[("l2", "7"), "paper: lost"] == ".027"
+    assert selected_units(grid(1, ABLATION))[1]["dnn_l1"] == {1: 140.0}
+
+
+def test_a_log_of_the_released_code_stands_beside_it_on_its_own_stream_alone() -> None:
+    official = tables.collect(records("permuted_mnist", 1, ("den", "den_official")), "differences")
+    (rows,) = [table.rows for table in beside(official) if "log" in table.title]
+    assert rows["log: layer 1"].tolist()[-1] == "389"
+    assert not any("log" in table.title for table in beside(grid(1, ("den", "den_official"))))
+
+
+def test_a_stream_that_nobody_published_has_no_column_for_it() -> None:
+    blobs = tables.collect(records("blobs", 1, tasks=3), "smoke")
+    columns = {column for table in [*beside(blobs), *studies(blobs)] for column in table.rows}
+    assert not any("paper" in column for column in columns)
+    assert paper.retraining("blobs") == {"auroc": {}, "seconds": {}}
+
+
+@pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*.csv")), ids=lambda path: path.stem)
+def test_published_numbers_are_in_range_of_known_methods_and_say_where_they_were_read(path: Path) -> None:
+    rows = pd.read_csv(path)
+    told = rows.drop(columns="layer", errors="ignore")
+    assert not told.isna().any(axis=None)
+    assert set(rows["source"]) <= {PAPER, REPRODUCTION, LOG}
+    assert set(rows["method"]) <= set(names.METHODS)
+    assert set(rows["stream"]) <= set(names.STREAMS)
+    assert not rows.drop(columns=["value", "read_from"]).duplicated().any()
+    for kind, group in rows.groupby("measure" if "measure" in rows else "score"):
+        assert group["value"].between(*SPANS[str(kind)]).all()
+    for column in {"capacity", "error"} & set(rows):
+        assert rows[column].between(*SPANS[column]).all()
+
+
+def test_published_curves_are_whole() -> None:
+    drift = pd.read_csv(PUBLISHED / "drift.csv")
+    for (task, _), rows in drift.groupby(["task", "method"]):
+        assert rows["after_task"].tolist() == list(range(task, 11))
+    assert drift.groupby("task")["method"].nunique().to_dict() == {1: 5, 4: 5, 7: 5}
+    log = (
+        pd.read_csv(PUBLISHED / "official_log.csv").set_index(["measure", "layer", "after_task"])["value"].sort_index()
+    )
+    for layer in (1, 2):
+        grown = log["units", layer].diff().dropna()
+        assert grown.tolist() == log["kept units", layer].tolist()
 
 
 def test_a_method_looks_the_same_everywhere_and_like_no_other() -> None:
@@ -117,7 +243,8 @@ def test_the_page_stands_alone_and_is_well_formed(folder: Path) -> None:
 def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= found
-    assert {f"figures/mnist_variation/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")} <= found
+    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg")} <= found
+    assert not [path for path in found if any(name in path for name in STUDIES)]
     assert not [path for path in found if path.startswith(".")]
 
 

@@ -106,6 +106,16 @@ def test_a_finished_cell_is_not_run_again(places: Places) -> None:
     assert finished(cell(), places) == first
 
 
+def test_equal_settings_are_one_result_under_any_name(places: Places) -> None:
+    first, second = (cell(variant=name) for name in ("one", "other"))
+    assert identity(first, places) == identity(cell(), places)
+    assert execute(first, places)["cell"]["variant"] == "one"
+    announced: list[str] = []
+    assert execute(second, places, announced.append)["cell"] == second.model_dump(mode="json")
+    assert announced == []
+    assert "variant" not in read_record(record_path(cell(), places))["cell"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 99}'])
 def test_a_damaged_record_is_refused_with_its_file(text: str, places: Places) -> None:
     path = record_path(cell(), places)

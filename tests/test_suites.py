@@ -77,7 +77,84 @@ def test_making_cells_changes_no_plan(write: Callable[..., Path]) -> None:
     assert plan.cells("two") == plan.cells("two")
 
 
+# Variants, and numbers that a search chose
+
+STUDY = "0123456789abcdef"
+DEN = {"study": STUDY, "numbers": {"units_per_expansion": 4, "drift": 9.0, "training.learning_rate": 0.25}}
+
+
+def test_a_variant_is_its_method_in_other_settings_and_under_another_name(write: Callable[..., Path]) -> None:
+    numbers = {"units_per_expansion": 13, "training.epochs": 7}
+    plan = load(write("variants", {"den_13": {"method": "den", "set": numbers}, "den_same": {"method": "den"}}))
+    plain, other, same = plan.cells("one", methods=["den", "den_13", "den_same"], seeds=[0])
+    assert (plain.name, other.name, same.name) == ("den", "den_13", "den_same")
+    assert other.title == "blobs · den_13 · seed 0"
+    assert (other.method, other.method_params["units_per_expansion"], other.training.epochs) == ("den", 13, 7)
+    assert same == plain.model_copy(update={"variant": "den_same"})
+
+
+def test_a_suite_may_name_variants(write: Callable[..., Path]) -> None:
+    path = write("variants", {"ewc_3": {"method": "ewc", "set": {"strength": 3.0}}})
+    content = yaml.safe_load(path.read_text())
+    content["suites"]["two"]["methods"] = ["ewc", "ewc_3"]
+    path.write_text(yaml.safe_dump(content))
+    assert [cell.method_params["strength"] for cell in load(path).cells("two")] == [5.0, 3.0]
+    assert [cell.training.epochs for cell in load(path).cells("two")] == [3, 3]
+
+
+LAYERS: dict[str, dict[str, Any]] = {
+    "methods": {"den": {"drift": 1.0, "training": {"learning_rate": 0.1, "batch_size": 1}}},
+    "chosen": {"blobs": {"den": {"study": STUDY, "numbers": {"drift": 2.0, "training.learning_rate": 0.2}}}},
+    "per_stream": {"blobs": {"methods.den.drift": 3.0, "training.learning_rate": 0.3}},
+    "variants": {"other": {"method": "den", "set": {"drift": 4.0, "training.learning_rate": 0.4}}},
+    "suites": {"methods.den.drift": 5.0, "training.learning_rate": 0.5},
+    "overrides": {},
+}
+
+
+@pytest.mark.parametrize("layers", range(1, len(LAYERS) + 1))
+def test_each_layer_of_settings_wins_over_those_before(layers: int, write: Callable[..., Path]) -> None:
+    path = write("variants", {"other": {"method": "den"}})
+    content = yaml.safe_load(path.read_text())
+    for block in list(LAYERS)[:layers]:
+        if block == "suites":
+            content["suites"]["one"]["set"] = LAYERS[block]
+        elif block != "overrides":
+            content[block] = LAYERS[block]
+    path.write_text(yaml.safe_dump(content))
+    overrides = ["methods.den.drift=6.0", "training.learning_rate=0.6"] if layers == len(LAYERS) else []
+    (cell,) = load(path, overrides).cells("one", methods=["other"], seeds=[0])
+    assert cell.method_params["drift"] == layers
+    assert cell.training.learning_rate == pytest.approx(layers / 10)
+
+
+def test_chosen_numbers_are_those_of_one_stream(write: Callable[..., Path]) -> None:
+    plan = load(write("chosen", {"split_mnist": {"den": DEN}}))
+    there, here = plan.cells("one", streams=["split_mnist", "blobs"], methods=["den"], seeds=[0])
+    assert (there.method_params["drift"], there.training.learning_rate) == (9.0, 0.25)
+    assert (here.method_params["drift"], here.training.learning_rate) != (9.0, 0.25)
+
+
+def test_a_method_can_have_the_numbers_chosen_for_another(write: Callable[..., Path]) -> None:
+    plan = load(write("chosen", {"blobs": {"den": DEN, "den_constant": {"of": "den"}, "l2": {"of": "den"}}}))
+    constant, l2 = plan.cells("one", methods=["den_constant", "l2"], seeds=[0])
+    assert constant.method_params["units_per_expansion"] == 4
+    assert l2.training.learning_rate == 0.25
+
+
 BAD = {
+    "chosen.nonesuch": ({}, r"chosen\.nonesuch: .*blobs"),
+    "chosen.blobs": ({"nonesuch": DEN}, r"chosen\.blobs\.nonesuch: .*finetune"),
+    "chosen.blobs.l2": (DEN, r"chosen\.blobs\.l2: methods\.l2\.drift: unknown key; allowed here: .*strength"),
+    "chosen.blobs.den": ({}, r"chosen\.blobs\.den.*either study and numbers"),
+    "chosen.split_mnist": ({"den": {"of": "l2"}}, r"chosen\.split_mnist\.den\.of: 'l2' is unknown; there are none"),
+    "chosen.rotated_mnist": ({"den": {**DEN, "of": "l2"}}, "either study and numbers"),
+    "chosen.permuted_mnist": ({"den": {"study": STUDY}}, "either study and numbers"),
+    "chosen.mnist_variation": ({"den": {**DEN, "study": "today"}}, r"den\.study"),
+    "variants.den": ({"method": "den"}, r"variants\.den: a method has this name"),
+    "variants.other": ({"method": "nonesuch"}, r"variants\.other\.method: 'nonesuch' is unknown; .*finetune"),
+    "variants.more": ({"method": "l2", "set": {"drift": 1}}, r"variants\.more: methods\.l2\.drift: unknown key"),
+    "variants.Some name": ({"method": "l2"}, r"variants\.Some name"),
     "nonesuch": (1, r"params\.yaml\.nonesuch: unknown key; allowed here: .*suites"),
     "data.seeds": (0, r"data\.seeds.*greater than 0"),
     "data.nonesuch": (1, r"data\.nonesuch: unknown key; allowed here: seeds, streams"),
@@ -154,6 +231,7 @@ def test_bad_overrides_are_refused_by_key(override: str, write: Callable[..., Pa
         ({"suite": "nonesuch"}, "nonesuch.*one, two"),
         ({"streams": ["nonesuch"]}, "nonesuch.*blobs"),
         ({"methods": ["nonesuch"]}, "nonesuch.*finetune"),
+        ({"suite": "one", "methods": ["ewc", "one"]}, "'one' is unknown"),
         ({"seeds": [-1]}, "seed"),
     ],
 )

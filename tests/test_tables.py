@@ -63,6 +63,16 @@ def test_an_identity_that_looks_like_a_number_stays_text(identity: str, tmp_path
     assert tables.read(tmp_path).cells["identity"].tolist() == [identity]
 
 
+def test_a_variant_is_a_method_of_its_own() -> None:
+    plain = record("blobs", "den", 1, tasks=2)
+    found = tables.collect([plain, plain | {"cell": plain["cell"] | {"variant": "den_same"}}], "smoke")
+    for frame in (found.scores, found.cells, found.measures):
+        assert set(frame["method"]) == {"den", "den_same"}
+        assert (frame["method"] == "den").sum() == len(frame) / 2
+    rows = summary(found).set_index("method")
+    assert rows.loc["den", "auroc"] == rows.loc["den_same", "auroc"]
+
+
 def test_no_records_make_empty_tables_that_come_back(tmp_path: Path) -> None:
     tables.write(tables.collect([], "quick"), tmp_path)
     assert tables.read(tmp_path).cells.empty

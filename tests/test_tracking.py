@@ -61,6 +61,20 @@ def test_telling_it_twice_changes_nothing(client: MlflowClient, found: list[dict
     assert len(runs(client, "benchmark")) == 1
 
 
+def test_one_result_under_two_names_is_two_runs(client: MlflowClient, found: list[dict]) -> None:
+    other = found[0] | {"cell": found[0]["cell"] | {"variant": "other"}}
+    assert tracking.track("smoke", [found[0] | {"cell": found[0]["cell"] | {"variant": ""}}])
+    for _ in range(2):
+        assert tracking.track("smoke", [*found, other])
+    assert sorted(run.info.run_name for run in runs(client, "cell")) == [
+        "den · seed 1",
+        "l2 · seed 1",
+        "other · seed 1",
+    ]
+    parent = next(run for run in runs(client, "benchmark") if len(run.data.metrics) > 2)
+    assert parent.data.metrics["auroc/other"] == parent.data.metrics["auroc/den"]
+
+
 def test_a_run_left_half_told_is_told_anew(
     client: MlflowClient, found: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:

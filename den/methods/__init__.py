@@ -4,7 +4,7 @@ from den.methods.ablations import DenConstant, DenDynamic, DenNoStamp, DnnSelect
 from den.methods.base import Method
 from den.methods.den import Den
 from den.methods.den_finetune import DenFinetune
-from den.methods.den_official import DenOfficial
+from den.methods.den_official import DenOfficial, DenWithQuirks
 from den.methods.dnn_l1 import DnnL1
 from den.methods.ewc import Ewc
 from den.methods.finetune import Finetune
@@ -28,4 +28,5 @@ METHODS: dict[str, type[Method]] = {
     "den_dynamic": DenDynamic,
     "den_no_stamp": DenNoStamp,
     "den_official": DenOfficial,
+    "den_with_quirks": DenWithQuirks,
 }

@@ -1,4 +1,4 @@
-"""DEN as its released code has it: the paper's algorithm with departures, every one of which can be mended."""
+"""DEN with departures of its released code: some of them, or all, which is DEN as that code has it."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self, cast
@@ -16,8 +16,8 @@ from den.methods.quirks import QUIRKS
 class Params(den.Params):
     """Parameters of DEN, and which departures it has."""
 
-    quirks: tuple[str, ...] = tuple(QUIRKS)
-    "Departures from the paper; none of them is `den`."
+    quirks: tuple[str, ...] = ()
+    "Departures from the paper; without any it is `den`."
     mended: tuple[str, ...] = ()
     "Departures left out of `quirks`."
 
@@ -34,14 +34,26 @@ class Params(den.Params):
         return [kind for name, kind in QUIRKS.items() if name in self.quirks and name not in self.mended]
 
 
-class DenOfficial(Den):
-    """The released code's DEN; by default with all of its departures."""
+class OfficialParams(Params):
+    """Parameters of DEN, by default with every departure."""
+
+    quirks: tuple[str, ...] = tuple(QUIRKS)
+
+
+class DenWithQuirks(Den):
+    """The paper's DEN with the departures that are asked for."""
 
     accepts: ClassVar[type[config.Params]] = Params
 
     @classmethod
     def build(cls, params: den.Params, problem: Problem, generator: Generator) -> Self:
         return cast(Self, with_quirks(cast(Params, params).chosen()).build(params, problem, generator))
+
+
+class DenOfficial(DenWithQuirks):
+    """The released code's DEN."""
+
+    accepts: ClassVar[type[config.Params]] = OfficialParams
 
 
 def with_quirks(kinds: Iterable[type[Den]]) -> type[Den]:

@@ -5,7 +5,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from den import metrics
 from reports import style
-from reports.summary import estimate, estimates
+from reports.summary import estimate, estimates, plain, published
 from reports.tables import Tables
 
 MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
@@ -13,19 +13,31 @@ MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
 
 def draw(tables: Tables) -> Figure:
     """Draw a point for each method, capacity relative to the base network; bars are standard errors over seeds."""
+    known = plain(tables)
+    found = estimates(known, "auroc", metrics.average)
     with style.house():
         figure, (axes,) = style.panels()
-        for method, auroc in estimates(tables, "auroc", metrics.average).items():
-            capacity = estimate(tables.of(method=method).cells["capacity"])
+        for method, auroc in found.items():
+            capacity = estimate(known.of(method=method).cells["capacity"])
             look = style.look(method)
             axes.errorbar(capacity.mean, auroc.mean, auroc.error, capacity.error, fmt="none", ecolor=look["color"])
             axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=6, **look)
+        _paper(axes, tables, set(found))
         _capacities(axes)
         axes.set(xlabel="Capacity, relative to the base network", ylabel="Average AUROC after all tasks")
         style.scores(axes)
         axes.margins(y=0.1)
         style.legend(figure)
     return figure
+
+
+def _paper(axes: style.Axes, tables: Tables, methods: set[str]) -> None:
+    rows = published("capacity", tables.streams[0])
+    rows = rows[rows["method"].isin(methods)]
+    for row in rows.itertuples():
+        style.opened(axes, row.capacity, row.value, row.method)
+    if len(rows):
+        style.explain_open(axes)
 
 
 def _capacities(axes: style.Axes) -> None:

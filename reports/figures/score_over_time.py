@@ -1,11 +1,12 @@
 """AUROC of an early, a middle and a late task while later tasks are learned."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reports import style
-from reports.summary import matrices, over_seeds
+from reports.summary import matrices, over_seeds, plain, published
 from reports.tables import Tables
 
 TASKS = (1, 4, 7)
@@ -13,7 +14,9 @@ TASKS = (1, 4, 7)
 
 def draw(tables: Tables) -> Figure:
     """Draw a panel for each of tasks 1, 4 and 7 that the stream has; the band is one standard error over seeds."""
-    found = matrices(tables, "auroc")
+    found = matrices(plain(tables), "auroc")
+    paper = published("drift", tables.streams[0])
+    paper = paper[paper["method"].isin(list(found))]
     last = int(tables.scores["task"].max())
     chosen = [task for task in TASKS if task <= last]
     with style.house():
@@ -21,6 +24,7 @@ def draw(tables: Tables) -> Figure:
         for axes, task in zip(panels, chosen, strict=True):
             for method, seeds in found.items():
                 _history(axes, method, list(seeds.values()), task)
+            _paper(axes, paper[paper["task"] == task])
             axes.set_title(f"Task {task}")
             style.tasks(axes, last, first=task, most=6)
             style.scores(axes)
@@ -33,3 +37,10 @@ def draw(tables: Tables) -> Figure:
 def _history(axes: style.Axes, method: str, seeds: list[NDArray[np.float64]], task: int) -> None:
     mean, error = over_seeds([R[task - 1 :, task - 1] for R in seeds])
     style.curve(axes, np.arange(task, task + len(mean)), mean, error, method)
+
+
+def _paper(axes: style.Axes, rows: pd.DataFrame) -> None:
+    for method, curve in rows.groupby("method"):
+        style.dashed(axes, curve["after_task"], curve["value"], str(method))
+    if len(rows):
+        style.explain_dashed(axes)

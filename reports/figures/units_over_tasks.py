@@ -6,16 +6,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports import names, style
+from reports.summary import plain
 from reports.tables import Tables
 
 
-def draw(tables: Tables) -> Figure:
-    """Draw a panel for each hidden layer; networks that never change share a grey line, bands are standard errors."""
-    units = tables.measures[(tables.measures["measure"] == "units") & tables.measures["stage"].isna()]
+def draw(tables: Tables) -> Figure | None:
+    """Draw a panel for each hidden layer; networks that never change share a grey line, bands are standard errors.
+
+    None where no units were counted.
+    """
+    units = plain(tables).of(measure="units").measures
+    units = units[units["stage"].isna()]
     layers = sorted(units["layer"].dropna().unique())
+    if not layers:
+        return None
     with style.house():
-        figure, panels = style.panels(columns=max(1, len(layers)), share=False)
-        for axes, layer in zip(panels, layers, strict=False):
+        figure, panels = style.panels(columns=len(layers), share=False)
+        for axes, layer in zip(panels, layers, strict=True):
             _layer(axes, units[units["layer"] == layer])
             axes.set_title(f"Hidden layer {layer}")
             style.tasks(axes, int(units["after_task"].max()), most=6)

@@ -1,0 +1,139 @@
+"""The hyper-parameter search as a Prefect flow: every method the same number of trials, on validation data alone."""
+
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+import optuna
+import prefect
+from optuna.trial import FrozenTrial
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from den import searches, suites
+from den.ledger import Places, Record
+from den.runs import Cell, finished
+from den.searches import Subject
+from den.worker import CellFailed, Worker
+from flows import benchmark, crew, running, searching, steps
+from flows.searching import Found, TooLarge
+from flows.settling import settled
+from reports import names
+
+COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
+TRIALS = Path(".den/search")  # the records of trials: no results, and safe to delete
+
+
+@prefect.flow(name="search", flow_run_name="{stream}")
+def search(
+    stream: str, methods: Sequence[str] = (), trials: int | None = None, slots: int | None = None
+) -> tuple[Found, ...]:
+    """Search the numbers of methods on a stream, one method after another, `slots` trials at a time.
+
+    methods: by default all that have a space in params.yaml. Trials that are finished are not run again.
+    """
+    plan, places = suites.load(), Places()
+    subjects = searches.subjects(plan, stream, methods, trials)
+    steps.prepare([subject.cell({}) for subject in subjects], plan, places)
+    return tuple(study(subject, places, slots or benchmark.cores()) for subject in subjects)
+
+
+@prefect.flow(name="trial", flow_run_name="{title}")
+def learn(title: str, cell: Cell, places: Places, limit: float) -> Record:
+    """Run one trial, each stage of its method a visible step; one that was interrupted goes on from the last of them.
+
+    Raises TooLarge as soon as the network has outgrown `limit`: the larger it is, the longer every task takes.
+    """
+    with Worker(cell, places) as worker, crew.member(worker):
+        for step in worker.steps():
+            for row in steps.stage(worker, step)["measures"]:
+                if row["measure"] == "capacity" and row["value"] > limit:
+                    raise TooLarge(row["value"], limit, row["task"])
+        return worker.record
+
+
+def study(subject: Subject, places: Places, slots: int) -> Found:
+    """Run the trials that a study lacks."""
+    with searching.opened(subject, places) as opened:
+        asking = Lock()
+        with ThreadPoolExecutor(slots, thread_name_prefix="trial") as pool, crew.dismissed(pool):
+            trials: list[Future[None]] = []
+            for _ in range(subject.search.trials - searching.spent(opened)):
+                trials.append(pool.submit(copy_context().run, _trial, opened, subject, places, asking))
+                time.sleep(benchmark.STAGGER)
+            for trial in wait(trials, return_when=FIRST_EXCEPTION).done:
+                trial.result()
+    return searching.found(subject, places)
+
+
+def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slots: int | None) -> int:
+    """Search in the terminal; returns the exit code. Raises SettingsError before anything runs."""
+    if not streams:
+        raise suites.SettingsError("say on which stream to search: --stream NAME")
+    plan = suites.load()
+    for stream in streams:
+        searches.subjects(plan, stream, methods, trials)
+    try:
+        running.shelter()
+        with running.quiet(), settled():
+            ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
+    except KeyboardInterrupt:
+        print(running.INTERRUPTED, file=sys.stderr)
+        return 130
+    except CellFailed as failure:
+        print(f"a trial broke off: {failure}; the same command runs it again", file=sys.stderr)
+        return 1
+    show(ends)
+    return 0
+
+
+def show(ends: Sequence[Found]) -> None:
+    """Print what studies have come to, a table a stream."""
+    for stream in dict.fromkeys(end.subject.stream for end in ends):
+        title = f"{names.stream(stream)}, validation data of split {searches.SPLIT}"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        for column in COLUMNS:
+            table.add_column(column, overflow="fold")
+        for end in ends:
+            if end.subject.stream == stream:
+                table.add_row(*_row(end))
+        Console().print(table)
+
+
+def _row(end: Found) -> tuple[str, ...]:
+    method, trials = names.method(end.subject.method), str(end.trials)
+    if end.trial is None:
+        return method, trials, "", "", end.identity, "no finished trial within the capacity limit"
+    told = end.trial.user_attrs
+    numbers = ", ".join(f"{key} {value:g}" for key, value in told["numbers"].items())
+    return method, trials, names.score(told["auroc"]), names.number(told["capacity"], 2), end.identity, numbers
+
+
+def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:
+    """Run one trial, a sub-flow of its own, and say how it went."""
+    with asking:
+        trial = searching.ask(opened, subject)
+        number = searching.spent(opened)
+    title = f"{subject.method} · trial {number}"
+    searching.attempt(opened, subject, trial, partial(_learn, title=title, places=places, limit=subject.limit))
+    frozen = opened.trials[trial.number]
+    print(f"{title} of {subject.search.trials}: {_how(frozen)}", file=sys.stderr, flush=True)
+
+
+def _learn(cell: Cell, title: str, places: Places, limit: float) -> Record:
+    own = replace(places, results=TRIALS)
+    return finished(cell, own) or learn(title, cell, own, limit)
+
+
+def _how(trial: FrozenTrial) -> str:
+    told = trial.user_attrs
+    if "reason" in told:
+        return f"given up: {told['reason']}"
+    return f"AUROC {told['auroc']:.4f}, capacity {told['capacity']:.2f}, {told['seconds']:.0f} s"

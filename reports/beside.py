@@ -1,0 +1,186 @@
+"""The tables of one stream that set what others published beside what was measured, as text."""
+
+import math
+
+import pandas as pd
+
+from den import metrics
+from reports import names
+from reports.comparisons import PAPER_METHOD, RELEASED_METHOD, by_seed, capacities, difference, lost, mean_of
+from reports.printed import Table, change, number, present, score
+from reports.summary import estimate, estimates, finals, matrices, over_seeds, plain, published
+from reports.tables import Tables
+
+REPRODUCTION, LOG = "Mariotti & Portelas 2018", "console log of dongkwan-kim/DEN"
+EARLY = (1, 4, 7)
+
+Row = dict[str, str]
+
+
+def beside(tables: Tables) -> list[Table]:
+    """Return the tables of one stream that have something to show."""
+    known = plain(tables)
+    found = [
+        Table("The paper beside it", "Average AUROC after the last task; the paper is Yoon et al. 2018", final(known)),
+        Table(
+            "DEN’s margins",
+            "Average AUROC of DEN less that of the other method, on the same splits",
+            margins(known),
+        ),
+        Table("After each task", "Average AUROC over the tasks learned so far", over_tasks(known)),
+        Table(
+            "Capacity",
+            "Capacity counts weights relative to the base network; the paper’s points are capacity: AUROC",
+            capacity(known),
+        ),
+        Table("Drift", "AUROC of a task when it was just learned, at the end, and what it lost", drift(known)),
+        Table(
+            "The released code’s log",
+            f"Measured beside one run of the released code, {LOG}; AUROC of a task is at the end",
+            log(known),
+        ),
+    ]
+    return [table for table in found if len(table.rows)]
+
+
+def final(tables: Tables) -> pd.DataFrame:
+    """Return the paper's average AUROC after the last task, a reproduction's, and the measured one."""
+    theirs = finals(tables.streams[0])
+    others = published("final", tables.streams[0], REPRODUCTION).set_index("method")["value"]
+    ours = estimates(tables, "auroc", metrics.average)
+    rows = [
+        {
+            "method": method,
+            "paper": names.score(theirs["value"][method], 4),
+            "measured": score(ours[method], 4),
+            "difference": names.signed(ours[method].mean - theirs["value"][method], 4),
+            REPRODUCTION: names.score(others.get(method, math.nan), 4),
+            "read from": theirs["read_from"][method],
+        }
+        for method in ours
+        if method in theirs.index
+    ]
+    return present(rows)
+
+
+def margins(tables: Tables) -> pd.DataFrame:
+    """Return by how much DEN exceeds every other method, paired by split, and the paper's margin."""
+    auroc = by_seed(tables, metrics.average)
+    theirs = finals(tables.streams[0])["value"]
+    others = {method: difference(auroc, PAPER_METHOD, method) for method in auroc if method != PAPER_METHOD}
+    rows = [
+        {
+            "method": method,
+            "measured": change(margin, 4),
+            "paper": names.signed(theirs.get(PAPER_METHOD, math.nan) - theirs.get(method, math.nan), 4),
+            "seeds": str(margin.seeds),
+        }
+        for method, margin in others.items()
+        if margin.seeds
+    ]
+    return present(rows)
+
+
+def over_tasks(tables: Tables) -> pd.DataFrame:
+    """Return the average AUROC after each task, measured and the paper's, a row each."""
+    curves = published("over_tasks", tables.streams[0]).groupby("method")
+    theirs = {str(method): list(rows["value"]) for method, rows in curves}
+    digits = _digits(tables)
+    rows: list[Row] = []
+    for method, seeds in matrices(tables, "auroc").items() if theirs else ():
+        mean, error = over_seeds([metrics.averages(R) for R in seeds.values()])
+        ours = [names.with_error(*pair, digits) for pair in zip(mean, error, strict=True)]
+        rows.append(_curve(method, "measured", ours))
+        if method in theirs:
+            rows.append(_curve(method, "paper", [names.score(value, digits) for value in theirs[method]]))
+    return present(rows)
+
+
+def capacity(tables: Tables) -> pd.DataFrame:
+    """Return capacity and AUROC, and all of the paper's points."""
+    digits = _digits(tables)
+    theirs = published("capacity", tables.streams[0]).groupby("method")
+    points = {str(method): ", ".join(_points(rows, digits)) for method, rows in theirs}
+    sizes, auroc = capacities(tables), estimates(tables, "auroc", metrics.average)
+    rows = [
+        {
+            "method": method,
+            "capacity": number(mean_of(sizes, method)),
+            "AUROC": score(auroc[method], digits),
+            "paper": points.get(method, ""),
+        }
+        for method in auroc
+        if points
+    ]
+    return present(rows)
+
+
+def drift(tables: Tables) -> pd.DataFrame:
+    """Return what an early, a middle and a late task lost, measured and in the paper; a row a task and method."""
+    found = matrices(tables, "auroc")
+    last = int(tables.scores["task"].max())
+    rows = [_drift(tables, method, task) for task in EARLY if task < last for method in found]
+    return present([row for row in rows if row["lost"]])
+
+
+def log(tables: Tables) -> pd.DataFrame:
+    """Return what the released code printed beside what `den_official` measured, a row a task."""
+    seeds = matrices(tables, "auroc").get(RELEASED_METHOD, {})
+    printed = published("official_log", tables.streams[0], LOG)
+    if not seeds or printed.empty:
+        return pd.DataFrame()
+    at_the_end, _ = over_seeds([R[-1] for R in seeds.values()])
+    average, _ = over_seeds([metrics.averages(R) for R in seeds.values()])
+    return pd.DataFrame(
+        [_logged(tables, printed, task, *pair) for task, pair in enumerate(zip(at_the_end, average, strict=True), 1)]
+    )
+
+
+def _digits(tables: Tables) -> int:
+    """Return the digits of a score that tell one method from another: four where the paper's scores are near 1."""
+    return 4 if (published("over_tasks", tables.streams[0])["value"] > 0.99).any() else 3
+
+
+def _curve(method: str, source: str, values: list[str]) -> Row:
+    return {"method": method, "source": source} | {str(task): value for task, value in enumerate(values, start=1)}
+
+
+def _points(rows: pd.DataFrame, digits: int) -> list[str]:
+    return [f"{row.capacity:.2f}: {names.score(row.value, digits)}" for row in rows.itertuples()]
+
+
+def _drift(tables: Tables, method: str, task: int) -> Row:
+    seeds = matrices(tables, "auroc")[method].values()
+    learned, end = (estimate(R[row, task - 1] for R in seeds) for row in (task - 1, -1))
+    paper = published("drift", tables.streams[0])
+    theirs = list(paper[(paper["method"] == method) & (paper["task"] == task)]["value"]) or [math.nan]
+    gone = estimate(lost(task)(R) for R in seeds)
+    digits = _digits(tables)
+    return {
+        "method": method,
+        "task": str(task),
+        "learned": score(learned, digits),
+        "at the end": score(end, digits),
+        "lost": score(gone, digits),
+        "paper: learned": names.score(theirs[0]),
+        "paper: at the end": names.score(theirs[-1]),
+        "paper: lost": names.score(theirs[0] - theirs[-1]),
+    }
+
+
+def _logged(tables: Tables, printed: pd.DataFrame, task: int, at_the_end: float, average: float) -> Row:
+    rows = printed[printed["after_task"] == task]
+    units = tables.of(method=RELEASED_METHOD, measure="units", after_task=task).measures
+    told = {(row.measure, row.layer): row.value for row in rows.fillna({"layer": 0}).itertuples()}
+    widths = {
+        f"{who}layer {layer}": names.number(value)
+        for layer in (1, 2)
+        for who, value in (("", units[units["layer"] == layer]["value"].mean()), ("log: ", told["units", layer]))
+    }
+    return {
+        "task": str(task),
+        "AUROC": names.score(at_the_end, 4),
+        "log: AUROC": names.score(told["task auroc", 0], 4),
+        "average": names.score(average, 4),
+        "log: average": names.score(told["average auroc", 0], 4),
+    } | widths

@@ -1,0 +1,111 @@
+"""One method against another, split by split: differences, ratios, and what one departure of the released code does."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports import names
+from reports.summary import Estimate, estimate, matrices
+from reports.tables import Tables
+
+Values = Mapping[str, Mapping[int, float]]
+"A number for each method and seed."
+
+PAPER_METHOD, RELEASED_METHOD = "den", "den_official"
+SELECTIVE, WHOLE, EVALUATION = "selective retraining", "train", "evaluation"
+
+
+class Departure(NamedTuple):
+    """What one departure of the released code changes: added to the paper's algorithm, and mended in the code's."""
+
+    added: Estimate
+    mended: Estimate
+
+
+def by_seed(tables: Tables, metric: Callable[[NDArray[np.float64]], float]) -> Values:
+    """Return a metric of the AUROC matrix of every method and seed."""
+    found = matrices(tables, "auroc")
+    return {method: {seed: metric(R) for seed, R in seeds.items()} for method, seeds in found.items()}
+
+
+def capacities(tables: Tables) -> Values:
+    """Return the final capacity of every method and seed."""
+    return _values(tables.cells, "capacity")
+
+
+def training(tables: Tables, measure: str) -> Values:
+    """Return what the training stages of all tasks but the first took together, in "seconds" or "steps"."""
+    rows = _of(tables, measure)
+    later = rows[(rows["after_task"] > 1) & (rows["stage"] != EVALUATION)]
+    return _values(later.groupby(["method", "seed"])["value"].sum().reset_index(), "value")
+
+
+def selective_share(tables: Tables) -> Values:
+    """Return the seconds of a task's selective retraining, on average, relative to those of the first task's training.
+
+    Methods without selective retraining are left out.
+    """
+    rows = _of(tables, "seconds")
+    selective = rows[rows["stage"] == SELECTIVE].groupby(["method", "seed"])["value"].mean()
+    first = rows[(rows["stage"] == WHOLE) & (rows["after_task"] == 1)].groupby(["method", "seed"])["value"].sum()
+    return _values((selective / first).dropna().reset_index(), "value")
+
+
+def selected_units(tables: Tables) -> dict[int, Values]:
+    """Return the units that a task selects, on average over all tasks but the first, by layer; 0 are the inputs."""
+    rows = _of(tables, "selected units")
+    means = rows[rows["after_task"] > 1].groupby(["layer", "method", "seed"])["value"].mean().reset_index()
+    return {int(layer): _values(found, "value") for layer, found in means.groupby("layer")}
+
+
+def mean_of(values: Values, method: str) -> Estimate:
+    """Return a method's mean over its seeds; nan where it has none."""
+    return estimate(values.get(method, {}).values())
+
+
+def difference(values: Values, subject: str, rival: str) -> Estimate:
+    """Return by how much the subject exceeds the rival, over the seeds that both have."""
+    return _paired(values, subject, rival, lambda ours, theirs: ours - theirs)
+
+
+def ratio(values: Values, subject: str, base: str) -> Estimate:
+    """Return the subject relative to the base, over the seeds that both have."""
+    return _paired(values, subject, base, lambda ours, theirs: ours / theirs)
+
+
+def departures(values: Values) -> dict[str, Departure]:
+    """Return what each departure of the released code changed, by its words, those first that lower the values most."""
+    quirks = {names.quirk(method) for method in values if method.startswith((names.PLUS, names.MINUS))}
+    found = {quirk: _departure(values, quirk.replace(" ", "_")) for quirk in sorted(quirks)}
+    return dict(sorted(found.items(), key=lambda item: (math.isnan(item[1].added.mean), item[1].added.mean)))
+
+
+def lost(task: int) -> Callable[[NDArray[np.float64]], float]:
+    """Return the metric of what a task, counted from 1, lost from when it was learned to the end."""
+    return lambda R: float(R[task - 1, task - 1] - R[-1, task - 1])
+
+
+def _departure(values: Values, quirk: str) -> Departure:
+    return Departure(
+        difference(values, names.PLUS + quirk, PAPER_METHOD), difference(values, names.MINUS + quirk, RELEASED_METHOD)
+    )
+
+
+def _paired(values: Values, subject: str, rival: str, compare: Callable[[float, float], float]) -> Estimate:
+    ours, theirs = values.get(subject, {}), values.get(rival, {})
+    return estimate(compare(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys()))
+
+
+def _of(tables: Tables, measure: str) -> pd.DataFrame:
+    return tables.measures[tables.measures["measure"] == measure]
+
+
+def _values(rows: pd.DataFrame, column: str) -> Values:
+    return {
+        str(method): {int(seed): float(value) for seed, value in zip(found["seed"], found[column], strict=True)}
+        for method, found in rows.groupby("method")
+    }

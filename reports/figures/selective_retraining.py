@@ -1,0 +1,31 @@
+"""What selective retraining costs and scores: the time of tasks 2 to the last, relative to fine-tuning, and AUROC."""
+
+from matplotlib.figure import Figure
+
+from den import metrics
+from reports import names, paper, style
+from reports.comparisons import by_seed, mean_of, ratio, training
+from reports.tables import Tables
+
+METHODS = ("finetune", "dnn_l1", "dnn_selective")
+SUBJECT = "dnn_selective"
+
+
+def draw(tables: Tables) -> Figure | None:
+    """Draw a panel for time and one for AUROC, bars are standard errors; None without both methods compared."""
+    seconds, auroc = training(tables, "seconds"), by_seed(tables, metrics.average)
+    if not {paper.WHOLE, SUBJECT} <= set(seconds):
+        return None
+    methods = [method for method in METHODS if method in seconds]
+    theirs = paper.retraining(tables.streams[0])
+    with style.house():
+        figure, (times, scores) = style.rows([names.method(method) for method in methods], 2)
+        times_measured = {method: ratio(seconds, method, paper.WHOLE).pair for method in methods}
+        style.comparison(times, methods, times_measured, theirs["seconds"])
+        style.comparison(scores, methods, {method: mean_of(auroc, method).pair for method in methods}, theirs["auroc"])
+        times.set(xlabel="Time, relative to fine-tuning")
+        times.set_xlim(left=0)
+        scores.set(xlabel="Average AUROC")
+        style.scores(scores, axis="x")
+        style.legend(figure)
+    return figure

@@ -1,0 +1,34 @@
+"""The paper's numbers in the form that a figure and a table beside it share."""
+
+from collections.abc import Mapping
+
+from reports.summary import published
+
+Numbers = Mapping[str, Mapping[str, float]]
+"What was measured, then the method."
+
+WHOLE = "finetune"
+PARTIAL = ("den_constant", "den_dynamic")
+
+
+def retraining(stream: str) -> Numbers:
+    """Return "auroc" by method, and "seconds" relative to those of training the whole network; empty where not told."""
+    rows = published("selective", stream)
+    found = {measure: part.set_index("method")["value"] for measure, part in rows.groupby("measure")}
+    if not found:
+        return {"auroc": {}, "seconds": {}}
+    return {"auroc": dict(found["auroc"]), "seconds": dict(found["seconds"] / found["seconds"][WHOLE])}
+
+
+def selected(stream: str, layer: int) -> Mapping[str, float]:
+    """Return the units that a task selects in a hidden layer, by method; empty where not told."""
+    rows = published("selective", stream)
+    rows = rows[(rows["measure"] == "selected units") & (rows["layer"] == layer)]
+    return dict(rows.set_index("method")["value"])
+
+
+def ablation(stream: str) -> Numbers:
+    """Return "value", which is AUROC, and "capacity" of each variant of DEN and of DEN itself; empty where not told."""
+    variants = published("ablation", stream).set_index("method")
+    den = published("capacity", stream).set_index("method").loc[lambda rows: rows.index == "den"]
+    return {column: {**variants[column], **den[column]} for column in ("value", "capacity")}

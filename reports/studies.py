@@ -1,0 +1,119 @@
+"""The tables of one stream that take DEN apart: what it selects, what its parts give, what departures do."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from den import metrics
+from reports import names, paper
+from reports.comparisons import (
+    Departure,
+    Values,
+    by_seed,
+    capacities,
+    departures,
+    mean_of,
+    ratio,
+    selected_units,
+    selective_share,
+    training,
+)
+from reports.printed import Table, change, number, present, score
+from reports.summary import plain
+from reports.tables import Tables
+
+WHOLE = ("finetune", "dnn_l1")
+
+
+def studies(tables: Tables) -> list[Table]:
+    """Return the tables of one stream that have something to show."""
+    known = plain(tables)
+    found = [
+        Table(
+            "Selective retraining",
+            "Training on all tasks but the first, its time relative to fine-tuning on the same splits; steps leave out "
+            "the search for what to select. Share: one selective retraining relative to the first task’s training",
+            selective_retraining(known),
+        ),
+        Table("Selected units", "Units that a task selects, on average over all tasks but the first", selected(known)),
+        Table("DEN in parts", "Average AUROC after the last task, and capacity", ablation(known)),
+        Table(
+            "The released code’s departures",
+            "What each changes when it is added to the paper’s algorithm, and when it is mended in the released code; "
+            "differences are paired by split",
+            differences(tables),
+        ),
+    ]
+    return [table for table in found if len(table.rows)]
+
+
+def selective_retraining(tables: Tables) -> pd.DataFrame:
+    """Return seconds, steps and AUROC of methods that select beside those that train the whole network."""
+    seconds, steps, share = training(tables, "seconds"), training(tables, "steps"), selective_share(tables)
+    auroc, theirs = by_seed(tables, metrics.average), paper.retraining(tables.streams[0])
+    methods = names.ordered({*share, *(method for method in WHOLE if method in seconds)}) if share else []
+    rows = [
+        {
+            "method": method,
+            "seconds": names.number(mean_of(seconds, method).mean, 1),
+            "steps": names.number(mean_of(steps, method).mean),
+            "time ratio": number(ratio(seconds, method, paper.WHOLE)),
+            "paper: time ratio": names.number(theirs["seconds"].get(method, math.nan), 2),
+            "share": number(mean_of(share, method)),
+            "AUROC": score(mean_of(auroc, method)),
+            "paper: AUROC": names.score(theirs["auroc"].get(method, math.nan)),
+        }
+        for method in methods
+    ]
+    return present(rows)
+
+
+def selected(tables: Tables) -> pd.DataFrame:
+    """Return the units that a task selects, layer by layer, and the paper's."""
+    layers = selected_units(tables)
+    methods = names.ordered(method for values in layers.values() for method in values)
+    return present([{"method": method} | _selected(tables.streams[0], layers, method) for method in methods])
+
+
+def ablation(tables: Tables) -> pd.DataFrame:
+    """Return AUROC and capacity of DEN without parts of it, and the paper's; empty where no variant was measured."""
+    auroc, sizes, theirs = by_seed(tables, metrics.average), capacities(tables), paper.ablation(tables.streams[0])
+    rows = [
+        {
+            "method": method,
+            "AUROC": score(mean_of(auroc, method)),
+            "paper: AUROC": names.score(theirs["value"].get(method, math.nan), 4),
+            "capacity": number(mean_of(sizes, method)),
+            "paper: capacity": names.number(theirs["capacity"].get(method, math.nan), 2),
+        }
+        for method in auroc
+        if any(other.startswith(paper.PARTIAL) for other in auroc)
+    ]
+    return present(rows)
+
+
+def differences(tables: Tables) -> pd.DataFrame:
+    """Return what each departure changes in AUROC, forgetting and capacity, paired by split."""
+    auroc, forgotten = (departures(by_seed(tables, metric)) for metric in (metrics.average, metrics.forgetting))
+    sizes = departures(capacities(tables))
+    rows = [
+        {"departure": quirk, **_sides("AUROC", departure, 4), **_sides("forgetting", forgotten[quirk], 4)}
+        | _sides("capacity", sizes[quirk], 2)
+        | {"seeds": str(max(departure.added.seeds, departure.mended.seeds))}
+        for quirk, departure in auroc.items()
+    ]
+    return present(rows)
+
+
+def _selected(stream: str, layers: Mapping[int, Values], method: str) -> dict[str, str]:
+    found = {}
+    for layer, values in layers.items():
+        name = f"layer {layer}" if layer else "inputs"
+        found[name] = number(mean_of(values, method), 1)
+        found[f"paper: {name}"] = names.number(paper.selected(stream, layer).get(method, math.nan))
+    return found
+
+
+def _sides(name: str, departure: Departure, digits: int) -> dict[str, str]:
+    return {f"{name}, {side}": change(value, digits) for side, value in departure._asdict().items()}

@@ -1,0 +1,111 @@
+"""The estimate: cells take what cells like them took, and it says so where there are none."""
+
+from pathlib import Path
+
+import pytest
+import small
+from small import SIZES, TRAINING, cell
+
+from den.config import Network, Training
+from den.ledger import Places, write_record
+from den.runs import Cell, execute, record_path
+from flows import estimate
+from flows.estimate import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
+
+SHAPE = Shape(examples=120, features=48, classes=4)
+STEPS = 3 * 6 * 6  # tasks, epochs, batches of 20 among 120 examples
+ANSWERS = 6  # after the first task for one, then for two, then for three
+
+
+def sample(one: Cell, stages: float = 2.0, step: float = 0.01, answer: float = 0.5) -> Sample:
+    """Return a sample of so many stages a task, and so many seconds a step and an answer."""
+    steps = stages * STEPS
+    return Sample(one, SHAPE, steps, step * steps, answer * ANSWERS)
+
+
+def seconds(one: Cell, *samples: Sample) -> float:
+    return seconds_of(one, SHAPE, samples) - estimate.START
+
+
+def test_a_cell_takes_what_its_like_took() -> None:
+    assert seconds(cell(), sample(cell(seed=1))) == pytest.approx(0.01 * 2 * STEPS + 0.5 * ANSWERS)
+
+
+def test_training_grows_with_the_steps_and_evaluation_does_not() -> None:
+    longer = cell(training=TRAINING.model_copy(update={"epochs": 12}))
+    assert seconds(longer, sample(cell())) == pytest.approx(0.01 * 4 * STEPS + 0.5 * ANSWERS)
+    fixed = cell(training=Training(batch_size=20, steps=10))
+    assert seconds(fixed, sample(cell())) == pytest.approx(0.01 * 2 * 3 * 10 + 0.5 * ANSWERS)
+
+
+def test_more_tasks_take_more_of_both() -> None:
+    four = cell(stream_params=SIZES | {"tasks": 4})
+    assert seconds(four, sample(cell())) == pytest.approx(0.01 * 2 * STEPS * 4 / 3 + 0.5 * 10)
+
+
+def test_near_samples_are_preferred_to_far_ones() -> None:
+    elsewhere = Cell(stream="split_mnist", method="l2", seed=0, network=small.NETWORK, training=TRAINING)
+    both, method, stream = sample(cell("l2")), sample(elsewhere), sample(cell("ewc"))
+    assert nearest(cell("l2", seed=1), [stream, method, both]) == [both]
+    assert nearest(cell("l2", seed=1), [stream, method]) == [method]
+    assert nearest(cell("l2", seed=1), [stream]) == [stream]
+    assert nearest(cell("l2", seed=1), []) == []
+
+
+def test_steps_of_another_size_tell_nothing_of_their_time_but_their_number() -> None:
+    wide = cell(network=Network(widths=(80, 60)))
+    assert nearest(cell(), [sample(wide)]) == []
+    assert seconds(cell(), sample(wide)) == pytest.approx(2 * STEPS * estimate.SMALLEST)
+
+
+def test_the_constant_grows_with_weights_and_batch() -> None:
+    base = Cell(stream="permuted_mnist", method="l2", seed=0)
+    shape = Shape(55_000, 784, 10)
+    assert estimate.step_seconds(base, shape) == estimate.STEP
+    double = base.model_copy(update={"training": Training(batch_size=512, epochs=1)})
+    assert estimate.step_seconds(double, shape) == 2 * estimate.STEP
+
+
+def test_an_unknown_method_is_guessed_from_below() -> None:
+    assert stages_of("l2", [sample(cell("ewc"))]) == 1
+    guess = guessed([(cell("l2"), SHAPE)], [sample(cell("ewc"))])
+    assert not guess.whole
+    assert told(guess, 1).startswith("at least")
+    assert told(guessed([(cell("l2"), SHAPE)], [sample(cell("l2"))]), 1).startswith("about")
+
+
+@pytest.mark.parametrize(("slots", "elapsed"), [(1, 10), (2, 6), (3, 4), (9, 4)])
+def test_slots_take_the_next_cell_when_they_are_free(slots: int, elapsed: float) -> None:
+    assert Guess((3, 2, 4, 1), True).elapsed(slots) == elapsed
+
+
+@pytest.mark.parametrize(
+    ("each", "text"),
+    [
+        (1.0, "about 1 core-minute, 2 seconds on 2 slots"),
+        (600.0, "about 0.7 core-hours, 20 minutes on 2 slots"),
+        (9000.0, "about 10.0 core-hours, 5.0 hours on 2 slots"),
+    ],
+)
+def test_it_is_told_in_words(each: float, text: str) -> None:
+    assert told(Guess((each,) * 4, True), 2) == text
+
+
+def test_the_ledger_tells_what_its_records_can(places: Places) -> None:
+    record = execute(cell("l2"), places)
+    path = record_path(cell("l2"), places)
+    path.with_name("damaged.json").write_text("{")
+    write_record(path.with_name("old.json"), record | {"cell": record["cell"] | {"method": "gone"}})
+    (found,) = estimate.ledger(places)
+    assert found.cell == cell("l2")
+    assert found.steps == STEPS
+    assert found.training == record["train_seconds"]
+    assert found.evaluation > 0
+
+
+def test_what_is_to_run_is_announced(places: Places, tmp_path: Path) -> None:
+    assert estimate.announce([], 3, 2, places) == "0 of 3 cells to run"
+    said = estimate.announce([cell("l2"), cell("l2", seed=1)], 3, 2, places)
+    assert said == "2 of 3 cells to run: at least 1 core-minute, 1 second on 2 slots"
+    execute(cell("l2"), places)
+    assert estimate.announce([cell("l2", seed=1)], 3, 1, places).startswith("1 of 3 cells to run: about ")
