@@ -25,7 +25,7 @@ smoke: $(READY)  ## the whole pipeline on synthetic data, in seconds
 	$(RUN) flows.cli run --suite smoke
 
 test: $(READY)  ## the fast tests
-	$(RUN) pytest -q
+	$(RUN) pytest -q -n 2 --dist loadfile
 
 check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff check .
