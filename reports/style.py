@@ -34,7 +34,7 @@ LOOKS = {
     "ewc": ("#2f7fc1", "^"),
     "ewc_published": ("#93bfe6", "^"),
     "progressive": ("#b08900", "P"),
-    "progressive_wide": ("#d6bd66", "P"),
+    "progressive_small": ("#d6bd66", "P"),
     "dnn_l1": ("#5b6b7a", "d"),
     "dnn_selective": ("#3f9c9c", "<"),
     "den_constant": ("#8b6fc4", "*"),
