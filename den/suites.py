@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from fnmatch import filter as matching
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -116,10 +117,11 @@ class Plan:
     ) -> tuple[Cell, ...]:
         """Return the cells of a suite, its streams, methods or seeds replaced where given. Raises SettingsError.
 
-        A variant may stand wherever a method may.
+        A variant may stand wherever a method may, and a pattern, such as plus_*, for all that it matches.
         """
         grid = self.suite(suite or self.suites[0])
-        chosen = streams or grid.streams, methods or grid.methods, grid.seeds if seeds is None else seeds
+        named = self.methods(methods or grid.methods)
+        chosen = streams or grid.streams, named, grid.seeds if seeds is None else seeds
         cells = tuple(self.cell(grid, *one) for one in product(*chosen))
         for cell in cells:
             METHODS[cell.method].refuse(cell.network)
@@ -129,6 +131,11 @@ class Plan:
         if name not in self.file.suites:
             raise SettingsError(f"suite {name!r} is unknown; params.yaml has {', '.join(self.suites)}")
         return self.file.suites[name]
+
+    def methods(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the methods and variants of these names, patterns replaced by what they match."""
+        known = [*METHODS, *self.file.variants]
+        return tuple(one for name in names for one in (matching(known, name) if "*" in name else [name]) or [name])
 
     def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
         """Return one cell of a method or variant.
@@ -175,7 +182,7 @@ def _problems(plan: Plan) -> Iterator[str]:
     yield from _strangers(plan.file)
     for where, checked, suite in _grids(plan):
         try:
-            for stream, method in product(suite.streams, suite.methods):
+            for stream, method in product(suite.streams, checked.methods(suite.methods)):
                 checked.cell(suite, stream, method, 0)
         except SettingsError as error:
             yield f"{where}{error}"

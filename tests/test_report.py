@@ -22,7 +22,15 @@ from reports.summary import PAPER, PUBLISHED
 
 CURVES = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "selected_units")
 STUDIES = {"selective_retraining": ABLATION, "expansion_ablation": ABLATION, "differences": DIFFERENCES}
-CROWD = ("l2_published", "ewc_published", "progressive", "progressive_small", "den_plus", "den_finetune", "den_official")
+CROWD = (
+    "l2_published",
+    "ewc_published",
+    "progressive",
+    "progressive_small",
+    "den_plus",
+    "den_finetune",
+    "den_official",
+)
 SPANS = {
     "auroc": (0.5, 1),
     "capacity": (0.1, 20),

@@ -93,6 +93,14 @@ def test_a_variant_is_its_method_in_other_settings_and_under_another_name(write:
     assert same == plain.model_copy(update={"variant": "den_same"})
 
 
+def test_a_pattern_stands_for_the_variants_and_methods_it_matches(write: Callable[..., Path]) -> None:
+    variants = {f"ewc_{strength}": {"method": "ewc", "set": {"strength": float(strength)}} for strength in (3, 4)}
+    plan = load(write("variants", variants))
+    assert [cell.name for cell in plan.cells(methods=["l2", "ewc_*"], seeds=[0])] == ["l2", "ewc_3", "ewc_4"]
+    with pytest.raises(SettingsError, match=r"none_\*"):
+        plan.cells(methods=["none_*"])
+
+
 def test_a_suite_may_name_variants(write: Callable[..., Path]) -> None:
     path = write("variants", {"ewc_3": {"method": "ewc", "set": {"strength": 3.0}}})
     content = yaml.safe_load(path.read_text())

@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 from small import TRAINING, cell
 
-from den.ledger import Places, Record, read_record
+from den.ledger import Places, Record
 from den.methods import METHODS
-from den.runs import execute, record_path
+from den.runs import execute, finished
 from den.worker import CellFailed, Worker
 
 FOREVER = cell("finetune", training=TRAINING.model_copy(update={"epochs": 1_000_000}))
@@ -42,7 +42,7 @@ def test_a_worker_gives_the_same_numbers(method: str, places: Places, tmp_path: 
     announced: list[str] = []
     assert without_times(execute(cell(method), here, announced.append)) == without_times(record)
     assert titles == announced
-    assert record == read_record(record_path(cell(method), places))
+    assert record == finished(cell(method), places)
 
 
 def test_the_process_has_one_thread_for_arithmetic_and_one_to_listen(places: Places) -> None:
