@@ -1,5 +1,6 @@
 """DEN with parts left out: each variant lacks what its name says, and nothing else."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from small import LIVELY, NETWORK, build, inputs, learn, same_state, stream
 
 from den.capacity import base_weights, chain_weights
+from den.config import Network, Training
 from den.harness import generator_for
 from den.methods.ablations import DenConstant, DenDynamic, DnnSelective
 from den.methods.den import Den
@@ -59,8 +61,16 @@ def test_a_constant_expansion_keeps_every_unit_whatever_the_loss(units: int) -> 
 
 @pytest.mark.parametrize(("units", "capacity"), [(13, 1.551), (20, 1.887)])
 def test_a_constant_expansion_has_the_papers_capacity(units: int, capacity: float) -> None:
-    stamps = [(312 + task * units, 128 + task * units) for task in range(10)]
-    trunk, heads = chain_weights((784, *stamps[-1])), sum(stamp[-1] for stamp in stamps)
+    short = Training(steps=1, batch_size=20)
+    on = replace(stream(tasks=3), classes=10)
+    network = Network(widths=(312, 128))
+    method, _ = learn("den_constant", on, network=network, training=short, params={"units_per_expansion": units})
+    stamps = method.network.stamps
+    assert stamps == [(312 + task * units, 128 + task * units) for task in range(3)]
+    ten = [
+        (stamps[0][0] + task * (stamps[1][0] - 312), stamps[0][1] + task * (stamps[1][1] - 128)) for task in range(10)
+    ]
+    trunk, heads = chain_weights((784, *ten[-1])), sum(stamp[-1] for stamp in ten)
     assert (trunk + heads) / base_weights(784, (312, 128), 10) == pytest.approx(capacity, abs=5e-4)
 
 
