@@ -5,7 +5,7 @@ A trial is scored on the validation data of split 0. There is no way to ask for 
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Self
@@ -17,7 +17,7 @@ from den.ledger import Places
 from den.methods import METHODS
 from den.runs import Cell
 from den.streams import STREAMS, prepared
-from den.suites import Plan, Suite
+from den.suites import Plan, Suite, refuse_unknown
 
 SPLIT = 0
 
@@ -118,10 +118,10 @@ def subjects(plan: Plan, stream: str, methods: Sequence[str] = (), trials: int |
 
     What earlier searches chose is left out: a search starts from the methods' own blocks. Raises SettingsError.
     """
-    _refuse_unknown(stream, STREAMS, "stream")
+    refuse_unknown(stream, STREAMS, "stream")
     search = _search(plan, stream)
     for method in methods:
-        _refuse_unknown(method, METHODS, "method")
+        refuse_unknown(method, METHODS, "method")
         if not search.spaces.get(method):
             raise SettingsError(f"search.{stream}.spaces: {method} is missing; say there which numbers to look for")
     own = replace(plan, file=plan.file.model_copy(update={"chosen": {}}))
@@ -139,7 +139,7 @@ def _search(plan: Plan, stream: str) -> Search:
     search = read(Search, plan.file.search[stream], f"search.{stream}")
     for block in ("capacity", "spaces"):
         for method in getattr(search, block):
-            _refuse_unknown(method, METHODS, f"search.{stream}.{block}.{method}")
+            refuse_unknown(method, METHODS, f"search.{stream}.{block}.{method}")
     return search
 
 
@@ -151,11 +151,6 @@ def _refuse_unacceptable(subject: Subject) -> None:
                 METHODS[subject.method].refuse(subject.cell({key: one.clip(end)}).network)
         except SettingsError as error:
             raise SettingsError(f"search.{subject.stream}.spaces.{subject.method}.{key}: {error}") from None
-
-
-def _refuse_unknown(name: str, known: Collection[str], key: str) -> None:
-    if name not in known:
-        raise SettingsError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
 
 
 def _value(block: Any, key: str) -> Any:

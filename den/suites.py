@@ -143,8 +143,8 @@ class Plan:
         The file's settings are overridden by the method's own training, then what was chosen for it on the stream, the
         stream's own numbers, the variant's, the suite's, and the command line's.
         """
-        _refuse_unknown(stream, STREAMS, "stream")
-        _refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
+        refuse_unknown(stream, STREAMS, "stream")
+        refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
         variant = self.file.variants.get(name) or Variant(method=name)
         method = variant.method
         layers = (
@@ -170,7 +170,7 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
     """
     plan = Plan(read(File, _yaml(Path(path)), "params.yaml"), dict(map(_override, overrides)))
     for stream in plan.data.streams:
-        _refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
+        refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
         plan.data.preparation(stream)
     for problem in _problems(plan):
         raise SettingsError(problem)
@@ -277,7 +277,7 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     if not path or path[0] not in SETTABLE:
         raise SettingsError(f"{key}: cannot be set; keys begin with {', '.join(SETTABLE)}")
     if path[0] in NAMED:
-        _refuse_unknown((*path, last)[1], NAMED[path[0]], key)
+        refuse_unknown((*path, last)[1], NAMED[path[0]], key)
     block = settings
     for part in path:
         block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
@@ -291,6 +291,7 @@ def _mapping(value: Any, key: str) -> Settings:
     raise SettingsError(f"{key} is a value, {value!r}, not a block")
 
 
-def _refuse_unknown(name: str, registry: Mapping[str, Any], key: str) -> None:
+def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
+    """Raise SettingsError for a name that is not in the registry; the message names the key and what there is."""
     if name not in registry:
         raise SettingsError(f"{key}: {name!r} is unknown; there are {', '.join(registry)}")

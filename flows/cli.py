@@ -87,17 +87,17 @@ def run(estimate: bool, **asked: Any) -> None:
     Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
     Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
     """
-    if estimate:
-        from flows.running import estimated
+    if not estimate:
+        from den.worker import make_ready
 
-        click.echo(estimated(**asked))
-        return
-    from den.worker import make_ready
-
-    make_ready()  # loads torch while this process loads the rest
+        make_ready()  # loads torch while this process loads the rest
     from flows import running
 
-    sys.exit(running.run(**asked))
+    request = running.Request(**asked)
+    if estimate:
+        click.echo(running.estimated(request))
+        return
+    sys.exit(running.run(request))
 
 
 @main.command()

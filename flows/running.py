@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from prefect.client.orchestration import get_client
 
 from den import suites
 from den.ledger import Places
-from den.runs import finished
+from den.runs import Cell, finished
 from flows import estimate, reporting, terminal, tracking
 from flows.benchmark import CellsFailed, Outcome, benchmark, cores
 from flows.progress import watched
@@ -21,40 +22,41 @@ from reports import tables
 INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
 
 
-def run(
-    suite: str,
-    streams: Sequence[str],
-    methods: Sequence[str],
-    seeds: Sequence[int] | None,
-    overrides: Sequence[str],
-    slots: int | None,
-) -> int:
+@dataclass(frozen=True)
+class Request:
+    """What is asked for on the command line: a suite, and what differs from it."""
+
+    suite: str
+    streams: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[int] | None
+    overrides: Sequence[str]
+    slots: int | None
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells that are meant. Raises SettingsError."""
+        return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
+
+
+def run(request: Request) -> int:
     """Run a suite in the terminal; returns the exit code. Raises SettingsError before anything runs."""
-    asked = (suite, tuple(streams), tuple(methods), seeds)
-    suites.load(overrides=overrides).cells(*asked)
+    request.cells()
     try:
         with started(), quiet(), watched(), settled():
-            outcome = benchmark(*asked, tuple(overrides), slots)
+            outcome = benchmark(**vars(request))
     except CellsFailed as error:
         outcome = error.outcome
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 130
-    return _show(suite, outcome)
+    return _show(request.suite, outcome)
 
 
-def estimated(
-    suite: str,
-    streams: Sequence[str],
-    methods: Sequence[str],
-    seeds: Sequence[int] | None,
-    overrides: Sequence[str],
-    slots: int | None,
-) -> str:
+def estimated(request: Request) -> str:
     """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
-    cells, places = suites.load(overrides=overrides).cells(suite, streams, methods, seeds), Places()
+    cells, places = request.cells(), Places()
     waiting = [cell for cell in cells if finished(cell, places) is None]
-    return estimate.announce(waiting, len(cells), slots or cores(), places)
+    return estimate.announce(waiting, len(cells), request.slots or cores(), places)
 
 
 def _show(suite: str, outcome: Outcome) -> int:

@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from den import metrics
 from reports import names
@@ -118,8 +120,13 @@ def capacity(tables: Tables) -> pd.DataFrame:
 def drift(tables: Tables) -> pd.DataFrame:
     """Return what an early, a middle and a late task lost, measured and in the paper; a row a task and method."""
     found = matrices(tables, "auroc")
-    last = int(tables.scores["task"].max())
-    rows = [_drift(tables, method, task) for task in EARLY if task < last for method in found]
+    last, digits = int(tables.scores["task"].max()), _digits(tables)
+    rows = [
+        _drift(tables.streams[0], method, list(seeds.values()), task, digits)
+        for task in EARLY
+        if task < last
+        for method, seeds in found.items()
+    ]
     return present([row for row in rows if row["lost"]])
 
 
@@ -149,13 +156,11 @@ def _points(rows: pd.DataFrame, digits: int) -> list[str]:
     return [f"{row.capacity:.2f}: {names.score(row.value, digits)}" for row in rows.itertuples()]
 
 
-def _drift(tables: Tables, method: str, task: int) -> Row:
-    seeds = matrices(tables, "auroc")[method].values()
+def _drift(stream: str, method: str, seeds: list[NDArray[np.float64]], task: int, digits: int) -> Row:
     learned, end = (estimate(R[row, task - 1] for R in seeds) for row in (task - 1, -1))
-    paper = published("drift", tables.streams[0])
+    paper = published("drift", stream)
     theirs = list(paper[(paper["method"] == method) & (paper["task"] == task)]["value"]) or [math.nan]
     gone = estimate(lost(task)(R) for R in seeds)
-    digits = _digits(tables)
     return {
         "method": method,
         "task": str(task),

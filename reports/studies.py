@@ -32,8 +32,9 @@ def studies(tables: Tables) -> list[Table]:
     found = [
         Table(
             "Selective retraining",
-            "Training on all tasks but the first, its time relative to fine-tuning on the same splits; steps leave out "
-            "the search for what to select. Share: one selective retraining relative to the first task’s training",
+            "Training on all tasks but the first, its time relative to fine-tuning on the same splits, to be compared "
+            "where the steps agree; steps leave out the search for what to select. Share: one selective retraining "
+            "relative to the first task’s training",
             selective_retraining(known),
         ),
         Table("Selected units", "Units that a task selects, on average over all tasks but the first", selected(known)),

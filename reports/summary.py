@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,13 @@ def fired(tables: Tables) -> pd.DataFrame:
 
 def published(name: str, stream: str, source: str = PAPER) -> pd.DataFrame:
     """Return the numbers of published/<name>.csv that a source has for a stream; empty where it has none."""
-    frame = pd.read_csv(PUBLISHED / f"{name}.csv")
+    frame = _file(name)
     return frame[(frame["stream"] == stream) & (frame["source"] == source)].reset_index(drop=True)
+
+
+@cache
+def _file(name: str) -> pd.DataFrame:
+    return pd.read_csv(PUBLISHED / f"{name}.csv")
 
 
 def finals(stream: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from den import harness
 from den.config import Network, Training
 from den.harness import Result, generator_for
 from den.methods import METHODS
-from den.methods.base import Method, Problem
+from den.methods.base import Measures, Method, Problem
 from den.networks.layers import Layer
 from den.runs import Cell
 from den.streams import blobs
@@ -70,6 +70,16 @@ def learn(kind: str | type[Method], on: Stream, seed: int = 0, **about: Any) -> 
     """Return a method that has learned the stream, and its result."""
     method = build(kind, on, seed, **about)
     return method, harness.run(method, on, seed)
+
+
+def run_stages(method: Method, task: Task, last: str = "") -> dict[str, Measures]:
+    """Run a task's stages, up to and with the named one; return what each measured."""
+    told = {}
+    for stage in method.stages(task):
+        told[stage.name] = stage.run(task, generator_for(0, task.id, stage.name))
+        if stage.name == last:
+            break
+    return told
 
 
 def same_state(one: Method, other: Method) -> bool:

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, NETWORK, build, inputs, learn, same_state, stream
+from small import LIVELY, NETWORK, build, inputs, learn, run_stages, same_state, stream
 
 from den.capacity import base_weights, chain_weights
 from den.config import Network, Training
-from den.harness import generator_for
 from den.methods.ablations import DenConstant, DenDynamic, DnnSelective
 from den.methods.den import Den
 
@@ -22,22 +21,13 @@ STAGES = {
 
 def after_first(kind: str, **params: float) -> Any:
     method = build(kind, stream(), params=LIVELY | params)
-    run(method, 0)
+    run_stages(method, stream().tasks[0])
     return method
-
-
-def run(method: Any, task: int) -> list[str]:
-    """Run a task's stages and return their names."""
-    names = []
-    for stage in method.stages(stream().tasks[task]):
-        stage.run(stream().tasks[task], generator_for(0, task, stage.name))
-        names.append(stage.name)
-    return names
 
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_stages_of_a_variant(kind: str) -> None:
-    assert run(after_first(kind), 1) == STAGES[kind]
+    assert [*run_stages(after_first(kind), stream().tasks[1])] == STAGES[kind]
 
 
 @pytest.mark.parametrize("kind", [*STAGES, "den_no_stamp"])
@@ -75,7 +65,7 @@ def test_a_constant_expansion_has_the_papers_capacity(units: int, capacity: floa
 
 
 def test_a_dynamic_expansion_knows_the_loss_and_drops_units() -> None:
-    assert "dynamic expansion" not in run(after_first("den_dynamic", loss_threshold=100.0), 1)
+    assert "dynamic expansion" not in run_stages(after_first("den_dynamic", loss_threshold=100.0), stream().tasks[1])
     method, _ = learn("den_dynamic", stream(), params=LIVELY | {"group_sparsity": 1e3})
     assert isinstance(method, DenDynamic)
     assert method.network.widths == NETWORK.widths
@@ -86,7 +76,7 @@ def test_a_variant_without_eq_6_is_held_near_the_task_before(kind: str) -> None:
     moves = []
     for drift in (0.0, 1e5):
         method = after_first(kind, drift=drift)
-        run(method, 1)
+        run_stages(method, stream().tasks[1])
         moves.append(max(float(rho.max()) for rho in method.drifts()))
     assert moves[1] < 0.05 * moves[0]
 

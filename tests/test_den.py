@@ -6,12 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import LIVELY, NETWORK, TRAINING, build, inputs, learn, permuted, random_layers, stream
+from small import LIVELY, NETWORK, TRAINING, build, inputs, learn, permuted, random_layers, run_stages, stream
 from torch import Generator, Tensor
 
 from den.config import Network, SettingsError, Training
 from den.harness import generator_for
-from den.methods.base import Measures
 from den.methods.den import Den, select, unit_drift, widen
 from den.networks.layers import Chain, Layer
 from den.penalties import Penalty, Within
@@ -43,20 +42,10 @@ class NoSecondFit(Watched):
         return Fit(0, 0.0) if again else super().fit(chain, split, generator, *penalties)
 
 
-def run(method: Den, task: Task, name: str = "") -> dict[str, Measures]:
-    """Run a task's stages, up to and with the named one; return what each measured."""
-    told = {}
-    for stage in method.stages(task):
-        told[stage.name] = stage.run(task, generator_for(0, task.id, stage.name))
-        if stage.name == name:
-            break
-    return told
-
-
 def after_first(kind: type[Den] = Watched, **params: float) -> Den:
     method = build(kind, stream(), params=LIVELY | params)
     assert isinstance(method, Den)
-    run(method, stream().tasks[0])
+    run_stages(method, stream().tasks[0])
     return method
 
 
@@ -70,15 +59,15 @@ def probe() -> Tensor:
 def test_stages_are_the_papers() -> None:
     method = build("den", stream(), params=LIVELY)
     assert isinstance(method, Den)
-    assert [*run(method, stream().tasks[0])] == ["train"]
+    assert [*run_stages(method, stream().tasks[0])] == ["train"]
     for task in list(stream().tasks)[1:]:
-        assert [*run(method, task)] == ["selective retraining", "dynamic expansion", "split and duplication"]
+        assert [*run_stages(method, task)] == ["selective retraining", "dynamic expansion", "split and duplication"]
 
 
 def test_a_task_below_the_loss_threshold_does_not_expand() -> None:
     method = after_first(loss_threshold=100.0)
     widths = method.network.widths
-    told = run(method, stream().tasks[1], "selective retraining")
+    told = run_stages(method, stream().tasks[1], "selective retraining")
     assert [*told] == ["selective retraining"]
     assert ("expansion fired", 0) in [(m.measure, m.value) for m in told["selective retraining"]]
     assert [stage.name for stage in method.stages(stream().tasks[1])][1:] == ["split and duplication"]
@@ -117,7 +106,7 @@ def speaks(layers: Sequence[Layer], unit: int) -> bool:
 def test_selective_retraining_leaves_the_unselected_as_they_were(head_sparsity: float) -> None:
     method = after_first(sparsity=2.0, head_sparsity=head_sparsity)
     before = [layer.copy() for layer in method.network.hidden]
-    run(method, stream().tasks[1], "selective retraining")
+    run_stages(method, stream().tasks[1], "selective retraining")
     assert isinstance(method, Watched)
     selected = select(before, method.sparse.head)
     assert 0 < sum(map(len, selected)) < sum((stream().features, *NETWORK.widths))
@@ -147,7 +136,7 @@ def test_a_task_that_selects_nothing_still_learns_by_expansion() -> None:
 def test_expansion_leaves_old_parameters_alone() -> None:
     method = after_first()
     task = stream().tasks[1]
-    run(method, task, "selective retraining")
+    run_stages(method, task, "selective retraining")
     before, head = [layer.copy() for layer in method.network.hidden], method.head.copy()
     method.dynamic_expansion(task, generator_for(0, 1, "dynamic expansion"))
     assert method.network.widths > NETWORK.widths
@@ -158,7 +147,7 @@ def test_expansion_leaves_old_parameters_alone() -> None:
 
 def test_units_that_group_sparsity_silences_are_dropped() -> None:
     method = after_first(group_sparsity=1e3)
-    told = run(method, stream().tasks[1], "dynamic expansion")["dynamic expansion"]
+    told = run_stages(method, stream().tasks[1], "dynamic expansion")["dynamic expansion"]
     assert [m.value for m in told if m.measure == "kept units"] == [0, 0]
     assert method.network.widths == NETWORK.widths
 
@@ -173,7 +162,7 @@ def test_after_a_task_no_old_unit_has_moved_further_than_allowed(sigma: float, w
     assert isinstance(method, Watched)
     for task in stream():
         before = [layer.copy() for layer in method.network.hidden]
-        run(method, task)
+        run_stages(method, task)
         for old, new, split in zip(before, method.network.hidden, method.split, strict=bool(method.split)):
             assert (unit_drift(new, old) <= sigma).all()
             assert torch.equal(new.weight[split, : old.inputs], old.weight[split])
@@ -194,21 +183,21 @@ def test_at_no_threshold_and_without_the_second_fit_old_answers_keep_their_bits(
     method = after_first(NoSecondFit, drift_threshold=0.0)
     for task in list(stream().tasks)[1:]:
         before = [method.predict(probe(), known) for known in range(task.id)]
-        run(method, task)
+        run_stages(method, task)
         assert all(torch.equal(method.predict(probe(), known), answers) for known, answers in enumerate(before))
 
 
 def test_with_both_fits_and_no_threshold_old_answers_keep_their_bits_too() -> None:
     method = after_first(drift_threshold=0.0)
     before = method.predict(probe(), 0)
-    run(method, stream().tasks[1])
+    run_stages(method, stream().tasks[1])
     assert torch.equal(method.predict(probe(), 0), before)
 
 
 def test_the_shift_is_measured_on_the_present_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     method = after_first()
     task = stream().tasks[1]
-    run(method, task, "dynamic expansion")
+    run_stages(method, task, "dynamic expansion")
     nobody = [torch.tensor([], dtype=torch.long)] * 2
     generator = Generator()
     assert method.duplicate(nobody, task, generator) == 0

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, NETWORK, TRAINING, build, learn, permuted, random_layers, same_state, stream
+from small import LIVELY, NETWORK, TRAINING, build, learn, permuted, random_layers, run_stages, same_state, stream
 from torch import Generator
 
 from den.config import Training
 from den.harness import generator_for
-from den.methods.base import Measures
 from den.methods.den import Den
 from den.methods.den_official import DenWithQuirks, OfficialParams, with_quirks
 from den.methods.quirks import QUIRKS
@@ -33,18 +32,8 @@ def after_first(*names: str, on: Any = None, **params: float) -> Den:
     on = on or stream()
     method = build(of(*names), on, params=LIVELY | params)
     assert isinstance(method, Den)
-    run(method, on.tasks[0])
+    run_stages(method, on.tasks[0])
     return method
-
-
-def run(method: Den, task: Any, name: str = "") -> dict[str, Measures]:
-    """Run a task's stages, up to and with the named one."""
-    told = {}
-    for stage in method.stages(task):
-        told[stage.name] = stage.run(task, generator_for(0, task.id, stage.name))
-        if stage.name == name:
-            break
-    return told
 
 
 def test_without_quirks_it_is_den_to_the_last_bit() -> None:
@@ -122,7 +111,7 @@ def test_a_strong_anchor_holds_selective_retraining() -> None:
     moves = []
     for names in ((), ("anchored_retraining",)):
         method = after_first(*names, drift=1e5)
-        run(method, stream().tasks[1], "selective retraining")
+        run_stages(method, stream().tasks[1], "selective retraining")
         moves.append(max(float(rho.max()) for rho in method.drifts()))
     assert moves[1] < 0.05 * moves[0]
 
@@ -131,7 +120,7 @@ def test_sparsity_everywhere_makes_zeros_in_selective_retraining() -> None:
     zeros = []
     for names in ((), ("sparse_everywhere",)):
         method = after_first(*names, sparsity=0.3)
-        run(method, stream().tasks[1], "selective retraining")
+        run_stages(method, stream().tasks[1], "selective retraining")
         zeros.append(sum(int((layer.weight == 0).sum()) for layer in method.network.hidden))
     assert zeros[1] > zeros[0]
 
@@ -144,7 +133,7 @@ def test_the_last_batch_decides() -> None:
 def test_the_head_learns_in_expansion() -> None:
     for names, moved in (((), False), (("head_learns_in_expansion",), True)):
         method = after_first(*names)
-        run(method, stream().tasks[1], "selective retraining")
+        run_stages(method, stream().tasks[1], "selective retraining")
         head = method.head.copy()
         method.dynamic_expansion(stream().tasks[1], generator_for(0, 1, "dynamic expansion"))
         assert torch.equal(method.head.weight[:, : head.inputs], head.weight) != moved
@@ -152,7 +141,7 @@ def test_the_head_learns_in_expansion() -> None:
 
 def test_blocks_are_groups_of_their_own() -> None:
     method = after_first("groups_by_block")
-    run(method, stream().tasks[1], "selective retraining")
+    run_stages(method, stream().tasks[1], "selective retraining")
     grown = method.extension(Generator().manual_seed(0))
     groups = next(one for one in method.expansion(grown) if isinstance(one, GroupLasso))
     assert [tuple(block.shape) for block in groups.tensors] == [(3, 48), (3, 8), (3, 3), (6, 3)]
@@ -162,7 +151,7 @@ def test_pruning_once_keeps_a_unit_that_only_reads_dropped_ones() -> None:
     kept = []
     for names in ((), ("top_down_pruning",)):
         method = after_first(*names)
-        run(method, stream().tasks[1], "selective retraining")
+        run_stages(method, stream().tasks[1], "selective retraining")
         grown = method.extension(Generator().manual_seed(0))
         lower, upper = grown.hidden
         lower.incoming[0] = 0
@@ -176,13 +165,13 @@ def test_pruning_once_keeps_a_unit_that_only_reads_dropped_ones() -> None:
 
 def test_no_split_without_expansion() -> None:
     method = after_first("split_only_after_expansion", loss_threshold=100.0)
-    assert [*run(method, stream().tasks[1])] == ["selective retraining", "closing"]
+    assert [*run_stages(method, stream().tasks[1])] == ["selective retraining", "closing"]
     assert len(method.network.stamps) == 2
 
 
 def test_drift_is_measured_before_everything_is_trained() -> None:
     method = after_first("drift_measured_early")
-    run(method, stream().tasks[1], "dynamic expansion")
+    run_stages(method, stream().tasks[1], "dynamic expansion")
     rho = method.drifts()
     method.settle(stream().tasks[1], Generator().manual_seed(0))
     assert all(torch.equal(one, other) for one, other in zip(rho, method.drifts(), strict=True))
@@ -290,6 +279,6 @@ def test_random_biases_are_where_training_begins() -> None:
     still = TRAINING.model_copy(update={"learning_rate": 1e-12})
     method = build(of("random_biases"), stream(), training=still, params=LIVELY)
     assert isinstance(method, Den)
-    run(method, stream().tasks[0])
+    run_stages(method, stream().tasks[0])
     assert all(layer.bias.abs().min() > 1e-6 for layer in method.network.hidden)
     assert method.extension(Generator().manual_seed(0)).hidden[0].bias.all()
