@@ -14,9 +14,10 @@ from den.methods.den import Den
 from den.methods.den_official import DenWithQuirks, OfficialParams, with_quirks
 from den.methods.quirks import QUIRKS
 from den.methods.quirks.everywhere import as_gradient, random_biases, unscaled
-from den.networks.layers import Layer
+from den.networks.layers import Chain, Layer
 from den.networks.reach import select
 from den.penalties import L1, L2, Drift, GradientOf, GroupLasso, Unscaled
+from den.tasks import Split
 from den.training import Fit
 
 SHORT = Training(batch_size=20, steps=6, learning_rate=0.01)
@@ -234,10 +235,60 @@ def test_nothing_is_held() -> None:
     assert after_first("nothing_held").hold([]) == []
 
 
-def test_biases_are_penalised() -> None:
-    for names, count in (((), 3), (("penalised_biases",), 6)):
-        method = after_first(*names)
-        assert len(method.penalised(method.network.whole(method.head))) == count
+def fits(*names: str, **params: float) -> list[tuple[list[torch.Tensor], tuple[Any, ...]]]:
+    """Return what every training of a first and a second task was given: what learns, and its penalties."""
+    given: list[tuple[list[torch.Tensor], tuple[Any, ...]]] = []
+
+    class Watched(Den):
+        def fit(self, chain: Chain[Any], split: Split, generator: Generator, *penalties: Any) -> Fit:
+            given.append((chain.parameters(), penalties))
+            return super().fit(chain, split, generator, *penalties)
+
+    kinds = [QUIRKS[name] for name in names]
+    method = build(with_quirks([*kinds, Watched]), stream(), params=LIVELY | params)
+    for task in stream().tasks[:2]:
+        run_stages(method, task)
+    return given
+
+
+def weighed(penalties: tuple[Any, ...], kind: type) -> list[int]:
+    """Return the identities of the tensors that penalties of a kind weigh on."""
+    return [id(tensor) for penalty in penalties if isinstance(penalty, kind) for tensor in penalty.tensors]
+
+
+def test_biases_are_penalised_once_wherever_their_weights_are() -> None:
+    for (_, plain), (learning, penalties) in zip(fits(), fits("penalised_biases"), strict=True):
+        for kind in (L1, L2):
+            found = weighed(penalties, kind)
+            assert len(found) == len(set(found))
+            assert len(found) >= len(weighed(plain, kind))
+        if any(isinstance(penalty, L1) for penalty in penalties):
+            biases = [id(tensor) for tensor in learning if tensor.dim() == 1]
+            assert set(biases) <= set(weighed(penalties, L1))
+
+
+def test_every_stage_decays_all_that_it_trains() -> None:
+    for learning, penalties in fits("decay_everywhere", loss_threshold=-1.0):
+        weights = [id(tensor) for tensor in learning if tensor.dim() > 1]
+        assert weighed(penalties, L2) == weights
+
+
+def test_blocks_are_drawn_within_limits_of_their_own() -> None:
+    on = permuted()
+    method = after_first("blockwise_glorot", on=on)
+    run_stages(method, on.tasks[1], "selective retraining")
+    *hidden, head = method.extension(Generator().manual_seed(0)).layers
+    for layer in hidden:
+        within(layer.incoming[:, : layer.old.inputs], layer.old.inputs + 3)
+    within(torch.cat([hidden[1].across, hidden[1].incoming[:, hidden[1].old.inputs :]]), 6 + 3 + 3)
+    within(head.across, 4 + 3)
+
+
+def within(drawn: torch.Tensor, sizes: int) -> None:
+    """Assert that numbers fill Glorot's range of a matrix with so many units and inputs together."""
+    limit = math.sqrt(6 / sizes)
+    assert drawn.abs().max() <= limit
+    assert drawn.abs().max() > 0.5 * limit
 
 
 def test_a_penalty_as_a_gradient_is_the_gradient_of_its_value() -> None:

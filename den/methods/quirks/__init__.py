@@ -5,8 +5,14 @@ of them costs. A class calls `super()` where it adds to a step, so that any of t
 """
 
 from den.methods.den import Den
-from den.methods.quirks.everywhere import PenalisedBiases, PenaltiesAsGradients, RandomBiases, UnscaledThresholds
-from den.methods.quirks.expansion import GroupsByBlock, HeadLearnsInExpansion, TopDownPruning
+from den.methods.quirks.everywhere import (
+    DecayEverywhere,
+    PenalisedBiases,
+    PenaltiesAsGradients,
+    RandomBiases,
+    UnscaledThresholds,
+)
+from den.methods.quirks.expansion import BlockwiseGlorot, GroupsByBlock, HeadLearnsInExpansion, TopDownPruning
 from den.methods.quirks.selection import (
     AllInputs,
     AnchoredRetraining,
@@ -37,6 +43,7 @@ QUIRKS: dict[str, type[Den]] = {
     "sparse_everywhere": SparseEverywhere,
     "last_batch_loss": LastBatchLoss,
     "head_learns_in_expansion": HeadLearnsInExpansion,
+    "blockwise_glorot": BlockwiseGlorot,
     "groups_by_block": GroupsByBlock,
     "top_down_pruning": TopDownPruning,
     "split_only_after_expansion": SplitOnlyAfterExpansion,
@@ -48,6 +55,7 @@ QUIRKS: dict[str, type[Den]] = {
     "random_copy_biases": RandomCopyBiases,
     "random_copy_heads": RandomCopyHeads,
     "nothing_held": NothingHeld,
+    "decay_everywhere": DecayEverywhere,
     "penalised_biases": PenalisedBiases,
     "penalties_as_gradients": PenaltiesAsGradients,
     "unscaled_thresholds": UnscaledThresholds,

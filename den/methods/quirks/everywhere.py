@@ -1,6 +1,7 @@
 """Departures of the released code in how every stage is trained and begins."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
@@ -14,18 +15,27 @@ from den.tasks import Split, Task
 from den.training import Fit
 
 
+class DecayEverywhere(Den):
+    """Every stage decays every weight that it trains, old ones in Eq. 6 included."""
+
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        others = [penalty for penalty in penalties if not isinstance(penalty, L2)]
+        decay = L2([tensor for tensor in chain.parameters() if tensor.dim() > 1], self.params.weight_decay)
+        return super().fit(chain, split, generator, *others, decay)
+
+
 class PenalisedBiases(Den):
     """Sparsity and decay weigh on biases, too."""
 
-    def penalised(self, chain: Chain[Layer]) -> list[Tensor]:
-        return chain.parameters()
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        return super().fit(chain, split, generator, *(with_biases(penalty, chain) for penalty in penalties))
 
 
 class PenaltiesAsGradients(Den):
-    """Decay and the pull of Eq. 6 are gradients, which Adam rescales; decay weighs on old weights, too."""
+    """Decay and the pull of Eq. 6 are gradients, which Adam rescales; decay then weighs on Eq. 6's old weights, too."""
 
     def stay(self) -> list[Penalty]:
-        pull, _, *more = super().stay()
+        pull, _, *more = super().stay()  # a gradient is that of a whole tensor, and the decay's are parts
         return [pull, self.decay(self.network.whole(self.head)), *more]
 
     def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
@@ -56,6 +66,17 @@ class RandomBiases(Den):
         for layer in grown.hidden:
             layer.bias.copy_(random_biases(len(layer.bias), generator))
         return grown
+
+
+def with_biases(penalty: Penalty, chain: Chain) -> Penalty:
+    """Return an L1 or L2 on the biases of the layers that it weighs on, too; other penalties as they are."""
+    if not isinstance(penalty, L1 | L2):
+        return penalty
+    weighed = {id(tensor) for tensor in penalty.tensors}
+    layers = [layer.parameters() for layer in chain.layers]
+    touched = [layer for layer in layers if weighed & {id(tensor) for tensor in layer}]
+    biases = [tensor for layer in touched for tensor in layer if tensor.dim() == 1]
+    return replace(penalty, tensors=[*penalty.tensors, *biases])
 
 
 def as_gradient(penalty: Penalty) -> Penalty:

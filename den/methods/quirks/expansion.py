@@ -6,8 +6,8 @@ from torch import Generator, Tensor
 
 from den.methods.den import Den
 from den.networks.expandable import Grown
-from den.networks.layers import Chain
-from den.penalties import L1, L2, GroupLasso, Penalty
+from den.networks.layers import Chain, fresh
+from den.penalties import L1, GroupLasso, Penalty
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,19 @@ class HeadLearnsInExpansion(Den):
         return replace(grown, head=LearningHead(head.old.copy(), head.across, head.incoming, head.bias))
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
-        old = [grown.head.old.weight]
-        return [*super().expansion(grown), L1(old, self.params.sparsity), L2(old, self.params.weight_decay)]
+        sparse, *more = super().expansion(grown)
+        assert isinstance(sparse, L1)
+        return [replace(sparse, tensors=[*sparse.tensors, grown.head.old.weight]), *more]
+
+
+class BlockwiseGlorot(Den):
+    """What new units read, and what reads them, is drawn with Glorot's limit for its own small matrix."""
+
+    def extension(self, generator: Generator) -> Chain[Grown]:
+        grown = super().extension(generator)
+        for layer in grown.layers:
+            redraw(layer, self.problem.network.init, generator)
+        return grown
 
 
 class GroupsByBlock(Den):
@@ -53,3 +64,13 @@ class TopDownPruning(Den):
         layers = zip(grown.layers, [*kept, kept[0].new_empty(0)], below, strict=True)
         *hidden, head = (layer.keep(units, inputs) for layer, units, inputs in layers)
         return replace(grown, hidden=hidden, head=head)
+
+
+def redraw(layer: Grown, init: str, generator: Generator) -> None:
+    """Draw the newcomers of a layer anew: one matrix reads the old inputs, one the new inputs."""
+    units, inputs = layer.across.shape
+    new, old_inputs = len(layer.incoming), layer.old.inputs
+    layer.incoming[:, :old_inputs] = fresh(new, old_inputs, init, generator).weight
+    reading = fresh(units + new, inputs, init, generator).weight
+    layer.across.copy_(reading[:units])
+    layer.incoming[:, old_inputs:] = reading[units:]

@@ -1,7 +1,8 @@
 """Departures of the released code in selective retraining (Algorithm 2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -12,7 +13,7 @@ from den.networks.layers import Chain, Layer
 from den.networks.reach import widen
 from den.penalties import L1, Penalty
 from den.tasks import Task
-from den.training import Fit, fit
+from den.training import Fit
 
 
 class OneStepHead(Den):
@@ -20,9 +21,11 @@ class OneStepHead(Den):
 
     def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
         chain = Chain([], self.new_head(task, generator))
-        one = self.problem.training.model_copy(update={"steps": 1, "epochs": None})
-        penalty = L1([chain.head.weight], self.params.sparsity)
-        fit(chain, self.features(task.train), one, generator, [penalty])
+        brief = copy(self)
+        training = self.problem.training.model_copy(update={"steps": 1, "epochs": None})
+        brief.problem = replace(self.problem, training=training)
+        sparsity = L1([chain.head.weight], self.params.head_sparsity)
+        brief.fit(chain, self.features(task.train), generator, sparsity)
         return chain
 
 
