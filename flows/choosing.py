@@ -89,4 +89,7 @@ def _yaml() -> YAML:
     kept = YAML()
     kept.width = 4096
     kept.preserve_quotes = True
+    kept.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     return kept
