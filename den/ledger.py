@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from den import files
 
 VERSION = 1
 Record = dict[str, Any]
@@ -27,10 +28,7 @@ class Places:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record, whole or not at all; numbers that are none become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    files.write(path, json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_record(path: Path) -> Record:

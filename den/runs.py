@@ -155,7 +155,7 @@ class Execution:
 
     def restored(self, path: Path) -> Self:
         """Return the execution as the checkpoint has it."""
-        tensors, values = checkpoints.load(path, str(self.device))
+        tensors, values = checkpoints.load(path, self.identity, str(self.device))
         self.method.restore(State(tensors, values["method"]))
         done = [(task, stage) for task, stage in values["done"]]
         result = Result(values["scores"], values["measures"], done)
@@ -198,7 +198,7 @@ class Execution:
         tensors, values = self.method.state()
         about = {"method": values, "started": self.started.isoformat(), **vars(self.result)}
         path = self.folder / f"{len(self.result.done):04d}.safetensors"
-        checkpoints.save(path, tensors, about)
+        checkpoints.save(path, tensors, about, self.identity)
         for old in self.checkpoints()[:-CHECKPOINTS_KEPT]:
             old.unlink()
 

@@ -10,11 +10,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
-from den import searches, suites
+from den import files, searches, suites
 from den.ledger import Places
 from flows import searching
 from flows.searching import Found
-from reports import files
 
 PARAMS = Path("params.yaml")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from den import suites
+from den import files, suites
 from den.ledger import Places
 from den.runs import Cell, finished
-from reports import files, page, summary, tables
+from reports import page, summary, tables
 
 OUT = Path("reports/out")
 ACCEPTED = Path("reports/accepted")

@@ -12,7 +12,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from reports import drawings, files, names, printed, style
+from den import files
+from reports import drawings, names, printed, style
 from reports import tables as tidy
 from reports.beside import beside
 from reports.figures import FIGURES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports import files
+from den import files
 
 Record = Mapping[str, Any]
 

@@ -25,10 +25,13 @@ NETWORK = Network(widths=(8, 6))
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
 LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
 
+THRESHOLDS = {"sparsity": 1e-4, "head_sparsity": 1e-4, "group_sparsity": 1e-3}  # of a step, whatever its rate
+PARAMS = {"den": LIVELY, "den_official": LIVELY | THRESHOLDS}
+
 
 def cell(method: str = "finetune", seed: int = 0, **about: Any) -> Cell:
     """Return a small cell on blobs."""
-    params = about.pop("method_params", LIVELY if method == "den" else {})
+    params = about.pop("method_params", PARAMS.get(method, {}))
     known = {"stream_params": SIZES, "method_params": params, "network": NETWORK, "training": TRAINING}
     return Cell(stream="blobs", method=method, seed=seed, **known | about)
 
@@ -61,9 +64,10 @@ def problem(on: Stream, network: Network = NETWORK, training: Training = TRAININ
 
 
 def build(kind: str | type[Method], on: Stream, seed: int = 0, params: Any = None, **about: Any) -> Method:
-    """Return an untrained method; `about` holds network and training."""
+    """Return an untrained method, with parameters fit for so small a network; `about` holds network and training."""
+    params = PARAMS.get(str(kind), {}) if params is None else params
     kind = METHODS[kind] if isinstance(kind, str) else kind
-    return kind.build(kind.accepts(**(params or {})), problem(on, seed=seed, **about), generator_for(seed, -1, "build"))
+    return kind.build(kind.accepts(**params), problem(on, seed=seed, **about), generator_for(seed, -1, "build"))
 
 
 def learn(kind: str | type[Method], on: Stream, seed: int = 0, **about: Any) -> tuple[Method, Result]:

@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, NETWORK, TRAINING, build, inputs, learn, permuted, problem, same_state, stream, without_times
+from small import (
+    LIVELY,
+    NETWORK,
+    PARAMS,
+    TRAINING,
+    build,
+    inputs,
+    learn,
+    permuted,
+    problem,
+    same_state,
+    stream,
+    without_times,
+)
 
 from den import harness
 from den.config import Network, Params, Training
@@ -23,7 +36,7 @@ ONE_HEAD = NETWORK.model_copy(update={"heads": "one"})
 
 
 def params(kind: str) -> dict[str, Any] | None:
-    return LIVELY if issubclass(METHODS[kind], Den) else None
+    return PARAMS.get(kind, LIVELY if issubclass(METHODS[kind], Den) else None)
 
 
 @pytest.mark.parametrize("kind", METHODS)

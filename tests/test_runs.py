@@ -13,7 +13,7 @@ import pytest
 import small
 import torch
 from conftest import ROOT
-from small import LIVELY, TRAINING, cell, learn, same_state, stream, without_times
+from small import TRAINING, cell, learn, same_state, stream, without_times
 
 from den import checkpoints, harness, runs, sources
 from den.__main__ import main
@@ -36,7 +36,7 @@ def complete(run: Execution) -> Execution:
 @pytest.mark.parametrize("method", METHODS)
 def test_execution_and_harness_give_the_same_numbers(method: str, places: Places) -> None:
     run = complete(Execution.resume(cell(method), places))
-    other, result = learn(method, stream(), params=LIVELY if method == "den" else None)
+    other, result = learn(method, stream())
     assert same_state(run.method, other)
     assert without_times(run.result) == without_times(result)
 
@@ -313,6 +313,6 @@ def test_a_refusal_is_one_line(
 
 def test_checkpoints_hold_what_the_harness_found(places: Places) -> None:
     run = complete(Execution.resume(cell(), places))
-    _, values = checkpoints.load(run.checkpoints()[-1])
+    _, values = checkpoints.load(run.checkpoints()[-1], run.identity)
     assert [tuple(done) for done in values["done"]] == run.result.done
     assert values["done"][-1] == [2, harness.EVALUATION]

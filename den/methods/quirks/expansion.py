@@ -71,6 +71,7 @@ def redraw(layer: Grown, init: str, generator: Generator) -> None:
     units, inputs = layer.across.shape
     new, old_inputs = len(layer.incoming), layer.old.inputs
     layer.incoming[:, :old_inputs] = fresh(new, old_inputs, init, generator).weight
-    reading = fresh(units + new, inputs, init, generator).weight
-    layer.across.copy_(reading[:units])
-    layer.incoming[:, old_inputs:] = reading[units:]
+    if inputs:
+        reading = fresh(units + new, inputs, init, generator).weight
+        layer.across.copy_(reading[:units])
+        layer.incoming[:, old_inputs:] = reading[units:]
