@@ -19,6 +19,7 @@ METHODS = {
     "den_dynamic": "DEN-Dynamic",
     "den_no_stamp": "DEN-No-Stamp",
     "den": "DEN",
+    "den_plus": "DEN+",
     "den_official": "Released code",
     "den_finetune": "DEN-Finetune",
     "single_task": "Single-task",

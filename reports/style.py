@@ -43,6 +43,7 @@ LOOKS = {
     "den_dynamic": ("#7a8f3c", ">"),
     "den_no_stamp": ("#c4605f", "H"),
     "den": ("#d55e00", "o"),
+    "den_plus": ("#a63f00", "P"),
     "den_official": ("#3b4a9c", "D"),
     "den_finetune": ("#e69f00", "h"),
     "single_task": ("#009e73", "s"),

@@ -5,6 +5,7 @@ from den.methods.base import Method
 from den.methods.den import Den
 from den.methods.den_finetune import DenFinetune
 from den.methods.den_official import DenOfficial, DenWithQuirks
+from den.methods.den_plus import DenPlus
 from den.methods.dnn_l1 import DnnL1
 from den.methods.ewc import Ewc
 from den.methods.finetune import Finetune
@@ -22,6 +23,7 @@ METHODS: dict[str, type[Method]] = {
     "single_task": SingleTask,
     "joint": Joint,
     "den": Den,
+    "den_plus": DenPlus,
     "den_finetune": DenFinetune,
     "dnn_selective": DnnSelective,
     "den_constant": DenConstant,
