@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -125,10 +125,14 @@ class Execution:
     result: Result
     device: torch.device
     started: datetime
+    origin: dict[str, Any]
 
     @classmethod
-    def resume(cls, cell: Cell, places: Places) -> Self:
-        """Return the cell as its last checkpoint left it, or before its first stage."""
+    def resume(cls, cell: Cell, places: Places, origin: Mapping[str, Any] | None = None) -> Self:
+        """Return the cell as its last checkpoint left it, or before its first stage.
+
+        origin: what the record's provenance shall say of who had the cell run.
+        """
         stream, device = open_stream(cell, places), device_of(cell.training)
         problem = Problem(stream.features, stream.classes, len(stream), cell.network, cell.training, cell.seed)
         kind = METHODS[cell.method]
@@ -136,7 +140,8 @@ class Execution:
         method = kind.build(
             read(kind.accepts, cell.method_params, "method_params"), problem, generator_for(cell.seed, -1, "build")
         )
-        run = cls(cell, places, identity(cell, places), stream, method, Result.empty(len(stream)), device, _now())
+        own, empty = identity(cell, places), Result.empty(len(stream))
+        run = cls(cell, places, own, stream, method, empty, device, _now(), dict(origin or {}))
         for path in reversed(run.checkpoints()):
             try:
                 return run.restored(path)
@@ -186,7 +191,7 @@ class Execution:
             "scores": self.result.scores,
             "capacity": {name: last.get(name) for name in ("capacity", "weights", "nonzero", "flops")},
             "train_seconds": math.fsum(spent),
-            "provenance": provenance(self.device) | data | times,
+            "provenance": provenance(self.device) | data | times | self.origin,
             "measures": measures,
         }
 

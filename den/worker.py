@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -49,11 +49,12 @@ class Step:
 class Worker:
     """A cell in a process of its own; leaving the context ends the process, whatever it is doing.
 
+    origin: what the record's provenance shall say of who had the cell run.
     As multiprocessing asks, a script that uses one does so under `if __name__ == "__main__":`.
     """
 
-    def __init__(self, cell: Any, places: Places) -> None:
-        self.cell, self.places = cell, places
+    def __init__(self, cell: Any, places: Places, origin: Mapping[str, Any] | None = None) -> None:
+        self.cell, self.places, self.origin = cell, places, dict(origin or {})
         self.record: Record = {}
         self._log = places.work / "logs" / f"{cell.stream}-{cell.name}-{cell.seed}-{os.getpid()}.log"
 
@@ -66,7 +67,7 @@ class Worker:
         self._child.start()
         theirs.close()
         places = {name: str(getattr(self.places, name)) for name in ("data", "results", "work")}
-        self._send({"cell": self.cell.model_dump(mode="json"), "places": places})
+        self._send({"cell": self.cell.model_dump(mode="json"), "places": places, "origin": self.origin})
         return self
 
     def __exit__(
@@ -155,7 +156,7 @@ def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> N
     cell = read(Cell, order["cell"], "cell")
     places = Places(**{name: Path(path) for name, path in order["places"].items()})
     with locked(cell, places):
-        execution = Execution.resume(cell, places)
+        execution = Execution.resume(cell, places, order["origin"])
         for step in execution.steps():
             _put(line, {"step": {"task": step.task + 1, "stage": step.stage}})
             inbox.get()

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -13,12 +13,16 @@ import prefect
 from den import suites
 from den.ledger import Places
 from den.runs import Cell, finished, identity, named
-from den.worker import CellFailed, Worker
-from flows import crew, estimate, steps
+from den.worker import CellFailed
+from flows import crew, estimate, pools, steps
+from flows.cells import learn
 from flows.progress import watcher
 
 Record = dict[str, Any]
+Engine = Callable[[Cell, Places], Record]
 
+ENGINES: dict[str, Engine] = {"here": learn, "pool": pools.learn_elsewhere}
+WAITING = 32  # cells that are asked of a pool at a time; its own limits say how many run
 STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one moment, and tries again only seconds later
 
 
@@ -47,19 +51,23 @@ def benchmark(
     seeds: Sequence[int] | None = None,
     overrides: Sequence[str] = (),
     slots: int | None = None,
+    on: str = "here",
 ) -> Outcome:
     """Run the cells of a suite that have no record yet, report on all of them and show them in MLflow.
 
-    `slots`: cells at a time, by default one for each core that this process may use.
+    slots: cells at a time, by default one for each core that this process may use.
+    on: where cells run, `here` or on the workers of a `pool`.
     Raises CellsFailed, after everything else is done, where cells failed.
     """
+    suites.refuse_unknown(on, ENGINES, "on")
     plan, places = suites.load(overrides=overrides), Places()
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(cells, plan, places)
-    outcome = run_cells(cells, places, slots or cores())
+    outcome = run_cells(cells, places, slots or (cores() if on == "here" else WAITING), ENGINES[on])
     if outcome.records:
         folder = steps.report(suite, outcome.records)
         steps.track(suite, outcome.records, folder)
+        steps.announce(suite, outcome.records, outcome.failures, folder)
     if outcome.failures:
         raise CellsFailed(outcome)
     return outcome
@@ -70,17 +78,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@prefect.flow(name="cell", flow_run_name="{cell.title}")
-def learn(cell: Cell, places: Places) -> Record:
-    """Run one cell, each stage of its method a visible step; it goes on from the last stage that was finished."""
-    with Worker(cell, places) as worker, crew.member(worker):
-        for step in worker.steps():
-            watcher().began(cell, step.task, step.stage)
-            steps.stage(worker, step)
-        return worker.record
-
-
-def run_cells(cells: Sequence[Cell], places: Places, slots: int) -> Outcome:
+def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine = learn) -> Outcome:
     """Run the cells that have no record, `slots` at a time; one that fails stops no other.
 
     Cells of equal settings are run once, whatever their names.
@@ -91,7 +89,7 @@ def run_cells(cells: Sequence[Cell], places: Places, slots: int) -> Outcome:
     firsts = [group[0] for group in alike]
     done = [cell for cell in cells if cell not in waiting]
     watcher().planned(firsts, done, estimate.announce(firsts, len(firsts) + len(done), slots, places))
-    for group, attempt in zip(alike, _attempts(firsts, places, slots), strict=True):
+    for group, attempt in zip(alike, _attempts(firsts, places, slots, engine), strict=True):
         ends |= {cell.title: _as(cell, attempt.result()) for cell in group}
     failures = {name: end for name, end in ends.items() if isinstance(end, str)}
     return Outcome(tuple(end for end in ends.values() if isinstance(end, dict)), failures)
@@ -110,21 +108,21 @@ def _as(cell: Cell, end: Record | str) -> Record | str:
     return end if isinstance(end, str) else named(end, cell)
 
 
-def _attempts(cells: Sequence[Cell], places: Places, slots: int) -> list[Future[Record | str]]:
+def _attempts(cells: Sequence[Cell], places: Places, slots: int, engine: Engine) -> list[Future[Record | str]]:
     """Return every cell's finished attempt, in order."""
     attempts = []
     with ThreadPoolExecutor(slots, thread_name_prefix="cell") as pool, crew.dismissed(pool):
         for cell in cells:
-            attempts.append(pool.submit(copy_context().run, _attempt, cell, places))
+            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, engine))
             time.sleep(STAGGER)
         wait(attempts)
     return attempts
 
 
-def _attempt(cell: Cell, places: Places) -> Record | str:
+def _attempt(cell: Cell, places: Places, engine: Engine) -> Record | str:
     """Return the cell's record, or why it failed."""
     try:
-        record = learn(cell, places)
+        record = engine(cell, places)
     except CellFailed as error:
         end: Record | str = str(error)
     except Exception as error:  # a cell that cannot even begin must not stop the others

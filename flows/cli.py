@@ -1,4 +1,4 @@
-"""The command line: `den run`, `search`, `prepare`, `results`, `report`, `accept` and `ui`.
+"""The command line: what people do with a benchmark.
 
 Prefect, MLflow, torch and pandas are imported where a command needs them, so that `den --help` is quick.
 """
@@ -46,9 +46,11 @@ def _expected() -> tuple[type[Exception], ...]:
     from den.ledger import LedgerError
     from den.runs import Busy
     from den.streams.prepared import DataError
+    from den.training import Diverged
+    from den.worker import CellFailed
     from flows.datasets import PreparationError
 
-    return SettingsError, DataError, LedgerError, Busy, PreparationError
+    return SettingsError, DataError, LedgerError, Busy, CellFailed, Diverged, PreparationError
 
 
 class Seeds(click.ParamType):
@@ -80,6 +82,7 @@ def main() -> None:
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=SET)
 @click.option("--slots", type=click.IntRange(1), help="Cells at a time; by default one for each usable core.")
+@click.option("--on", type=click.Choice(["here", "pool"]), default="here", show_default=True, help="Where cells run.")
 @click.option("--estimate", is_flag=True, help="Run nothing: say how many cells are to run, and how long that is.")
 def run(estimate: bool, **asked: Any) -> None:
     """Run a suite: prepare its data, run its cells, report, track.
@@ -137,8 +140,7 @@ def prepare(streams: tuple[str, ...], force: bool) -> None:
     from flows import datasets
 
     plan = suites.load()
-    named = streams or sorted({cell.stream for suite in plan.suites for cell in plan.cells(suite)})
-    datasets.prepare(named, plan, Places(), force)
+    datasets.prepare(streams or datasets.of_suites(plan), plan, Places(), force)
 
 
 @main.command()
@@ -172,6 +174,48 @@ def accept(suite: str, partial: bool) -> None:
     from flows import reporting
 
     click.echo(reporting.accept(suite, partial))
+
+
+@main.command()
+@click.argument("result")
+def why(result: str) -> None:
+    """Print where a number comes from: RESULT is a record's file, or the beginning of its identity."""
+    from den.ledger import Places
+    from flows import tracing
+
+    click.echo(tracing.why(tracing.find(result, Places()), Places()))
+
+
+@main.command()
+@click.argument("result")
+def rerun(result: str) -> None:
+    """Run the cell of a RESULT anew, and say whether it is the same or what differs. The ledger stays as it is.
+
+    RESULT is a record's file, or the beginning of its identity. Exits with 1 where a score or measure differs.
+    """
+    from den.ledger import Places
+    from flows import tracing
+
+    record, places = tracing.find(result, Places()), Places()
+    for change in tracing.differences(record, places):
+        click.echo(f"not as it was: {change}", err=True)
+    again = tracing.rerun(record, places, lambda title: click.echo(title, err=True))
+    if not again.same:
+        click.echo(f"{again.different} of {again.compared} numbers differ, scores by up to {again.largest:.2g}")
+        sys.exit(1)
+    click.echo(f"all {again.compared} scores and measures are the same, to the last bit")
+
+
+@main.command()
+def sync() -> None:
+    """Tell MLflow all that the ledger has and it does not know; twice in a row changes nothing.
+
+    Exits with 1 where MLflow cannot be told.
+    """
+    from flows import reporting, tracking
+
+    told = [tracking.track(suite, records) for suite, records in reporting.ledger().items()]
+    sys.exit(0 if all(told) else 1)
 
 
 @main.command()

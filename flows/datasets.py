@@ -36,6 +36,11 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
         build(stream, plan, places, force)
 
 
+def of_suites(plan: Plan) -> list[str]:
+    """Return the streams of all suites."""
+    return sorted({cell.stream for suite in plan.suites for cell in plan.cells(suite)})
+
+
 def versioned() -> bool:
     """Tell whether DVC keeps the data: not inside a stage of its own, where it would wait for itself."""
     inside = "DVC_STAGE" in os.environ

@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 
 from den import files, suites
-from den.ledger import Places
+from den.ledger import Places, read_record
 from den.runs import Cell, finished
+from den.streams import prepared
 from reports import page, summary, tables
 
 OUT = Path("reports/out")
 ACCEPTED = Path("reports/accepted")
+EARLIER = "earlier"
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -59,6 +61,20 @@ def scores(suite: str | None, form: str) -> str:
     if form == "json":
         return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
     return frame.to_string(index=False) + "\n"
+
+
+def ledger() -> dict[str, Records]:
+    """Return all records, by the suites that show them.
+
+    Those of no suite's present cells are `earlier`, and so are all of a stream that is not prepared here.
+    """
+    plan, places = suites.load(), Places()
+    there = {path.parent.name for path in places.data.glob(f"*/{prepared.MANIFEST}")}
+    found = {name: _finished([cell for cell in plan.cells(name) if cell.stream in there]) for name in plan.suites}
+    known = {record["identity"] for records in found.values() for record in records}
+    paths = sorted(path for path in places.results.rglob("*.json"))
+    earlier = [record for path in paths if (record := read_record(path))["identity"] not in known]
+    return {name: records for name, records in (found | {EARLIER: earlier}).items() if records}
 
 
 def _draw(suite: str, collected: tables.Tables) -> Path:

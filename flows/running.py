@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from den import suites
 from den.ledger import Places
 from den.runs import Cell, finished
-from flows import estimate, reporting, terminal, tracking
+from flows import estimate, reporting, terminal, tracking, zombies
 from flows.benchmark import CellsFailed, Outcome, benchmark, cores
 from flows.progress import watched
 from flows.settling import settled
@@ -32,6 +32,7 @@ class Request:
     seeds: Sequence[int] | None
     overrides: Sequence[str]
     slots: int | None
+    on: str
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the cells that are meant. Raises SettingsError."""
@@ -42,7 +43,7 @@ def run(request: Request) -> int:
     """Run a suite in the terminal; returns the exit code. Raises SettingsError before anything runs."""
     request.cells()
     try:
-        with started(), quiet(), watched(), settled():
+        with zombies.named(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))
     except CellsFailed as error:
         outcome = error.outcome
@@ -80,13 +81,14 @@ def started() -> Iterator[None]:
 def shelter() -> None:
     """Start Prefect's own server, where none is configured, deaf to Ctrl-C, which a terminal sends to all.
 
-    It must live on to hear how the flow ended; the flow ends it.
+    It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
     try:
         get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    zombies.mark()
 
 
 @contextmanager

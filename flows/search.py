@@ -22,7 +22,7 @@ from den.ledger import Places, Record
 from den.runs import Cell, finished
 from den.searches import Subject
 from den.worker import CellFailed, Worker
-from flows import benchmark, crew, running, searching, steps
+from flows import benchmark, crew, running, searching, steps, zombies
 from flows.searching import Found, TooLarge
 from flows.settling import settled
 from reports import names
@@ -81,8 +81,8 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
     try:
-        running.shelter()
-        with running.quiet(), settled():
+        with zombies.named(), running.quiet(), settled():
+            running.shelter()
             ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
     except KeyboardInterrupt:
         print(running.INTERRUPTED, file=sys.stderr)

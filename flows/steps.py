@@ -1,20 +1,28 @@
-"""The library's functions as Prefect tasks: visible, never cached, never retried, since trying again heals none."""
+"""The library's functions as Prefect tasks: visible, never cached, retried where trying again heals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import prefect
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from den.ledger import Places
 from den.runs import Cell, open_stream
 from den.suites import Plan
 from den.worker import Step, Worker
-from flows import datasets, reporting, settling, tracking
+from flows import announcing, datasets, reporting, settling, tracking
 
 
-@prefect.task(task_run_name="prepare", cache_policy=NO_CACHE)
+def heals(task: Any, run: Any, state: State[Any]) -> bool:
+    """Tell whether a preparation may succeed when it is tried again: a source of data may be down for a while."""
+    return isinstance(state.result(raise_on_failure=False), datasets.PreparationError | OSError)
+
+
+@prefect.task(
+    task_run_name="prepare", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=heals
+)
 def prepare(cells: Sequence[Cell], plan: Plan, places: Places) -> None:
     """Have the streams of the cells ready and their versions pinned.
 
@@ -45,3 +53,10 @@ def track(suite: str, records: Sequence[dict[str, Any]], report: Path) -> bool:
     """Mirror finished cells in MLflow, the report beside them; returns False, with a warning, where that failed."""
     settling.note()
     return tracking.track(suite, records, report)
+
+
+@prefect.task(task_run_name="announce", cache_policy=NO_CACHE)
+def announce(suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str], report: Path) -> str:
+    """Leave table, figures, links and an event in Prefect; returns the verdict."""
+    settling.note()
+    return announcing.announce(suite, records, failures, report)

@@ -1,0 +1,141 @@
+"""Kill a suite at random moments, let it go on, and compare what it finds: python benchmarks/kills.py --count 50
+
+A copy of the project runs the suite once undisturbed, then again and again: killed once, by SIGKILL, and finished by
+the same command. Killed is the flow, the process of a cell, or, as in a power cut, all at once. A trial is passed where
+every cell is finished, has the same scores and measures to the last bit, none that was finished ran again, and Prefect
+holds no run for still running. Exits with 1 unless all trials are passed.
+"""
+
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+ROOT = Path(__file__).parent.parent
+VICTIMS = ("flow", "cell", "all")
+PATIENCE = 600  # seconds that a run may take to go on and end
+
+
+@click.command()
+@click.option("--count", default=50, show_default=True, type=click.IntRange(1), help="How many kills.")
+@click.option("--suite", default="smoke", show_default=True, help="The suite to run.")
+@click.option("--seed", default=0, show_default=True, help="Decides when and whom.")
+def main(count: int, suite: str, seed: int) -> None:
+    """Kill a suite at random moments; say how many runs went on to identical results."""
+    draw, passed = random.Random(seed), 0
+    with tempfile.TemporaryDirectory() as folder:
+        project = copied(Path(folder) / "project")
+        start = time.monotonic()
+        finish(project, suite)
+        lasted, expected = time.monotonic() - start, findings(project)
+        click.echo(f"undisturbed: {len(expected)} cells in {lasted:.1f} s")
+        for number in range(1, count + 1):
+            victim, moment = draw.choice(VICTIMS), draw.uniform(0, lasted)
+            faults = trial(project, suite, victim, moment, expected)
+            passed += not faults
+            click.echo(f"{number:3} {victim:5} after {moment:5.1f} s: {'; '.join(faults) or 'identical'}")
+    click.echo(f"{passed} of {count} resumed to identical results")
+    sys.exit(0 if passed == count else 1)
+
+
+def trial(project: Path, suite: str, victim: str, moment: float, expected: dict[str, Any]) -> list[str]:
+    """Start the suite, kill `victim` after `moment` seconds, go on to the end; return what is not as it should be."""
+    for leftover in ("results", ".den"):
+        shutil.rmtree(project / leftover, ignore_errors=True)
+    running = begin(project, suite)
+    with suppress(subprocess.TimeoutExpired):
+        running.wait(moment)
+    kill(project, victim)
+    running.wait(PATIENCE)
+    before = finished_at(project)
+    finish(project, suite)
+    after = finished_at(project)
+    return list(faults(project, before, after, expected))
+
+
+def faults(project: Path, before: dict[str, str], after: dict[str, str], expected: dict[str, Any]) -> Iterable[str]:
+    """Yield in words what went wrong."""
+    found = findings(project)
+    if found.keys() != expected.keys():
+        yield f"{len(found)} of {len(expected)} cells finished"
+    if different := [name for name in found.keys() & expected.keys() if found[name] != expected[name]]:
+        yield f"other results in {', '.join(sorted(different))}"
+    if again := [name for name, moment in before.items() if after.get(name) != moment]:
+        yield f"run again: {', '.join(sorted(again))}"
+    if zombies := unfinished(project):
+        yield f"Prefect holds {zombies} runs for unfinished"
+
+
+def begin(project: Path, suite: str) -> subprocess.Popen[bytes]:
+    """Start the suite; returns its flow's process."""
+    log = (project / "said.log").open("ab")
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", "--suite", suite], cwd=project, stdout=log, stderr=log
+    )
+
+
+def finish(project: Path, suite: str) -> None:
+    """Run the suite to its end. Raises RuntimeError where it fails."""
+    if code := begin(project, suite).wait(PATIENCE):
+        raise RuntimeError(f"the suite ended with code {code}: {(project / 'said.log').read_text()[-2000:]}")
+
+
+def kill(project: Path, victim: str) -> None:
+    """Kill the flow, the processes of its cells, or every process of the project; what is not there is not killed."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(project) and (victim == "all" or role(process) == victim):
+                process.kill()
+
+
+def role(process: psutil.Process) -> str:
+    """Return what a process of the project is."""
+    words = " ".join(process.cmdline())
+    if "flows.cli run" in words:
+        return "flow"
+    return "cell" if "forkserver" in words and process.children() == [] else "other"
+
+
+def findings(project: Path) -> dict[str, Any]:
+    """Return what every finished cell found, times left out, by the name of its record."""
+    return {
+        path.name: (record["scores"], [row for row in record["measures"] if row["measure"] != "seconds"])
+        for path, record in records(project)
+    }
+
+
+def finished_at(project: Path) -> dict[str, str]:
+    return {path.name: record["provenance"]["finished"] for path, record in records(project)}
+
+
+def records(project: Path) -> list[tuple[Path, dict[str, Any]]]:
+    return [(path, json.loads(path.read_text())) for path in sorted((project / "results").rglob("*.json"))]
+
+
+def unfinished(project: Path) -> int:
+    """Return how many flow runs Prefect's own database of the project has as not ended."""
+    with sqlite3.connect(project / ".prefect/prefect.db") as database:
+        question = "select count(*) from flow_run where state_type in ('PENDING', 'RUNNING')"
+        return int(database.execute(question).fetchone()[0])
+
+
+def copied(project: Path) -> Path:
+    """Return a copy of the project's files as git has them, with nothing prepared and nothing run."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    shutil.rmtree(project / "results")
+    return project
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Where a result comes from, and whether it comes again."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from den import provenance
+from den.config import SettingsError, read
+from den.ledger import Places, Record, read_record
+from den.runs import Cell, identity
+from den.streams import prepared
+from den.training import device_of
+from den.worker import Worker
+from flows import datasets
+from reports import tables
+
+SHOWN = 6  # digits of a hash
+CLOCK = frozenset({"seconds"})  # measures that no rerun repeats
+
+
+@dataclass(frozen=True)
+class Again:
+    """How a rerun ended: the largest difference of a score, and how many scores and measures are not the same."""
+
+    largest: float
+    different: int
+    compared: int
+
+    @property
+    def same(self) -> bool:
+        return self.different == 0
+
+
+def find(result: str, places: Places) -> Record:
+    """Return the record that is meant: its file, or the beginning of its identity. Raises SettingsError."""
+    if Path(result).is_file():
+        return read_record(Path(result))
+    found = sorted(path for path in places.results.rglob(f"{result}*.json") if "studies" not in path.parts)
+    if len(found) == 1:
+        return read_record(found[0])
+    problem = f"{len(found)} records begin with it" if found else "there is no such record"
+    raise SettingsError(f"{result}: {problem}; give a record's file, or enough of its name, as in {places.results}/")
+
+
+def why(record: Record, places: Places) -> str:
+    """Return in lines where a record comes from, and what differs from that now."""
+    cell, origin = record["cell"], record["provenance"]
+    about = {
+        "result": f"{cell['stream']} · {tables.method(record)} · seed {cell['seed']}, on {cell['evaluation']} data",
+        "identity": record["identity"],
+        "commit": f"{origin['commit']}{', with uncommitted changes' if origin['dirty'] else ''}",
+        "data": f"{origin['stream_hash']}, in dvc.lock {origin.get('data_version')}",
+        "lock file": origin["lock_hash"],
+        "versions": f"Python {origin['python']}, torch {origin['torch']}, CUDA {origin['cuda']}",
+        "machine": f"{origin['device']}, {origin['host']}",
+        "run": f"{origin['started']} to {origin['finished']}, Prefect flow run {origin.get('flow_run')}",
+        "training": f"{record['train_seconds']:.1f} s",
+        "settings": str({key: value for key, value in cell.items() if key.endswith(("params", "network", "training"))}),
+    }
+    changes = list(differences(record, places)) or ["nothing"]
+    return "\n".join([*(f"{key:10} {value}" for key, value in about.items()), f"since then  {'; '.join(changes)}"])
+
+
+def differences(record: Record, places: Places) -> Iterator[str]:
+    """Yield what is not as it was when the record was made: what may change the number first."""
+    cell, origin = read(Cell, record["cell"], "cell"), record["provenance"]
+    now = provenance.provenance(device_of(cell.training))
+    if (data := prepared.hash_of(places.data / cell.stream)) != origin["stream_hash"]:
+        yield f"the prepared data is {data[:SHOWN]}, it was {origin['stream_hash'][:SHOWN]}"
+    if origin.get("data_version") not in (None, version := datasets.pinned(cell.stream)):
+        yield f"dvc.lock pins the data as {version}, it was {origin['data_version']}"
+    for name in ("torch", "cuda", "device", "host", "python"):
+        if now[name] != origin[name]:
+            yield f"{name} is {now[name]}, it was {origin[name]}"
+    if now["lock_hash"] != origin["lock_hash"]:
+        yield "requirements.txt has changed"
+    if identity(cell, places) != record["identity"]:
+        yield f"what the cell's identity covers has changed: {_changed(origin['commit'])}"
+
+
+def rerun(record: Record, places: Places, announce: Callable[[str], None]) -> Again:
+    """Run the record's cell anew, beside the ledger, and compare all that it finds with the record."""
+    cell = read(Cell, record["cell"], "cell")
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Places(places.data, Path(folder, "results"), Path(folder, "work"))
+        with Worker(cell, beside) as worker:
+            for step in worker.steps():
+                announce(step.title)
+                worker.run(step)
+            return compared(record, worker.record)
+
+
+def compared(record: Record, other: Record) -> Again:
+    """Return how far two records of a cell are from each other, times left out."""
+    scores = [_gap(*pair) for pair in zip_longest(_scores(record), _scores(other))]
+    rows = [one != another for one, another in zip_longest(_measures(record), _measures(other))]
+    return Again(max(scores, default=0.0), sum(map(bool, scores)) + sum(rows), len(scores) + len(rows))
+
+
+def _changed(commit: str | None) -> str:
+    """Return in words which files of the library differ from a commit."""
+    words = ("git", "-C", str(provenance.ROOT), "diff", "--name-only", str(commit), "--", "den")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"commit {commit} is not here to compare with"
+    files = done.stdout.split()
+    return f"{', '.join(files)} since {str(commit)[:SHOWN]}" if files else "settings, data or versions, no code"
+
+
+def _gap(one: float | None, other: float | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else torch.inf
+    return abs(one - other)
+
+
+def _scores(record: Record) -> list[float | None]:
+    return list(chain.from_iterable(chain.from_iterable(record["scores"][name]) for name in sorted(record["scores"])))
+
+
+def _measures(record: Record) -> list[Mapping[str, Any]]:
+    return [row for row in record["measures"] if row["measure"] not in CLOCK]

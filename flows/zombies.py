@@ -1,0 +1,90 @@
+"""Runs whose process is gone: a killed flow cannot say so itself, the next one on its machine does.
+
+A run is known by a tag, its host and process. Prefect's own server of a killed run is ended; runs that a worker of a
+pool started are Prefect's to mark (docs/operations.md).
+"""
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
+import prefect
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.states import Crashed
+
+VARIABLE = "DEN_RUN"  # inherited by what a run starts
+PAGE = 200  # the API returns no more at a time
+UNFINISHED = [StateType.PENDING, StateType.RUNNING]
+GONE = Crashed(message="the process that ran it is gone")
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Tag the runs inside, and what they start, with this process."""
+    own = psutil.Process()
+    name = f"{platform.node()}/{own.pid}/{own.create_time():.0f}"
+    end_servers()
+    os.environ[VARIABLE] = name
+    try:
+        with prefect.tags(f"process:{name}"):
+            yield
+    finally:
+        del os.environ[VARIABLE]
+
+
+def mark() -> None:
+    """Mark the runs of dead processes of this machine as crashed, their tasks too."""
+    states = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=states), limit=PAGE)
+        dead = [run.id for run in runs if any(is_dead(tag.removeprefix("process:")) for tag in run.tags)]
+        for run in dead:
+            _crash_tasks(client, run)
+            client.set_flow_run_state(run, GONE, force=True)
+    if dead:
+        logging.getLogger("den").warning("%d runs whose process is gone are marked as crashed", len(dead))
+
+
+def end_servers() -> None:
+    """End Prefect's own servers that killed runs have left behind."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.uids().real == os.getuid() and is_dead(process.environ().get(VARIABLE, "")):
+                process.terminate()
+
+
+def is_dead(name: str) -> bool:
+    """Tell whether a run's name is that of a process of this machine that is no more."""
+    host, *numbers = name.split("/")
+    if host != platform.node() or len(numbers) != 2:
+        return False
+    number, created = map(int, numbers)
+    try:
+        return abs(psutil.Process(number).create_time() - created) > 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:
+    states = TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED))
+    runs = client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
+        task_run_filter=TaskRunFilter(state=states),
+        limit=PAGE,
+    )
+    for one in runs:
+        client.set_task_run_state(one.id, GONE, force=True)
