@@ -4,7 +4,6 @@ The machines share the servers alone. A worker prepares its data itself and keep
 as an artifact of the run and is taken in only where its identity is the one expected here: same data, code and torch.
 """
 
-import json
 import time
 from typing import Any
 
@@ -36,7 +35,7 @@ def cell(cell: dict[str, Any]) -> None:
     asked, places = read(Cell, cell, "cell"), Places()
     datasets.prepare([asked.stream], suites.load(), places)
     record = finished(asked, places) or learn(asked, places)
-    Artifact(key=_key(identity(asked, places)), type=ARTIFACT, data=json.dumps(record)).create()
+    Artifact(key=_key(identity(asked, places)), type=ARTIFACT, data=record).create()
 
 
 def learn_elsewhere(cell: Cell, places: Places) -> Record:
@@ -69,7 +68,7 @@ def _record(cell: Cell, places: Places, run: FlowRun) -> Record:
         found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
     if not found:
         raise CellFailed(f"flow run {run.id} sent no record {key}: its machine has other data, code or torch")
-    record: Record = json.loads(str(found[0].data))
+    record: Record = found[0].data
     return record
 
 

@@ -25,6 +25,7 @@ PARTS = (
     "dvc.yaml",
     "params.yaml",
     "prefect.toml",
+    "prefect.yaml",
 )
 
 
