@@ -4,10 +4,10 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark smoke test check format lock
+.PHONY: help setup benchmark smoke test test-slow check format lock
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## make .venv from the lock
 
@@ -26,6 +26,9 @@ smoke: $(READY)  ## the whole pipeline on synthetic data, in seconds
 
 test: $(READY)  ## the fast tests
 	$(RUN) pytest -q -n 2 --dist loadfile
+
+test-slow: $(READY)  ## kills, a real server, spoiled settings: some minutes
+	$(RUN) pytest -q -m slow
 
 check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff check .

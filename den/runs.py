@@ -113,6 +113,11 @@ def named(record: Record, cell: Cell) -> Record:
     return record | {"cell": record["cell"] | {"variant": cell.variant}}
 
 
+def unnamed(record: Record) -> Record:
+    """Return a record as the ledger keeps it: without the name that its settings go by."""
+    return record | {"cell": {key: value for key, value in record["cell"].items() if key != "variant"}}
+
+
 @dataclass(frozen=True, eq=False)
 class Execution:
     """A cell being run: the method as far as it has learned, a checkpoint behind every stage."""

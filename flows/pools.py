@@ -4,6 +4,7 @@ The machines share the servers alone. A worker prepares its data itself and keep
 as an artifact of the run and is taken in only where its identity is the one expected here: same data, code and torch.
 """
 
+import json
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from prefect.deployments import run_deployment
 from den import suites
 from den.config import read
 from den.ledger import Places, Record, write_record
-from den.runs import Cell, finished, identity, named, record_path
+from den.runs import Cell, finished, identity, named, record_path, unnamed
 from den.worker import CellFailed
 from flows import datasets
 from flows.cells import learn
@@ -52,7 +53,7 @@ def learn_elsewhere(cell: Cell, places: Places) -> Record:
     if run.state is None or run.state.type != StateType.COMPLETED:
         raise CellFailed(f"flow run {run.name} {run.id}: {run.state.message if run.state else 'no state'}")
     record = _record(cell, places, run)
-    write_record(record_path(cell, places), record)
+    write_record(record_path(cell, places), unnamed(record))
     return named(record, cell)
 
 
@@ -68,7 +69,7 @@ def _record(cell: Cell, places: Places, run: FlowRun) -> Record:
         found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
     if not found:
         raise CellFailed(f"flow run {run.id} sent no record {key}: its machine has other data, code or torch")
-    record: Record = found[0].data
+    record: Record = json.loads(str(found[0].data))
     return record
 
 

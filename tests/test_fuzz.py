@@ -55,7 +55,7 @@ def refusal(content: dict[str, Any], file: Path) -> str | None:
     try:
         running.run(running.Request("nonesuch", (), (), None, (), None, "here"))
     except SettingsError as error:
-        if "suite nonesuch is unknown" not in str(error):
+        if "suite 'nonesuch' is unknown" not in str(error):
             return str(error)
     try:
         for stream in SOUND["search"]:

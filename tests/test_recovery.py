@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import den
+from conftest import ROOT, den
 
 from den import runs, suites
 from den.ledger import Places, Record
@@ -92,3 +92,12 @@ def test_damage_that_dvc_does_not_see_is_refused_and_mended(project: Path) -> No
     mended = den(project, "prepare", "--stream", "blobs", "--force")
     assert mended.returncode == 0, mended.stderr
     assert path.read_bytes() == sound
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found by /proc")
+def test_three_kills_at_random_moments_lose_nothing() -> None:
+    kills = [sys.executable, str(ROOT / "benchmarks/kills.py"), "--count", "3"]
+    done = subprocess.run(kills, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 resumed to identical results" in done.stdout
