@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 SETTABLE = ("training", "network", "streams", "methods")
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
-BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS}
+BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
 
 
 class Suite(Params):
