@@ -1,0 +1,65 @@
+"""A run whose process is gone is seen, and marked, by the next one."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import prefect
+import psutil
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.states import Running
+from prefect.testing.utilities import prefect_test_harness
+
+from flows import zombies
+
+
+@prefect.flow
+def nothing() -> None:
+    """Do nothing."""
+
+
+def name(process: psutil.Process) -> str:
+    return f"{platform.node()}/{process.pid}/{process.create_time():.0f}"
+
+
+def gone() -> str:
+    """Return the name of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        return name(psutil.Process(process.pid))
+
+
+def test_only_a_process_of_this_machine_can_be_dead_to_it() -> None:
+    assert not zombies.is_dead(name(psutil.Process()))
+    assert zombies.is_dead(gone())
+    assert zombies.is_dead(f"{platform.node()}/{os.getpid()}/1")  # its number, given to another
+    assert not zombies.is_dead("elsewhere/1/1")
+    assert not zombies.is_dead("nightly")
+
+
+def test_a_server_left_behind_by_a_dead_run_is_ended() -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    environments = [os.environ | {zombies.VARIABLE: of} for of in (gone(), name(psutil.Process()))]
+    left, own = (subprocess.Popen(command, env=environment) for environment in environments)
+    zombies.end_servers()
+    assert left.wait(10) != 0
+    assert own.poll() is None
+    own.kill()
+    own.wait()
+
+
+@pytest.mark.slow
+def test_runs_of_dead_processes_are_marked_and_those_of_living_ones_are_not() -> None:
+    with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
+        runs = {
+            of: client.create_flow_run(nothing, tags=[f"process:{of}"], state=Running())
+            for of in (gone(), name(psutil.Process()))
+        }
+        zombies.mark()
+        dead, living = (client.read_flow_run(run.id).state for run in runs.values())
+    assert dead is not None
+    assert living is not None
+    assert dead.type == StateType.CRASHED
+    assert living.type == StateType.RUNNING
