@@ -18,6 +18,7 @@ from den.streams import STREAMS
 
 Settings = dict[str, Any]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+SuiteName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]  # a folder of the reports is called so
 SETTABLE = ("training", "network", "streams", "methods")
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
@@ -73,7 +74,7 @@ class File(Params):
     """params.yaml as a whole."""
 
     data: Data
-    suites: dict[str, Suite] = Field(min_length=1)
+    suites: dict[SuiteName, Suite] = Field(min_length=1)
     training: dict[str, Any] = {}
     network: dict[str, Any] = {}
     streams: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,5 @@
 """The benchmark as a Prefect flow: prepare the data, run the cells, report, track."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from den import suites
 from den.ledger import Places
 from den.runs import Cell, finished, identity, named
 from den.worker import CellFailed
-from flows import crew, estimate, pools, steps
+from flows import crew, estimate, machine, pools, steps
 from flows.cells import learn
 from flows.progress import watcher
 
@@ -55,7 +54,7 @@ def benchmark(
 ) -> Outcome:
     """Run the cells of a suite that have no record yet, report on all of them and show them in MLflow.
 
-    slots: cells at a time, by default one for each core that this process may use.
+    slots: cells at a time, by default what this machine has room for.
     on: where cells run, `here` or on the workers of a `pool`.
     Raises CellsFailed, after everything else is done, where cells failed.
     """
@@ -63,7 +62,7 @@ def benchmark(
     plan, places = suites.load(overrides=overrides), Places()
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(cells, plan, places)
-    outcome = run_cells(cells, places, slots or (cores() if on == "here" else WAITING), ENGINES[on])
+    outcome = run_cells(cells, places, slots or (machine.slots(cells) if on == "here" else WAITING), ENGINES[on])
     if outcome.records:
         folder = steps.report(suite, outcome.records)
         steps.track(suite, outcome.records, folder)
@@ -71,11 +70,6 @@ def benchmark(
     if outcome.failures:
         raise CellsFailed(outcome)
     return outcome
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine = learn) -> Outcome:

@@ -13,8 +13,8 @@ from prefect.client.orchestration import get_client
 from den import suites
 from den.ledger import Places
 from den.runs import Cell, finished
-from flows import estimate, reporting, terminal, tracking, zombies
-from flows.benchmark import CellsFailed, Outcome, benchmark, cores
+from flows import estimate, machine, reporting, terminal, tracking, zombies
+from flows.benchmark import CellsFailed, Outcome, benchmark
 from flows.progress import watched
 from flows.settling import settled
 from reports import tables
@@ -57,7 +57,7 @@ def estimated(request: Request) -> str:
     """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
     cells, places = request.cells(), Places()
     waiting = [cell for cell in cells if finished(cell, places) is None]
-    return estimate.announce(waiting, len(cells), request.slots or cores(), places)
+    return estimate.announce(waiting, len(cells), request.slots or machine.slots(cells), places)
 
 
 def _show(suite: str, outcome: Outcome) -> int:

@@ -22,7 +22,7 @@ from den.ledger import Places, Record
 from den.runs import Cell, finished
 from den.searches import Subject
 from den.worker import CellFailed, Worker
-from flows import benchmark, crew, running, searching, steps, zombies
+from flows import benchmark, crew, machine, running, searching, steps, zombies
 from flows.searching import Found, TooLarge
 from flows.settling import settled
 from reports import names
@@ -42,7 +42,8 @@ def search(
     plan, places = suites.load(), Places()
     subjects = searches.subjects(plan, stream, methods, trials)
     steps.prepare([subject.cell({}) for subject in subjects], plan, places)
-    return tuple(study(subject, places, slots or benchmark.cores()) for subject in subjects)
+    at_a_time = slots or machine.slots([subject.cell({}) for subject in subjects])
+    return tuple(study(subject, places, at_a_time) for subject in subjects)
 
 
 @prefect.flow(name="trial", flow_run_name="{title}")

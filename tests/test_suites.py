@@ -169,6 +169,7 @@ BAD = {
     "data.streams.nonesuch": ({}, r"data\.streams\.nonesuch.*blobs"),
     "data.streams.blobs": ({"feature": 3}, r"data\.streams\.blobs\.feature: unknown key; allowed here: .*features"),
     "suites": ({}, "suites"),
+    "suites./elsewhere": ({"streams": ["blobs"], "methods": ["den"], "seeds": [0]}, r"suites\./elsewhere"),
     "suites.one.seeds": ("all", r"suites\.one\.seeds"),
     "suites.one.nonesuch": (1, r"suites\.one\.nonesuch: unknown key"),
     "suites.one.streams": (["nonesuch"], "nonesuch.*blobs"),
