@@ -33,6 +33,8 @@ def refresh(suite: str) -> Path:
 def accept(suite: str, partial: bool) -> Path:
     """Write the tables of a suite's finished cells, from which its published figures are drawn; returns their folder.
 
+    Beside them, for `dvc metrics` and `dvc plots`: means of the metrics, and each stream's curves over tasks.
+
     Raises SettingsError where cells are not finished, unless `partial`.
     """
     cells = suites.load().cells(suite)
@@ -40,8 +42,13 @@ def accept(suite: str, partial: bool) -> Path:
     if len(found) < len(cells) and not partial:
         unfinished = f"{len(cells) - len(found)} of {len(cells)} cells of suite {suite} are not finished"
         raise suites.SettingsError(f"{unfinished}; `den run --suite {suite}` runs them, --partial does without them")
-    tables.write(tables.collect(found, suite), ACCEPTED / suite)
-    return ACCEPTED / suite
+    collected, folder = tables.collect(found, suite), ACCEPTED / suite
+    tables.write(collected, folder)
+    files.write(folder / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
+    for stream in collected.streams:
+        curves = summary.curves(collected.of(stream=stream))
+        files.write(folder / f"{stream}.csv", curves.to_csv(index=False, lineterminator="\n"))
+    return folder
 
 
 def redraw(suite: str) -> Path:

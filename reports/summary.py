@@ -68,6 +68,15 @@ def matrices(tables: Tables, score: str) -> dict[str, dict[int, NDArray[np.float
     }
 
 
+def curves(tables: Tables) -> pd.DataFrame:
+    """Return the average AUROC of one stream's methods, means over seeds: a row a number of tasks learned."""
+    found = {
+        method: over_seeds([metrics.averages(R) for R in seeds.values()])[0]
+        for method, seeds in matrices(tables, "auroc").items()
+    }
+    return pd.DataFrame({"after_task": range(1, 1 + max(map(len, found.values()))), **found})
+
+
 def estimates(tables: Tables, score: str, metric: Callable[[NDArray[np.float64]], float]) -> dict[str, Estimate]:
     """Return a metric of `den.metrics` by method, over the seeds of one stream."""
     found = matrices(tables, score)

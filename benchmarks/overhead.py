@@ -1,0 +1,99 @@
+"""What orchestration costs over the bare library: python benchmarks/overhead.py --suite quick
+
+The suite's cells run twice in alternation, with nothing finished: by the library alone, in as many processes at a time
+and without checkpoints, and by `den run` in a copy of the project. Start-up ends with the first stage; what comes after
+the last cell (report, MLflow) is reported apart. Wants a machine with nothing else to do.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import click
+
+ROOT = Path(__file__).parent.parent
+
+BARE = """
+import sys, torch
+from den import harness, runs, suites
+from den.ledger import Places
+from den.runs import Execution
+from den.worker import warm_up
+from pathlib import Path
+torch.set_num_threads(1)
+cell = next(one for one in suites.load().cells(sys.argv[1]) if one.title == sys.argv[2])
+run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
+warm_up()
+import time
+start = time.perf_counter()
+harness.run(run.method, run.stream, cell.seed)
+print(time.perf_counter() - start)
+"""
+
+
+@click.command()
+@click.option("--suite", default="quick", show_default=True)
+@click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--slots", default=2, show_default=True, type=click.IntRange(1))
+def main(suite: str, repeats: int, slots: int) -> None:
+    """Print the seconds of a suite by the library alone and by `den run`, and what the difference is."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = copied(Path(folder) / "project")
+        timed = [(bare(suite, slots), orchestrated(project, suite, slots)) for _ in range(repeats)]
+    alone = median(one for one, _ in timed)
+    start, cells, after = (median(times[part] for _, times in timed) for part in range(3))
+    click.echo(f"{'cells, the library alone':32}{alone:8.1f} s")
+    click.echo(f"{'cells, den run':32}{cells:8.1f} s   {100 * (cells / alone - 1):+.1f} %")
+    click.echo(f"{'start-up before them':32}{start:8.1f} s")
+    click.echo(f"{'report and MLflow after them':32}{after:8.1f} s")
+
+
+def bare(suite: str, slots: int) -> float:
+    """Return the wall seconds of all cells, `slots` at a time: each process's loading of torch is not counted."""
+    sys.path.insert(0, str(ROOT))
+    from den import suites
+
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(slots) as pool:
+        titles = [cell.title for cell in suites.load(ROOT / "params.yaml").cells(suite)]
+        seconds = list(pool.map(lambda title: one_cell(suite, title, scratch), titles))
+    ends = [0.0] * slots
+    for spent in seconds:  # as a pool hands them out
+        first = ends.index(min(ends))
+        ends[first] += spent
+    return max(ends)
+
+
+def one_cell(suite: str, title: str, scratch: str) -> float:
+    """Return the seconds of one cell in a process of its own."""
+    command = [sys.executable, "-c", BARE, suite, title, scratch]
+    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float]:
+    """Return the seconds of `den run`: before the first stage, from there to the last cell's end, and after it."""
+    for leftover in ("results", ".den"):
+        shutil.rmtree(project / leftover, ignore_errors=True)
+    command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite, "--slots", str(slots)]
+    began, first, last = time.perf_counter(), 0.0, 0.0
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            first = first or (": task 1 of " in line) * time.perf_counter()
+            last = time.perf_counter() if line.rstrip().endswith(": finished") else last
+    return first - began, last - first, time.perf_counter() - last
+
+
+def copied(project: Path) -> Path:
+    """Return a copy of the project's files as git has them, its data prepared."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    shutil.copytree(ROOT / "data" / "streams", project / "data" / "streams")
+    return project
+
+
+if __name__ == "__main__":
+    main()

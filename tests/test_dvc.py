@@ -1,0 +1,59 @@
+"""DVC as its users expect it: data goes to a remote and comes back, accepted results are compared and plotted."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import IDENTITY, den
+
+pytestmark = pytest.mark.slow
+
+
+def dvc(folder: Path, *words: str) -> str:
+    known = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "dvc", *words]
+    done = subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_data_goes_to_a_remote_and_comes_back_the_same(project: Path, tmp_path: Path) -> None:
+    assert den(project, "prepare", "--stream", "blobs").returncode == 0
+    before = contents(project / "data/streams/blobs")
+    dvc(project, "remote", "add", "--default", "away", str(tmp_path / "remote"))
+    dvc(project, "push", "data@blobs")
+    shutil.rmtree(project / "data/streams/blobs")
+    shutil.rmtree(project / ".dvc/cache")
+    dvc(project, "pull", "data@blobs")
+    assert contents(project / "data/streams/blobs") == before
+    again = den(project, "prepare", "--stream", "blobs")
+    assert again.returncode == 0, again.stderr
+
+
+def test_two_preparations_at_once_do_each_other_no_harm(project: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "prepare", "--stream", "blobs"]
+    both = [subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE) for _ in range(2)]
+    for one in both:
+        _, said = one.communicate(timeout=300)
+        assert one.returncode == 0, said
+    assert json.loads((project / "data/streams/blobs/manifest.json").read_text())
+
+
+def test_accepted_results_are_compared_between_commits_and_plotted(project: Path) -> None:
+    path = project / "reports/accepted/mnist-variation/metrics.json"
+    found = json.loads(path.read_text())
+    found["mnist_variation"]["den"]["auroc"] -= 0.25
+    path.write_text(json.dumps(found))
+    changes = json.loads(dvc(project, "metrics", "diff", "HEAD", "--json"))[str(path.relative_to(project))]
+    assert changes["mnist_variation.den.auroc"]["diff"] == pytest.approx(-0.25)
+    subprocess.run(["git", *IDENTITY, "commit", "--quiet", "--all", "--message", "worse"], cwd=project, check=True)
+    page = Path(dvc(project, "plots", "show", "--out", "plots").strip().splitlines()[-1].removeprefix("file://"))
+    assert "average AUROC over tasks" in page.read_text()
