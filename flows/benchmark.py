@@ -55,14 +55,14 @@ def benchmark(
     """Run the cells of a suite that have no record yet, report on all of them and show them in MLflow.
 
     slots: cells at a time, by default what this machine has room for.
-    on: where cells run, `here` or on the workers of a `pool`.
+    on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster whose address it is.
     Raises CellsFailed, after everything else is done, where cells failed.
     """
-    suites.refuse_unknown(on, ENGINES, "on")
+    engine = engine_for(on)
     plan, places = suites.load(overrides=overrides), Places()
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(cells, plan, places)
-    outcome = run_cells(cells, places, slots or (machine.slots(cells) if on == "here" else WAITING), ENGINES[on])
+    outcome = run_cells(cells, places, slots or (machine.slots(cells) if on == "here" else WAITING), engine)
     if outcome.records:
         folder = steps.report(suite, outcome.records)
         steps.track(suite, outcome.records, folder)
@@ -70,6 +70,16 @@ def benchmark(
     if outcome.failures:
         raise CellsFailed(outcome)
     return outcome
+
+
+def engine_for(on: str) -> Engine:
+    """Return what runs a cell where it is wanted. Raises SettingsError for a place that is none."""
+    if "://" in on:
+        from flows import clusters
+
+        return clusters.engine(on)
+    suites.refuse_unknown(on, ENGINES, "on")
+    return ENGINES[on]
 
 
 def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine = learn) -> Outcome:

@@ -6,9 +6,9 @@ import prefect
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
-from den.ledger import Places, Record
-from den.runs import Cell
-from den.worker import Worker
+from den.ledger import Places, Record, write_record
+from den.runs import Cell, identity, named, record_path, unnamed
+from den.worker import CellFailed, Worker
 from flows import crew, datasets, steps
 from flows.progress import watcher
 
@@ -31,3 +31,11 @@ def learn(cell: Cell, places: Places) -> Record:
 def origin(cell: Cell) -> dict[str, Any]:
     """Return what only the flow knows of where a cell's result comes from."""
     return {"flow_run": flow_run.id, "data_version": datasets.pinned(cell.stream)}
+
+
+def taken(cell: Cell, places: Places, record: Record) -> Record:
+    """Return a record of another machine, written into this one's ledger. Raises CellFailed for one of another cell."""
+    if record["identity"] != (expected := identity(cell, places)):
+        raise CellFailed(f"a worker sent {record['identity']}, not {expected}: it has other data, code or torch")
+    write_record(record_path(cell, places), unnamed(record))
+    return named(record, cell)

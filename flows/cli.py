@@ -82,7 +82,9 @@ def main() -> None:
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=SET)
 @click.option("--slots", type=click.IntRange(1), help="Cells at a time; by default one for each usable core.")
-@click.option("--on", type=click.Choice(["here", "pool"]), default="here", show_default=True, help="Where cells run.")
+@click.option(
+    "--on", default="here", show_default=True, help="Where cells run: here, pool, or a Dask scheduler's address."
+)
 @click.option("--estimate", is_flag=True, help="Run nothing: say how many cells are to run, and how long that is.")
 def run(estimate: bool, **asked: Any) -> None:
     """Run a suite: prepare its data, run its cells, report, track.

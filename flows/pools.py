@@ -17,11 +17,11 @@ from prefect.deployments import run_deployment
 
 from den import suites
 from den.config import read
-from den.ledger import Places, Record, write_record
-from den.runs import Cell, finished, identity, named, record_path, unnamed
+from den.ledger import Places, Record
+from den.runs import Cell, finished, identity
 from den.worker import CellFailed
 from flows import datasets
-from flows.cells import learn
+from flows.cells import learn, taken
 
 DEPLOYMENT = "remote cell/cell"
 ON_GPU = "remote cell/cell-gpu"
@@ -52,9 +52,7 @@ def learn_elsewhere(cell: Cell, places: Places) -> Record:
         run = _run(cell)
     if run.state is None or run.state.type != StateType.COMPLETED:
         raise CellFailed(f"flow run {run.name} {run.id}: {run.state.message if run.state else 'no state'}")
-    record = _record(cell, places, run)
-    write_record(record_path(cell, places), unnamed(record))
-    return named(record, cell)
+    return taken(cell, places, _record(cell, places, run))
 
 
 def _run(cell: Cell) -> FlowRun:
