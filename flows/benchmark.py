@@ -82,7 +82,7 @@ def engine_for(on: str) -> Engine:
     return ENGINES[on]
 
 
-def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine = learn) -> Outcome:
+def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine) -> Outcome:
     """Run the cells that have no record, `slots` at a time; one that fails stops no other.
 
     Cells of equal settings are run once, whatever their names.
