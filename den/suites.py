@@ -20,6 +20,7 @@ Settings = dict[str, Any]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 SuiteName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]  # a folder of the reports is called so
 SETTABLE = ("training", "network", "streams", "methods")
+LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of training: what is set last says how long it is
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
 
@@ -283,6 +284,8 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     for part in path:
         block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
     block[last] = deepcopy(value)
+    if path[-1] == "training" and last in LENGTHS and value is not None:
+        block[LENGTHS[last]] = None
 
 
 def _mapping(value: Any, key: str) -> Settings:

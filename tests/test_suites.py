@@ -72,6 +72,16 @@ def test_nearer_settings_win(write: Callable[..., Path]) -> None:
     assert load(path).cells("one")[0].training.learning_rate == 1e-3
 
 
+def test_the_length_of_training_is_what_was_set_last(write: Callable[..., Path]) -> None:
+    path = write("suites.one.set", {"training.steps": 7, "methods.den.training.steps": 9})
+    assert {(cell.method, cell.training.steps, cell.training.epochs) for cell in load(path).cells("one")} == {
+        ("finetune", 7, None),
+        ("den", 9, None),
+    }
+    for cell in load(path, ["training.epochs=2"]).cells("one"):
+        assert (cell.training.steps, cell.training.epochs) == (None, 2)
+
+
 def test_making_cells_changes_no_plan(write: Callable[..., Path]) -> None:
     plan = load(write(), ["methods.ewc.strength=2.0"])
     assert plan.cells("two") == plan.cells("two")
