@@ -7,6 +7,7 @@ holds no run for still running. Exits with 1 unless all trials are passed.
 """
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -79,10 +80,10 @@ def faults(project: Path, before: dict[str, str], after: dict[str, str], expecte
 
 def begin(project: Path, suite: str) -> subprocess.Popen[bytes]:
     """Start the suite; returns its flow's process."""
-    log = (project / "said.log").open("ab")
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", "--suite", suite], cwd=project, stdout=log, stderr=log
-    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "DVC_"))}
+    command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite]
+    with (project / "said.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=project, stdout=log, stderr=log, env=own)
 
 
 def finish(project: Path, suite: str) -> None:
