@@ -15,12 +15,16 @@ from pathlib import Path
 from statistics import median
 
 import click
+import kills
+
+from den import suites
+from flows.estimate import Guess
 
 ROOT = Path(__file__).parent.parent
 
 BARE = """
-import sys, torch
-from den import harness, runs, suites
+import sys, time, torch
+from den import harness, suites
 from den.ledger import Places
 from den.runs import Execution
 from den.worker import warm_up
@@ -29,7 +33,6 @@ torch.set_num_threads(1)
 cell = next(one for one in suites.load().cells(sys.argv[1]) if one.title == sys.argv[2])
 run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
 warm_up()
-import time
 start = time.perf_counter()
 harness.run(run.method, run.stream, cell.seed)
 print(time.perf_counter() - start)
@@ -55,17 +58,10 @@ def main(suite: str, repeats: int, slots: int) -> None:
 
 def bare(suite: str, slots: int) -> float:
     """Return the wall seconds of all cells, `slots` at a time: each process's loading of torch is not counted."""
-    sys.path.insert(0, str(ROOT))
-    from den import suites
-
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(slots) as pool:
         titles = [cell.title for cell in suites.load(ROOT / "params.yaml").cells(suite)]
         seconds = list(pool.map(lambda title: one_cell(suite, title, scratch), titles))
-    ends = [0.0] * slots
-    for spent in seconds:  # as a pool hands them out
-        first = ends.index(min(ends))
-        ends[first] += spent
-    return max(ends)
+    return Guess(tuple(seconds), whole=True).elapsed(slots)
 
 
 def one_cell(suite: str, title: str, scratch: str) -> float:
@@ -90,7 +86,7 @@ def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, f
 
 def copied(project: Path) -> Path:
     """Return a copy of the project's files as git has them, its data prepared."""
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    kills.copied(project)
     shutil.copytree(ROOT / "data" / "streams", project / "data" / "streams")
     return project
 

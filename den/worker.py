@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -87,6 +87,13 @@ class Worker:
         """Have the child run the step; return its seconds and measures. Raises CellFailed."""
         self._send({GO: step.title})
         return self._receive(step)
+
+    def finish(self, announce: Callable[[str], None] = lambda title: None) -> Record:
+        """Run all steps that are left, each announced by its title; return the record. Raises CellFailed."""
+        for step in self.steps():
+            announce(step.title)
+            self.run(step)
+        return self.record
 
     def kill(self) -> None:
         """End the child at once; a step that waits for it raises CellFailed."""

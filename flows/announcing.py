@@ -19,7 +19,8 @@ KEYS = ["stream", "method", "seed", "after_task", "task", "score"]
 
 def announce(suite: str, records: Sequence[Mapping[str, Any]], failures: Mapping[str, str], report: Path) -> str:
     """Leave the artifacts of a finished benchmark, emit the event EVENT, and return the verdict in it."""
-    collected, found = tables.collect(records, suite), verdict(suite, records, failures)
+    collected = tables.collect(records, suite)
+    found = verdict(suite, collected, failures)
     for stream in collected.streams:
         rows = printed.results(collected.of(stream=stream)).to_dict("records")
         create_table_artifact(rows, key=_key("results", suite, stream), description=f"{suite}, {stream}: {found}")
@@ -32,7 +33,7 @@ def announce(suite: str, records: Sequence[Mapping[str, Any]], failures: Mapping
     return found
 
 
-def verdict(suite: str, records: Sequence[Mapping[str, Any]], failures: Mapping[str, str]) -> str:
+def verdict(suite: str, collected: tables.Tables, failures: Mapping[str, str]) -> str:
     """Return `failed` where cells failed, or how the scores stand to the accepted ones.
 
     `unchanged`: the same to the last bit wherever both are; `changed`; or `new` where none is accepted.
@@ -42,7 +43,7 @@ def verdict(suite: str, records: Sequence[Mapping[str, Any]], failures: Mapping[
     if not (ACCEPTED / suite).exists():
         return "new"
     accepted = tables.read(ACCEPTED / suite).scores.set_index(KEYS)["value"]
-    present = tables.collect(records, suite).scores.set_index(KEYS)["value"]
+    present = collected.scores.set_index(KEYS)["value"]
     both = pd.concat([accepted, present], axis=1, join="inner")
     return "new" if both.empty else "unchanged" if both.iloc[:, 0].equals(both.iloc[:, 1]) else "changed"
 

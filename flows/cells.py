@@ -6,6 +6,8 @@ import prefect
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
+from den import suites
+from den.config import read
 from den.ledger import Places, Record, write_record
 from den.runs import Cell, identity, named, record_path, unnamed
 from den.worker import CellFailed, Worker
@@ -31,6 +33,13 @@ def learn(cell: Cell, places: Places) -> Record:
 def origin(cell: Cell) -> dict[str, Any]:
     """Return what only the flow knows of where a cell's result comes from."""
     return {"flow_run": flow_run.id, "data_version": datasets.pinned(cell.stream)}
+
+
+def received(settings: dict[str, Any]) -> tuple[Cell, Places]:
+    """Return the cell that another machine asks for, its data prepared here, and where this machine keeps things."""
+    cell, places = read(Cell, settings, "cell"), Places()
+    datasets.prepare([cell.stream], suites.load(), places)
+    return cell, places
 
 
 def taken(cell: Cell, places: Places, record: Record) -> Record:

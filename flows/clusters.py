@@ -12,13 +12,12 @@ from typing import Any
 import prefect
 from prefect.cache_policies import NO_CACHE
 
-from den import suites
-from den.config import SettingsError, read
+from den.config import SettingsError
 from den.ledger import Places, Record
 from den.runs import Cell, finished
 from den.worker import Worker
 from flows import datasets, settling
-from flows.cells import taken
+from flows.cells import received, taken
 
 PATIENCE = "10s"  # for a scheduler to answer
 ATTEMPTS = 2  # more, of a cell whose worker was lost
@@ -47,11 +46,8 @@ def engine(address: str) -> Callable[[Cell, Places], Record]:
 
 def learned(cell: dict[str, Any]) -> Record:
     """Run one cell on this machine, unless its ledger has it, and return its record: what a cluster's worker does."""
-    asked, places = read(Cell, cell, "cell"), Places()
-    datasets.prepare([asked.stream], suites.load(), places)
+    asked, places = received(cell)
     if (record := finished(asked, places)) is not None:
         return record
     with Worker(asked, places, {"data_version": datasets.pinned(asked.stream)}) as worker:
-        for step in worker.steps():
-            worker.run(step)
-        return worker.record
+        return worker.finish()

@@ -15,13 +15,10 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
-from den import suites
-from den.config import read
 from den.ledger import Places, Record
 from den.runs import Cell, finished, identity
 from den.worker import CellFailed
-from flows import datasets
-from flows.cells import learn, taken
+from flows.cells import learn, received, taken
 
 DEPLOYMENT = "remote cell/cell"
 ON_GPU = "remote cell/cell-gpu"
@@ -33,8 +30,7 @@ ARTIFACT = "record"
 @prefect.flow(name="remote cell", flow_run_name="{cell[stream]} · {cell[method]} · seed {cell[seed]}")
 def cell(cell: dict[str, Any]) -> None:
     """Run one cell on this machine, unless its ledger has it, and send the record back."""
-    asked, places = read(Cell, cell, "cell"), Places()
-    datasets.prepare([asked.stream], suites.load(), places)
+    asked, places = received(cell)
     record = finished(asked, places) or learn(asked, places)
     Artifact(key=_key(identity(asked, places)), type=ARTIFACT, data=record).create()
 

@@ -6,13 +6,11 @@ import prefect
 
 from den import suites
 from den.ledger import Places
-from flows import datasets
-
-PAUSES = (5.0, 20.0, 60.0)  # seconds before another try: a source of raw data may be down for a while
+from flows import datasets, steps
 
 
-@prefect.flow(name="prepare", flow_run_name="prepare", retries=len(PAUSES), retry_delay_seconds=PAUSES[0])
+@prefect.flow(name="prepare", flow_run_name="prepare")
 def prepare(streams: Sequence[str] = (), force: bool = False) -> None:
     """Fetch raw data and prepare the streams named, or those of all suites; what lies there already is left."""
     plan = suites.load()
-    datasets.prepare(streams or datasets.of_suites(plan), plan, Places(), force)
+    steps.fetch(streams or datasets.of_suites(plan), plan, Places(), force)

@@ -20,9 +20,16 @@ def heals(task: Any, run: Any, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), datasets.PreparationError | OSError)
 
 
-@prefect.task(
-    task_run_name="prepare", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=heals
-)
+HEALING: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30], "retry_condition_fn": heals}
+
+
+@prefect.task(task_run_name="fetch", cache_policy=NO_CACHE, **HEALING)
+def fetch(streams: Sequence[str], plan: Plan, places: Places, force: bool) -> None:
+    """Have streams prepared, made anew where `force` is set."""
+    datasets.prepare(streams, plan, places, force)
+
+
+@prefect.task(task_run_name="prepare", cache_policy=NO_CACHE, **HEALING)
 def prepare(cells: Sequence[Cell], plan: Plan, places: Places) -> None:
     """Have the streams of the cells ready and their versions pinned.
 

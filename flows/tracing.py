@@ -21,7 +21,7 @@ from flows import datasets
 from reports import tables
 
 SHOWN = 6  # digits of a hash
-CLOCK = frozenset({"seconds"})  # measures that no rerun repeats
+CLOCK = "seconds"  # the measure that no rerun repeats
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def find(result: str, places: Places) -> Record:
     """Return the record that is meant: its file, or the beginning of its identity. Raises SettingsError."""
     if Path(result).is_file():
         return read_record(Path(result))
-    found = sorted(path for path in places.results.rglob(f"{result}*.json") if "studies" not in path.parts)
+    found = sorted(places.results.rglob(f"{result}*.json"))
     if len(found) == 1:
         return read_record(found[0])
     problem = f"{len(found)} records begin with it" if found else "there is no such record"
@@ -90,10 +90,7 @@ def rerun(record: Record, places: Places, announce: Callable[[str], None]) -> Ag
     with tempfile.TemporaryDirectory() as folder:
         beside = Places(places.data, Path(folder, "results"), Path(folder, "work"))
         with Worker(cell, beside) as worker:
-            for step in worker.steps():
-                announce(step.title)
-                worker.run(step)
-            return compared(record, worker.record)
+            return compared(record, worker.finish(announce))
 
 
 def compared(record: Record, other: Record) -> Again:
@@ -124,4 +121,4 @@ def _scores(record: Record) -> list[float | None]:
 
 
 def _measures(record: Record) -> list[Mapping[str, Any]]:
-    return [row for row in record["measures"] if row["measure"] not in CLOCK]
+    return [row for row in record["measures"] if row["measure"] != CLOCK]

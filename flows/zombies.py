@@ -26,8 +26,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
+from flows.settling import PAGE
+
 VARIABLE = "DEN_RUN"  # inherited by what a run starts
-PAGE = 200  # the API returns no more at a time
 UNFINISHED = [StateType.PENDING, StateType.RUNNING]
 GONE = Crashed(message="the process that ran it is gone")
 

@@ -18,7 +18,7 @@ from den import runs
 from den.config import SettingsError
 from den.ledger import Places
 from den.worker import CellFailed
-from flows import cells, clusters
+from flows import cells, clusters, tracing
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="Dask is an extra: pip install distributed")
@@ -48,25 +48,23 @@ def cluster(project: Path, tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
-def findings(folder: Path) -> list[Any]:
-    found = [json.loads(path.read_text()) for path in sorted((folder / "results").rglob("*.json"))]
-    return [
-        (one["identity"], one["scores"], [row for row in one["measures"] if row["measure"] != "seconds"])
-        for one in found
-    ]
+def records(folder: Path) -> list[Any]:
+    return [json.loads(path.read_text()) for path in sorted((folder / "results").rglob("*.json"))]
 
 
 def test_a_cluster_finds_what_this_machine_finds(project: Path, cluster: str) -> None:
     words = ("run", "--suite", "smoke", "--method", "l2", "--method", "ewc", "--method", "finetune")
     there = den(project, *words, "--on", cluster)
     assert there.returncode == 0, there.stderr
-    found = findings(project)
+    found = records(project)
     assert len(found) == 3
     shutil.rmtree(project / "results")
     shutil.rmtree(project / ".den", ignore_errors=True)
     here = den(project, *words)
     assert here.returncode == 0, here.stderr
-    assert findings(project) == found
+    for one, other in zip(found, records(project), strict=True):
+        assert one["identity"] == other["identity"]
+        assert tracing.compared(one, other).same
 
 
 def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
