@@ -18,7 +18,6 @@ from den.streams import STREAMS
 
 Settings = dict[str, Any]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
-SuiteName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]  # a folder of the reports is called so
 SETTABLE = ("training", "network", "streams", "methods")
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of training: what is set last says how long it is
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
@@ -75,7 +74,7 @@ class File(Params):
     """params.yaml as a whole."""
 
     data: Data
-    suites: dict[SuiteName, Suite] = Field(min_length=1)
+    suites: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")], Suite] = Field(min_length=1)
     training: dict[str, Any] = {}
     network: dict[str, Any] = {}
     streams: dict[str, dict[str, Any]] = {}
