@@ -1,8 +1,8 @@
 """Kill a suite at random moments, let it go on, and compare what it finds: python benchmarks/kills.py --count 50
 
-A copy of the project runs the suite once undisturbed, then again and again: killed once, by SIGKILL, and finished by
-the same command. Killed is the flow, the process of a cell, or, as in a power cut, all at once. A trial is passed where
-every cell is finished, has the same scores and measures to the last bit, none that was finished ran again, and Prefect
+A copy of the project runs the suite twice undisturbed, then again and again: killed once, by SIGKILL, and finished by
+the same command. Killed is the flow, the process of a cell (the next one to start, where none runs), or, as in a power
+cut, all at once; the moment lies anywhere in the run. A trial is passed where something was killed, every cell is finished, has the same scores and measures to the last bit, none that was finished ran again, and Prefect
 holds no run for still running. Exits with 1 unless all trials are passed.
 """
 
@@ -37,9 +37,8 @@ def main(count: int, suite: str, seed: int) -> None:
     draw, passed = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as folder:
         project = copied(Path(folder) / "project")
-        start = time.monotonic()
         finish(project, suite)
-        lasted, expected = time.monotonic() - start, findings(project)
+        expected, lasted = findings(project), undisturbed(project, suite)
         click.echo(f"undisturbed: {len(expected)} cells in {lasted:.1f} s")
         for number in range(1, count + 1):
             victim, moment = draw.choice(VICTIMS), draw.uniform(0, lasted)
@@ -52,17 +51,32 @@ def main(count: int, suite: str, seed: int) -> None:
 
 def trial(project: Path, suite: str, victim: str, moment: float, expected: dict[str, Any]) -> list[str]:
     """Start the suite, kill `victim` after `moment` seconds, go on to the end; return what is not as it should be."""
-    for leftover in ("results", ".den"):
-        shutil.rmtree(project / leftover, ignore_errors=True)
+    forget(project)
     running = begin(project, suite)
     with suppress(subprocess.TimeoutExpired):
         running.wait(moment)
-    kill(project, victim)
+    struck = kill(project, victim)
+    while not struck and running.poll() is None:
+        struck = kill(project, victim)
     running.wait(PATIENCE)
     before = finished_at(project)
     finish(project, suite)
     after = finished_at(project)
-    return list(faults(project, before, after, expected))
+    return ["nothing was killed"] * (not struck) + list(faults(project, before, after, expected))
+
+
+def undisturbed(project: Path, suite: str) -> float:
+    """Return the seconds that the suite takes where the data is prepared and nothing is run."""
+    forget(project)
+    start = time.monotonic()
+    finish(project, suite)
+    return time.monotonic() - start
+
+
+def forget(project: Path) -> None:
+    """Remove the records and checkpoints of the project."""
+    for leftover in ("results", ".den"):
+        shutil.rmtree(project / leftover, ignore_errors=True)
 
 
 def faults(project: Path, before: dict[str, str], after: dict[str, str], expected: dict[str, Any]) -> Iterable[str]:
@@ -92,12 +106,15 @@ def finish(project: Path, suite: str) -> None:
         raise RuntimeError(f"the suite ended with code {code}: {(project / 'said.log').read_text()[-2000:]}")
 
 
-def kill(project: Path, victim: str) -> None:
-    """Kill the flow, the processes of its cells, or every process of the project; what is not there is not killed."""
+def kill(project: Path, victim: str) -> int:
+    """Kill the flow, the processes of its cells, or every process of the project; return how many were there."""
+    struck = 0
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.cwd() == str(project) and (victim == "all" or role(process) == victim):
                 process.kill()
+                struck += 1
+    return struck
 
 
 def role(process: psutil.Process) -> str:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,17 +36,21 @@ def cluster(project: Path, tmp_path: Path) -> Iterator[str]:
             started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=quiet))
 
     quiet = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
-    start(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", "where")
-    for number in (1, 2):
-        checkout = tmp_path / f"machine {number}"
-        shutil.copytree(project, checkout)
-        start(checkout, "worker", "--scheduler-file", str(tmp_path / "where"), "--no-nanny", "--nthreads", "1")
-    while not (tmp_path / "where").exists():
-        assert started[0].poll() is None, (tmp_path / "scheduler.log").read_text()
-    yield json.loads((tmp_path / "where").read_text())["address"]
-    for process in started:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    where = tmp_path / "where"
+    try:
+        start(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", "where")
+        while not where.exists() or not where.read_text():
+            assert started[0].poll() is None, (tmp_path / "scheduler.log").read_text()
+            time.sleep(0.1)
+        for number in (1, 2):
+            checkout = tmp_path / f"machine {number}"
+            shutil.copytree(project, checkout)
+            start(checkout, "worker", "--scheduler-file", str(where), "--no-nanny", "--nthreads", "1")
+        yield json.loads(where.read_text())["address"]
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
 
 def records(folder: Path) -> list[Any]:
