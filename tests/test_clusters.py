@@ -38,7 +38,9 @@ def cluster(project: Path, tmp_path: Path) -> Iterator[str]:
     quiet = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
     where = tmp_path / "where"
     try:
-        start(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", "where")
+        start(
+            tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", "where"
+        )
         while not where.exists() or not where.read_text():
             assert started[0].poll() is None, (tmp_path / "scheduler.log").read_text()
             time.sleep(0.1)
