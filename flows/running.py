@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import httpx
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 
 from den import suites
+from den.config import SettingsError
 from den.ledger import Places
 from den.runs import Cell, finished
 from flows import estimate, machine, reporting, terminal, tracking, zombies
@@ -82,13 +85,20 @@ def shelter() -> None:
     """Start Prefect's own server, where none is configured, deaf to Ctrl-C, which a terminal sends to all.
 
     It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
+    Raises SettingsError where a server is configured and does not answer.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
     try:
         get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    zombies.mark()
+    try:
+        zombies.mark()
+    except httpx.TransportError as error:
+        where = PREFECT_API_URL.value() or "its own address"
+        raise SettingsError(
+            f"no Prefect server answers at {where} ({error}): start it, or unset PREFECT_API_URL to do without"
+        ) from None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
 from flows.settling import PAGE
@@ -49,10 +49,8 @@ def named() -> Iterator[None]:
 
 def mark() -> None:
     """Mark the runs of dead processes of this machine as crashed, their tasks too."""
-    states = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=states), limit=PAGE)
-        dead = [run.id for run in runs if any(is_dead(tag.removeprefix("process:")) for tag in run.tags)]
+        dead = [run.id for run in _unfinished(client) if any(is_dead(tag.removeprefix("process:")) for tag in run.tags)]
         for run in dead:
             _crash_tasks(client, run)
             client.set_flow_run_state(run, GONE, force=True)
@@ -78,6 +76,14 @@ def is_dead(name: str) -> bool:
         return abs(psutil.Process(number).create_time() - created) > 1
     except psutil.NoSuchProcess:
         return True
+
+
+def _unfinished(client: SyncPrefectClient) -> list[FlowRun]:
+    states = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
+    found: list[FlowRun] = []
+    while page := client.read_flow_runs(flow_run_filter=states, limit=PAGE, offset=len(found)):
+        found += page
+    return found
 
 
 def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,34 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(places: Places) ->
     assert newest.with_suffix(".damaged").exists()
     assert same_state(resumed.method, straight.method)
     assert without_times(resumed.result) == without_times(straight.result)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits on files are POSIX")
+def test_a_full_disk_loses_no_finished_stage(places: Places) -> None:
+    straight = complete(Execution.resume(cell("den"), replace(places, work=places.work.parent / "roomy")))
+    run = Execution.resume(cell("den"), places)
+    steps = run.steps()
+    for _ in range(3):
+        next(steps).run()
+    with room(1000), pytest.raises(OSError, match="File too large"):
+        next(steps).run()
+    resumed = Execution.resume(cell("den"), places)
+    assert len(resumed.result.done) == 3
+    assert same_state(complete(resumed).method, straight.method)
+    assert without_times(resumed.result) == without_times(straight.result)
+
+
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """Let no file of this process become longer than `size` bytes, as on a disk that is full."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_failing_stage_is_named_and_leaves_no_record(places: Places) -> None:
