@@ -127,9 +127,11 @@ def strike(process: subprocess.Popen[bytes]) -> None:
 
 
 def until(found: Callable[[], Any], patience: float) -> Any:
-    """Return what is found once it is something. Raises AssertionError after `patience` seconds."""
+    """Return what is found once it is something; a server may be slow to answer. Raises AssertionError in the end."""
     end = time.monotonic() + patience
-    while not (result := found()):
-        assert time.monotonic() < end, f"not within {patience} s"
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if result := found():
+                return result
         time.sleep(0.5)
-    return result
+    raise AssertionError(f"not within {patience} s")
