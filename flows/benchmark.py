@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import prefect
@@ -16,6 +16,7 @@ from den.worker import CellFailed
 from flows import crew, estimate, machine, pools, steps
 from flows.cells import learn
 from flows.progress import watcher
+from flows.verdicts import UNJUDGED, Verdict
 
 Record = dict[str, Any]
 Engine = Callable[[Cell, Places], Record]
@@ -27,10 +28,11 @@ STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one mo
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a benchmark: the records of finished cells, and why the others failed."""
+    """What became of a benchmark: the records of finished cells, why the others failed, and what is made of it."""
 
     records: tuple[Record, ...]
     failures: dict[str, str]
+    verdict: Verdict = UNJUDGED
 
 
 class CellsFailed(RuntimeError):
@@ -63,10 +65,11 @@ def benchmark(
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(cells, plan, places)
     outcome = run_cells(cells, places, slots or (machine.slots(cells) if on == "here" else WAITING), engine)
-    if outcome.records:
-        folder = steps.report(suite, outcome.records)
-        steps.track(suite, outcome.records, folder)
-        steps.announce(suite, outcome.records, outcome.failures, folder)
+    outcome = replace(outcome, verdict=steps.judge(suite, outcome.records, outcome.failures))
+    folder = steps.report(suite, outcome.records, outcome.verdict) if outcome.records else None
+    if folder:
+        steps.track(suite, outcome.records, folder, outcome.verdict)
+    steps.announce(suite, outcome.records, outcome.failures, folder, outcome.verdict)
     if outcome.failures:
         raise CellsFailed(outcome)
     return outcome

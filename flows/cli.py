@@ -85,9 +85,10 @@ def main() -> None:
 @click.option(
     "--on", default="here", show_default=True, help="Where cells run: here, pool, or a Dask scheduler's address."
 )
+@click.option("--check", is_flag=True, help="Exit with 3 where anything is worse than the accepted results.")
 @click.option("--estimate", is_flag=True, help="Run nothing: say how many cells are to run, and how long that is.")
-def run(estimate: bool, **asked: Any) -> None:
-    """Run a suite: prepare its data, run its cells, report, track.
+def run(check: bool, estimate: bool, **asked: Any) -> None:
+    """Run a suite: prepare its data, run its cells, judge them against the accepted results, report, track.
 
     Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
     Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
@@ -102,7 +103,7 @@ def run(estimate: bool, **asked: Any) -> None:
     if estimate:
         click.echo(running.estimated(request))
         return
-    sys.exit(running.run(request))
+    sys.exit(running.run(request, check))
 
 
 @main.command()
@@ -163,6 +164,21 @@ def report(suite: str, accepted: bool) -> None:
     from flows import reporting
 
     click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite))
+
+
+@main.command()
+@click.option("--suite", default="quick", show_default=True, help="The suite whose methods are compared.")
+@METHODS
+@click.option("--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.")
+@click.option("--accepted", is_flag=True, help="From the accepted tables, not from those of the last run or report.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "markdown", "csv", "latex"]), default="table", show_default=True
+)
+def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, form: str) -> None:
+    """Compare every method of a suite with one: differences by split, their intervals, and how sure they are."""
+    from flows import comparing
+
+    comparing.compare(suite, methods, against, accepted, form)
 
 
 @main.command()

@@ -11,23 +11,25 @@ from den import files, suites
 from den.ledger import Places, read_record
 from den.runs import Cell, finished
 from den.streams import prepared
-from reports import page, summary, tables
+from flows import verdicts
+from flows.verdicts import UNJUDGED, Verdict
+from reports import page, shelf, summary, tables
+from reports.shelf import ACCEPTED, OUT
 
-OUT = Path("reports/out")
-ACCEPTED = Path("reports/accepted")
 EARLIER = "earlier"
 
 Records = Sequence[Mapping[str, Any]]
 
 
-def write(suite: str, found: Records) -> Path:
+def write(suite: str, found: Records, verdict: Verdict) -> Path:
     """Write tables, figures and the page of a suite, and its metrics for DVC; returns their folder."""
-    return _draw(suite, tables.collect(found, suite))
+    return _draw(suite, tables.collect(found, suite), verdict)
 
 
 def refresh(suite: str) -> Path:
     """Write the report of a suite's finished cells; returns its folder."""
-    return write(suite, _some(suite, suites.load().cells(suite)))
+    found = _some(suite, suites.load().cells(suite))
+    return write(suite, found, verdicts.verdict(suite, found))
 
 
 def accept(suite: str, partial: bool) -> Path:
@@ -53,9 +55,7 @@ def accept(suite: str, partial: bool) -> Path:
 
 def redraw(suite: str) -> Path:
     """Write the report of a suite's accepted tables, without records or data; returns its folder."""
-    if not (ACCEPTED / suite).exists():
-        raise suites.SettingsError(f"{ACCEPTED / suite} is missing; `den accept --suite {suite}` makes it")
-    return _draw(suite, tables.read(ACCEPTED / suite))
+    return _draw(suite, shelf.accepted(suite), UNJUDGED)
 
 
 def scores(suite: str | None, form: str) -> str:
@@ -84,8 +84,8 @@ def ledger() -> dict[str, Records]:
     return {name: records for name, records in (found | {EARLIER: earlier}).items() if records}
 
 
-def _draw(suite: str, collected: tables.Tables) -> Path:
-    page.write(collected, OUT / suite)
+def _draw(suite: str, collected: tables.Tables, verdict: Verdict) -> Path:
+    page.write(collected, OUT / suite, {stream: verdict.table(stream) for stream in collected.streams})
     files.write(OUT / suite / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
     return OUT / suite
 

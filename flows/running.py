@@ -16,12 +16,14 @@ from den import suites
 from den.config import SettingsError
 from den.ledger import Places
 from den.runs import Cell, finished
-from flows import estimate, machine, reporting, terminal, tracking, zombies
+from flows import estimate, machine, terminal, tracking, zombies
 from flows.benchmark import CellsFailed, Outcome, benchmark
 from flows.progress import watched
 from flows.settling import settled
-from reports import tables
+from reports import names, tables
+from reports.shelf import OUT
 
+WORSE = 3  # the exit code of a checked run that found something worse than what is accepted
 INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
 
 
@@ -42,8 +44,11 @@ class Request:
         return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
 
 
-def run(request: Request) -> int:
-    """Run a suite in the terminal; returns the exit code. Raises SettingsError before anything runs."""
+def run(request: Request, check: bool = False) -> int:
+    """Run a suite in the terminal; returns the exit code. Raises SettingsError before anything runs.
+
+    check: return WORSE where no cell failed and something is worse than the accepted results.
+    """
     request.cells()
     try:
         with zombies.named(), started(), quiet(), watched(), settled():
@@ -53,7 +58,8 @@ def run(request: Request) -> int:
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 130
-    return _show(request.suite, outcome)
+    _show(request.suite, outcome)
+    return 1 if outcome.failures else WORSE if check and outcome.verdict.word == "worse" else 0
 
 
 def estimated(request: Request) -> str:
@@ -63,13 +69,17 @@ def estimated(request: Request) -> str:
     return estimate.announce(waiting, len(cells), request.slots or machine.slots(cells), places)
 
 
-def _show(suite: str, outcome: Outcome) -> int:
+def _show(suite: str, outcome: Outcome) -> None:
     if outcome.records:
-        terminal.show(tables.collect(outcome.records, suite))
-        print(f"\nreport: {reporting.OUT / suite}")
+        collected = tables.collect(outcome.records, suite)
+        terminal.show(collected)
+        for stream in collected.streams:
+            if judged := outcome.verdict.table(stream):
+                title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.word}"
+                terminal.show_table(title, judged.rows, note=judged.note)
+        print(f"\nreport: {OUT / suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)
-    return 1 if outcome.failures else 0
 
 
 @contextmanager

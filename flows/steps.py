@@ -12,7 +12,8 @@ from den.ledger import Places
 from den.runs import Cell, open_stream
 from den.suites import Plan
 from den.worker import Step, Worker
-from flows import announcing, datasets, reporting, settling, tracking
+from flows import announcing, datasets, reporting, settling, tracking, verdicts
+from flows.verdicts import Verdict
 
 
 def heals(task: Any, run: Any, state: State[Any]) -> bool:
@@ -48,22 +49,31 @@ def stage(worker: Worker, step: Step) -> dict[str, Any]:
     return worker.run(step)
 
 
+@prefect.task(task_run_name="judge", cache_policy=NO_CACHE)
+def judge(suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str]) -> Verdict:
+    """Return the verdict on a benchmark against the accepted results."""
+    settling.note()
+    return verdicts.verdict(suite, records, failures)
+
+
 @prefect.task(task_run_name="report", cache_policy=NO_CACHE)
-def report(suite: str, records: Sequence[dict[str, Any]]) -> Path:
+def report(suite: str, records: Sequence[dict[str, Any]], verdict: Verdict) -> Path:
     """Draw tables, figures and the page of finished cells; returns their folder."""
     settling.note()
-    return reporting.write(suite, records)
+    return reporting.write(suite, records, verdict)
 
 
 @prefect.task(task_run_name="track", cache_policy=NO_CACHE)
-def track(suite: str, records: Sequence[dict[str, Any]], report: Path) -> bool:
+def track(suite: str, records: Sequence[dict[str, Any]], report: Path, verdict: Verdict) -> bool:
     """Mirror finished cells in MLflow, the report beside them; returns False, with a warning, where that failed."""
     settling.note()
     return tracking.track(suite, records, report)
 
 
 @prefect.task(task_run_name="announce", cache_policy=NO_CACHE)
-def announce(suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str], report: Path) -> str:
-    """Leave table, figures, links and an event in Prefect; returns the verdict."""
+def announce(
+    suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str], report: Path | None, verdict: Verdict
+) -> None:
+    """Leave table, figures, links and an event in Prefect."""
     settling.note()
-    return announcing.announce(suite, records, failures, report)
+    announcing.announce(suite, records, failures, report, verdict)

@@ -23,6 +23,24 @@ def show(tables: Tables) -> None:
             console.print(sentence, highlight=False, soft_wrap=True)
 
 
+def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
+    """Print tables of text under a title, a note below."""
+    console = Console()
+    console.print(f"[italic]{title}")
+    for table in tables:
+        console.print(_grid(table))
+    console.print(note, highlight=False, soft_wrap=True)
+
+
+def _grid(rows: pd.DataFrame) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, padding=0)
+    for column in rows:
+        grid.add_column(str(column), justify="left" if column in ("method", "metric", "verdict") else "right")
+    for row in rows.assign(method=rows["method"].map(names.method)).itertuples(index=False):
+        grid.add_row(*row)
+    return grid
+
+
 def _table(stream: str, rows: pd.DataFrame) -> Table:
     seeds = int(rows["seeds"].max())
     title = f"{names.stream(stream)}, {seeds} seed{'s' * (seeds > 1)}"

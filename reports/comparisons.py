@@ -26,15 +26,20 @@ class Departure(NamedTuple):
     mended: Estimate
 
 
-def by_seed(tables: Tables, metric: Callable[[NDArray[np.float64]], float]) -> Values:
-    """Return a metric of the AUROC matrix of every method and seed."""
-    found = matrices(tables, "auroc")
+def by_seed(tables: Tables, metric: Callable[[NDArray[np.float64]], float], score: str = "auroc") -> Values:
+    """Return a metric of the score matrix of every method and seed."""
+    found = matrices(tables, score)
     return {method: {seed: metric(R) for seed, R in seeds.items()} for method, seeds in found.items()}
 
 
 def capacities(tables: Tables) -> Values:
     """Return the final capacity of every method and seed."""
     return _values(tables.cells, "capacity")
+
+
+def seconds(tables: Tables) -> Values:
+    """Return the seconds that the training of every method and seed took."""
+    return _values(tables.cells, "train_seconds")
 
 
 def training(tables: Tables, measure: str) -> Values:

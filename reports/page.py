@@ -1,13 +1,12 @@
 """The report: tables and figures as files, and one page that holds them all."""
 
-import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -16,10 +15,12 @@ from den import files
 from reports import drawings, names, printed, style
 from reports import tables as tidy
 from reports.beside import beside
+from reports.contest import Contest, contest
 from reports.figures import FIGURES
 from reports.findings import SUBJECT, findings, verdict
+from reports.heat import HeatMaps, heat_maps
 from reports.studies import studies
-from reports.summary import matrices, plain, summary
+from reports.summary import plain, summary
 from reports.tables import Tables
 
 
@@ -34,17 +35,20 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one stream: frames of text, and score matrices as their measured rows by task."""
+    """What the page says of one stream: sentences, tables of text, figures, and score matrices as heat maps."""
 
     stream: str
     tasks: int
+    methods: int
     seeds: list[int]
     verdict: str
+    judged: printed.Table | None
+    contest: Contest
     findings: list[str]
     results: pd.DataFrame
     tables: list[printed.Table]
     cells: pd.DataFrame
-    matrices: dict[str, dict[int, np.ndarray]]
+    heat: HeatMaps
     drawings: list[Drawing]
 
     @property
@@ -53,9 +57,12 @@ class Section:
         return names.stream(self.stream)
 
 
-def write(tables: Tables, folder: Path) -> Path:
+def write(
+    tables: Tables, folder: Path, judged: Mapping[str, printed.Table | None] | None = None, again: str = ""
+) -> Path:
     """Write the report of one suite into `folder` and return its page, index.html.
 
+    judged: by stream, how it stands to the accepted results; again: the command that writes the same page.
     Beside it: report.md, the three tables and the summary as CSV, and figures/<stream>/<name>.png and .svg.
     """
     if tables.cells.empty:
@@ -63,24 +70,28 @@ def write(tables: Tables, folder: Path) -> Path:
     tidy.write(tables, folder)
     files.write(folder / "summary.csv", summary(tables).to_csv(index=False, lineterminator="\n"))
     suite = ", ".join(sorted(tables.cells["suite"].unique()))
-    sections = [_section(tables.of(stream=stream), stream, folder) for stream in tables.streams]
+    known, again = judged or {}, again or f"den report --suite {suite}"
+    sections = [_section(tables.of(stream=stream), stream, folder, known.get(stream)) for stream in tables.streams]
     page = folder / "index.html"
-    files.write(folder / "report.md", _rendered("report.md", suite, sections))
-    files.write(page, _rendered("page.html", suite, sections))
+    files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
+    files.write(page, _rendered("page.html", suite, again, sections))
     return page
 
 
-def _section(tables: Tables, stream: str, folder: Path) -> Section:
+def _section(tables: Tables, stream: str, folder: Path, judged: printed.Table | None) -> Section:
     return Section(
         stream=stream,
         tasks=int(tables.scores["task"].max()),
+        methods=tables.cells["method"].nunique(),
         seeds=sorted(int(seed) for seed in tables.cells["seed"].unique()),
         verdict=verdict(tables),
+        judged=judged,
+        contest=contest(plain(tables)),
         findings=findings(tables),
-        results=printed.results(tables),
-        tables=[*beside(tables), *studies(tables)],
+        results=printed.results(plain(tables)),
+        tables=[*beside(tables), *studies(tables), *_departures(tables)],
         cells=printed.cells(tables),
-        matrices=_matrices(tables),
+        heat=heat_maps(tables),
         drawings=[drawn for name in FIGURES if (drawn := _drawing(tables, stream, name, folder))],
     )
 
@@ -100,18 +111,15 @@ def _caption(name: str) -> str:
     return (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
 
 
-def _matrices(tables: Tables) -> dict[str, dict[int, np.ndarray]]:
-    means = {
-        method: np.mean(list(seeds.values()), axis=0) for method, seeds in matrices(plain(tables), "auroc").items()
-    }
-    return {method: _measured(R) for method, R in means.items()}
+def _departures(tables: Tables) -> list[printed.Table]:
+    """Return the results of the methods that the summary leaves out, for they are many and nearly alike."""
+    rows = printed.results(tables)
+    others = rows[~rows["method"].isin(plain(tables).cells["method"])]
+    note = "Average over all tasks after the last one, of DEN and the released code with one departure more or less"
+    return [printed.Table("Departures one by one", note, others)] if len(others) else []
 
 
-def _measured(R: np.ndarray) -> dict[int, np.ndarray]:
-    return {after_task: row for after_task, row in enumerate(R, start=1) if not np.isnan(row).all()}
-
-
-def _rendered(template: str, suite: str, sections: list[Section]) -> str:
+def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=select_autoescape(["html"]),
@@ -121,20 +129,13 @@ def _rendered(template: str, suite: str, sections: list[Section]) -> str:
     )
     environment.filters |= {
         "method": names.method,
-        "score": names.score,
         "markdown": printed.markdown,
-        "heat": _heat,
         "unbroken": _unbroken,
         "breakable": _breakable,
         "slug": _slug,
     }
     environment.globals |= {"color": lambda method: style.look(method)["color"], "subject": SUBJECT}
-    return environment.get_template(template).render(suite=suite, sections=sections)
-
-
-def _heat(score: float) -> float:
-    """Return the share of colour of a score's cell, in percent: none up to chance, 60 at the most."""
-    return 0 if math.isnan(score) else round(max(score - 0.5, 0) * 120, 1)
+    return environment.get_template(template).render(suite=suite, again=again, sections=sections)
 
 
 def _slug(text: str) -> str:

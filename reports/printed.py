@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports import names
-from reports.summary import Estimate, summary
+from reports.summary import Estimate, estimate, summary
 from reports.tables import Tables
 
 
@@ -50,8 +50,8 @@ def results(tables: Tables) -> pd.DataFrame:
             "AUROC": _with_errors(rows, "auroc"),
             "accuracy": _with_errors(rows, "accuracy"),
             "forgetting": _with_errors(rows, "forgetting"),
-            "capacity": [names.number(value, 2) for value in rows["capacity"]],
-            "seconds": [names.number(value) for value in rows["seconds"]],
+            "capacity": _of_cells(tables, rows, "capacity", 2),
+            "seconds": _of_cells(tables, rows, "train_seconds", 0),
             "paper AUROC": [names.score(value, 4) for value in rows["published"]],
         }
     )
@@ -87,3 +87,8 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def _with_errors(rows: pd.DataFrame, column: str) -> list[str]:
     return [names.with_error(*pair) for pair in zip(rows[column], rows[f"{column}_error"], strict=True)]
+
+
+def _of_cells(tables: Tables, rows: pd.DataFrame, column: str, digits: int) -> list[str]:
+    found = tables.cells.groupby("method")[column]
+    return [number(estimate(found.get_group(method)), digits) for method in rows["method"]]

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from den import metrics
-from reports import names, paper
+from reports import growth, names, paper
 from reports.comparisons import (
+    EVALUATION,
+    WHOLE,
     Departure,
     Values,
     by_seed,
@@ -20,10 +22,10 @@ from reports.comparisons import (
     training,
 )
 from reports.printed import Table, change, number, present, score
-from reports.summary import plain
+from reports.summary import estimate, plain
 from reports.tables import Tables
 
-WHOLE = ("finetune", "dnn_l1")
+UNSELECTIVE = ("finetune", "dnn_l1")
 
 
 def studies(tables: Tables) -> list[Table]:
@@ -38,6 +40,13 @@ def studies(tables: Tables) -> list[Table]:
             selective_retraining(known),
         ),
         Table("Selected units", "Units that a task selects, on average over all tasks but the first", selected(known)),
+        Table(
+            "Network growth",
+            "Units of each hidden layer by task learned: kept of what the expansion offered (units_per_expansion in a "
+            "cell’s settings), split, added by both together, and all there are then",
+            growth.printed(known),
+        ),
+        Table("Time", "Seconds that the stages of all tasks took together", times(known)),
         Table("DEN in parts", "Average AUROC after the last task, and capacity", ablation(known)),
         Table(
             "The released code’s departures",
@@ -53,12 +62,12 @@ def selective_retraining(tables: Tables) -> pd.DataFrame:
     """Return seconds, steps and AUROC of methods that select beside those that train the whole network."""
     seconds, steps, share = training(tables, "seconds"), training(tables, "steps"), selective_share(tables)
     auroc, theirs = by_seed(tables, metrics.average), paper.retraining(tables.streams[0])
-    methods = names.ordered({*share, *(method for method in WHOLE if method in seconds)}) if share else []
+    methods = names.ordered({*share, *(method for method in UNSELECTIVE if method in seconds)}) if share else []
     rows = [
         {
             "method": method,
-            "seconds": names.number(mean_of(seconds, method).mean, 1),
-            "steps": names.number(mean_of(steps, method).mean),
+            "seconds": number(mean_of(seconds, method), 1),
+            "steps": number(mean_of(steps, method), 0),
             "time ratio": number(ratio(seconds, method, paper.WHOLE)),
             "paper: time ratio": names.number(theirs["seconds"].get(method, math.nan), 2),
             "share": number(mean_of(share, method)),
@@ -75,6 +84,18 @@ def selected(tables: Tables) -> pd.DataFrame:
     layers = selected_units(tables)
     methods = names.ordered(method for values in layers.values() for method in values)
     return present([{"method": method} | _selected(tables.streams[0], layers, method) for method in methods])
+
+
+def times(tables: Tables) -> pd.DataFrame:
+    """Return the seconds of each stage of a method, over all tasks, training first and evaluation last."""
+    seconds = tables.of(measure="seconds").measures
+    found = seconds.groupby(["method", "stage", "seed"])["value"].sum()
+    stages = sorted(seconds["stage"].unique(), key=lambda stage: (stage == EVALUATION, stage != WHOLE, stage))
+    rows = [
+        {"method": method} | {stage: number(estimate(found.get((method, stage), [])), 1) for stage in stages}
+        for method in names.ordered(seconds["method"])
+    ]
+    return present(rows)
 
 
 def ablation(tables: Tables) -> pd.DataFrame:

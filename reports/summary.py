@@ -123,12 +123,9 @@ def plain(tables: Tables) -> Tables:
 
     Where there are no others, they stay.
     """
-    kept = Tables(*(_plain(frame) for frame in (tables.scores, tables.cells, tables.measures)))
+    methods = tables.cells["method"].unique()
+    kept = tables.among([method for method in methods if not method.startswith((names.PLUS, names.MINUS))])
     return tables if kept.cells.empty else kept
-
-
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[~frame["method"].str.startswith((names.PLUS, names.MINUS))].reset_index(drop=True)
 
 
 def _rows(tables: Tables, stream: str) -> list[dict[str, object]]:

@@ -1,6 +1,6 @@
 """The three tidy tables that every published figure and table is drawn from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,11 @@ class Tables:
     def of(self, **values: object) -> "Tables":
         """Return the rows whose columns have these values, as in `tables.of(stream="blobs", seed=1)`."""
         return Tables(*(_where(frame, values) for frame in (self.scores, self.cells, self.measures)))
+
+    def among(self, methods: Collection[str]) -> "Tables":
+        """Return the rows of these methods."""
+        frames = (self.scores, self.cells, self.measures)
+        return Tables(*(frame[frame["method"].isin(methods)].reset_index(drop=True) for frame in frames))
 
     @property
     def streams(self) -> list[str]:

@@ -1,0 +1,135 @@
+"""A contest: every method of a stream beside one of them, in numbers, in text, and in words on how to read it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from den import metrics
+from reports import inference, names
+from reports.comparisons import Values, by_seed, capacities, seconds
+from reports.findings import SUBJECT
+from reports.inference import Difference, Interval
+from reports.tables import Tables
+
+SCORES = {"auroc": "AUROC", "accuracy": "accuracy"}
+FEW = 4  # splits, with fewer of which only large differences show
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One stream's methods against `rival`.
+
+    numbers: a row a method; of each quantity its mean and the ends of its 95 % interval, of each score the difference
+    to the rival too, with its p before and after Holm's correction; nan where there is none.
+    """
+
+    stream: str
+    rival: str
+    numbers: pd.DataFrame
+    note: str
+
+    @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"every method against {names.method(self.rival)}"
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """The contest as text, a table a score."""
+        return [pd.DataFrame([_text(row, score) for row in self.numbers.itertuples()]) for score in SCORES]
+
+
+def contest(tables: Tables, rival: str = "") -> Contest:
+    """Return one stream's methods against a rival: the one named, or else DEN, or else the best.
+
+    Raises ValueError for a rival that is not there.
+    """
+    scores = {score: by_seed(tables, metrics.average, score) for score in SCORES}
+    rival = _rival(scores["auroc"], rival)
+    quantities = scores | {"capacity": capacities(tables), "seconds": seconds(tables)}
+    gaps = {score: inference.against(values, rival) for score, values in scores.items()}
+    rows = [
+        {"method": method}
+        | _means(method, quantities)
+        | _gaps(method, gaps)
+        for method in scores["auroc"]
+    ]  # fmt: skip
+    return Contest(tables.streams[0], rival, pd.DataFrame(rows), note(gaps["auroc"]))
+
+
+def note(gaps: Mapping[str, Difference]) -> str:
+    """Return what a reader of these differences should know."""
+    sizes = {method: gap.over.size for method, gap in gaps.items()}
+    most = max(sizes.values(), default=0)
+    if most < 2:
+        return "One split: a sample too small to say anything about differences."
+    told = [
+        f"± and the ends in brackets are 95 % intervals over splits; p is of a paired t-test by split, Holm-corrected "
+        f"over {len(gaps)} comparison{'s' * (len(gaps) > 1)}."
+    ]
+    if most < FEW:
+        told.append(f"{most} splits are few: only large differences can show.")
+    if (rank := inference.smallest_rank_p(most)) > inference.LEVEL:
+        told.append(f"With {most} splits a signed-rank test cannot go below p = {names.score(rank, 4)}; none is made.")
+    if alone := [names.method(method) for method, size in sizes.items() if size < 2]:
+        told.append(f"Fewer than two splits in common, so no p: {', '.join(alone)}.")
+    return " ".join(told)
+
+
+def _rival(auroc: Values, asked: str) -> str:
+    if not asked:
+        return SUBJECT if SUBJECT in auroc else max(auroc, key=lambda method: _of(auroc[method]).mean)
+    if asked not in auroc:
+        raise ValueError(f"{asked} has no finished cell; there are {', '.join(auroc)}")
+    return asked
+
+
+def _of(values: Mapping[int, float]) -> Interval:
+    return inference.interval(list(values.values()))
+
+
+def _means(method: str, quantities: Mapping[str, Values]) -> dict[str, Any]:
+    found = {name: _of(values[method]) for name, values in quantities.items()}
+    means = {name: one.mean for name, one in found.items()}
+    ends = {f"{name}_{end}": getattr(one, end) for name, one in found.items() for end in ("low", "high")}
+    return {"splits": found["auroc"].size} | means | ends
+
+
+def _gaps(method: str, gaps: Mapping[str, Mapping[str, Difference]]) -> dict[str, float]:
+    """Return the differences of a method; of the rival to itself there is none."""
+    none = Difference(Interval(math.nan, math.nan, math.nan, 0), math.nan)
+    found = {score: by_method.get(method, none) for score, by_method in gaps.items()}
+    return {
+        f"{score}_difference{name}": value
+        for score, gap in found.items()
+        for name, value in {
+            "": gap.over.mean, "_low": gap.over.low, "_high": gap.over.high, "_p": gap.p, "_p_holm": gap.adjusted,
+        }.items()
+    }  # fmt: skip
+
+
+def _text(row: Any, score: str) -> dict[str, str]:
+    """Return a method's row of a score's table."""
+    mean, high = getattr(row, score), getattr(row, f"{score}_high")
+    return {
+        "method": row.method,
+        SCORES[score]: names.with_error(mean, high - mean),
+        "difference": difference(*(getattr(row, f"{score}_difference{end}") for end in ("", "_low", "_high"))),
+        "p": probability(getattr(row, f"{score}_difference_p_holm")),
+        "capacity": names.number(row.capacity, 2),
+        "seconds": names.number(row.seconds, 1),
+    }
+
+
+def difference(mean: float, low: float, high: float) -> str:
+    """Return a difference and the ends of its interval: +.012 (−.004, +.028)."""
+    ends = [names.signed(end) for end in (low, high)]
+    return names.signed(mean) + (f" ({', '.join(ends)})" if all(ends) else "")
+
+
+def probability(p: float) -> str:
+    """Return p with three digits, .021, or <.001; nothing for nan."""
+    return "<.001" if p < 0.0005 else names.score(p)
