@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from den.config import SettingsError
 from reports import tables
 from reports.tables import Tables
@@ -14,6 +16,12 @@ def accepted(suite: str) -> Tables:
     if not (ACCEPTED / suite).exists():
         raise SettingsError(f"{ACCEPTED / suite} is missing; `den accept --suite {suite}` makes it")
     return tables.read(ACCEPTED / suite)
+
+
+def accepted_cells() -> pd.DataFrame:
+    """Return the accepted cells of all suites; none where nothing is accepted."""
+    folders = sorted(path.parent for path in ACCEPTED.glob("*/cells.csv"))
+    return pd.concat([pd.DataFrame(columns=list(tables.CELLS)), *(tables.read(folder).cells for folder in folders)])
 
 
 def latest(suite: str) -> Tables:
