@@ -136,11 +136,10 @@ def log(tables: Tables) -> pd.DataFrame:
     printed = published("official_log", tables.streams[0], LOG)
     if not seeds or printed.empty:
         return pd.DataFrame()
-    at_the_end, _ = over_seeds([R[-1] for R in seeds.values()])
-    average, _ = over_seeds([metrics.averages(R) for R in seeds.values()])
-    return pd.DataFrame(
-        [_logged(tables, printed, task, *pair) for task, pair in enumerate(zip(at_the_end, average, strict=True), 1)]
-    )
+    at_the_end = over_seeds([R[-1] for R in seeds.values()])
+    average = over_seeds([metrics.averages(R) for R in seeds.values()])
+    pairs = zip(zip(*at_the_end, strict=True), zip(*average, strict=True), strict=True)
+    return pd.DataFrame([_logged(tables, printed, task, *pair) for task, pair in enumerate(pairs, 1)])
 
 
 def _digits(tables: Tables) -> int:
@@ -173,19 +172,24 @@ def _drift(stream: str, method: str, seeds: list[NDArray[np.float64]], task: int
     }
 
 
-def _logged(tables: Tables, printed: pd.DataFrame, task: int, at_the_end: float, average: float) -> Row:
+def _logged(
+    tables: Tables, printed: pd.DataFrame, task: int, at_the_end: tuple[float, float], average: tuple[float, float]
+) -> Row:
     rows = printed[printed["after_task"] == task]
     units = tables.of(method=RELEASED_METHOD, measure="units", after_task=task).measures
     told = {(row.measure, row.layer): row.value for row in rows.fillna({"layer": 0}).itertuples()}
     widths = {
-        f"{who}layer {layer}": names.number(value)
+        f"{who}layer {layer}": text
         for layer in (1, 2)
-        for who, value in (("", units[units["layer"] == layer]["value"].mean()), ("log: ", told["units", layer]))
+        for who, text in (
+            ("", number(estimate(units[units["layer"] == layer]["value"]), 1)),
+            ("log: ", names.number(told["units", layer])),
+        )
     }
     return {
         "task": str(task),
-        "AUROC": names.score(at_the_end, 4),
+        "AUROC": names.with_error(*at_the_end, 4),
         "log: AUROC": names.score(told["task auroc", 0], 4),
-        "average": names.score(average, 4),
+        "average": names.with_error(*average, 4),
         "log: average": names.score(told["average auroc", 0], 4),
     } | widths

@@ -13,7 +13,7 @@ from reports.tables import Tables
 STRONGEST = 60
 "Percent of colour in the square of the highest score; more would make its text hard to read."
 NEAR_ONE = 0.9
-"Where all scores are above it, they are shown with one digit more."
+"Where half of the scores are above it, they are shown with one digit more."
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def heat_maps(tables: Tables) -> HeatMaps:
     found = {method: _estimates(list(seeds.values())) for method, seeds in matrices(plain(tables), "auroc").items()}
     means = np.array([mean for mean, _ in found.values()])
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
-    digits = 3 if low > NEAR_ONE else 2
+    digits = 3 if np.nanmedian(means) > NEAR_ONE else 2
     squares = {method: _rows(*pair, (low, high), digits) for method, pair in found.items()}
     return HeatMaps(names.score(low, digits), names.score(high, digits), squares)
 
@@ -64,4 +64,4 @@ def _square(mean: float, error: float, span: tuple[float, float], digits: int) -
         return Square("", "", 0)
     low, high = span
     share = (mean - low) / (high - low) if high > low else 1
-    return Square(names.score(mean, digits), names.score(error, digits + 1), round(STRONGEST * share, 1))
+    return Square(names.score(mean, digits), names.score(error), round(STRONGEST * share, 1))

@@ -116,7 +116,8 @@ def _departures(tables: Tables) -> list[printed.Table]:
     rows = printed.results(tables)
     others = rows[~rows["method"].isin(plain(tables).cells["method"])]
     note = "Average over all tasks after the last one, of DEN and the released code with one departure more or less"
-    return [printed.Table("Departures one by one", note, others)] if len(others) else []
+    listed = printed.present(others.to_dict("records"))
+    return [printed.Table("Departures one by one", note, listed)] if len(listed) else []
 
 
 def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:

@@ -51,7 +51,7 @@ def results(tables: Tables) -> pd.DataFrame:
             "accuracy": _with_errors(rows, "accuracy"),
             "forgetting": _with_errors(rows, "forgetting"),
             "capacity": _of_cells(tables, rows, "capacity", 2),
-            "seconds": _of_cells(tables, rows, "train_seconds", 0),
+            "seconds": _of_cells(tables, rows, "train_seconds", 1),
             "paper AUROC": [names.score(value, 4) for value in rows["published"]],
         }
     )

@@ -16,51 +16,56 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from reports import names
 
-WIDTH, HEIGHT = 4.4, 3.2
-LETTER, ENTRY = 0.068, 0.4
+WIDTH, HEIGHT = 3.4, 2.6
+"Inches of a figure: a column of a paper in two columns wide."
+LETTER, ENTRY = 0.06, 0.38
 "Inches that a letter of a legend takes, and what stands before and after an entry's letters."
-APART = 0.16
+APART = 0.18
 "Rows between the measured point and the paper's."
-ROW, LEGEND_ROW, BESIDE_ROWS = 0.24, 0.17, 1.05
+ROW, LEGEND_ROW, BESIDE_ROWS = 0.22, 0.15, 0.95
 "Inches that a row of points takes, a line of the legend, and what stands above and below the rows."
+MARK = 5
+"Points across a marker that stands alone."
 DASHES, DOTS = (0, (4, 2)), (0, (1, 2))
 INK, FAINT, GRID = "#22262b", "#6b7280", "#e4e6ea"
 
-# Okabe & Ito's colours, told apart by colour-blind readers, and shades of like lightness for methods not named here.
+# Hues of Okabe & Ito, which colour-blind readers tell apart, each 3:1 or more against white and against the dark page;
+# methods of like hue differ in lightness or marker.
 LOOKS = {
     "finetune": ("#8c8f94", "X"),
-    "l2": ("#c46a9d", "v"),
-    "l2_published": ("#e0aecb", "v"),
-    "l2_published_permuted": ("#e0aecb", "s"),
-    "ewc": ("#2f7fc1", "^"),
-    "ewc_published": ("#93bfe6", "^"),
-    "ewc_published_permuted": ("#93bfe6", "s"),
-    "progressive": ("#b08900", "P"),
-    "progressive_small": ("#d6bd66", "P"),
+    "l2": ("#b0508a", "v"),
+    "l2_published": ("#c878ab", "v"),
+    "l2_published_permuted": ("#c878ab", "s"),
+    "ewc": ("#1f6fb4", "^"),
+    "ewc_published": ("#5898cf", "^"),
+    "ewc_published_permuted": ("#5898cf", "s"),
+    "progressive": ("#8a6a00", "P"),
+    "progressive_small": ("#ab8d3c", "P"),
     "dnn_l1": ("#5b6b7a", "d"),
     "dnn_selective": ("#3f9c9c", "<"),
     "den_constant": ("#8b6fc4", "*"),
-    "den_constant_13": ("#8b6fc4", "p"),
-    "den_constant_20": ("#b7a3de", "p"),
+    "den_constant_13": ("#7455b8", "p"),
+    "den_constant_20": ("#9d86c9", "p"),
     "den_dynamic": ("#7a8f3c", ">"),
     "den_no_stamp": ("#c4605f", "H"),
     "den": ("#d55e00", "o"),
-    "den_plus": ("#a63f00", "P"),
-    "den_official": ("#3b4a9c", "D"),
-    "den_finetune": ("#e69f00", "h"),
+    "den_plus": ("#b8480a", "P"),
+    "den_official": ("#5163bf", "D"),
+    "den_finetune": ("#c28600", "h"),
     "single_task": ("#009e73", "s"),
-    "joint": ("#56b4e9", "D"),
+    "joint": ("#1a9cc2", "D"),
 }
 SPARE = [(color, marker) for marker in "<>*p" for color in ("#8b6fc4", "#a3922f", "#3f9c9c", "#c4605f", "#7a8f3c")]
 
 HOUSE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
-    "font.size": 8,
+    "font.size": 7,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
-    "axes.titlesize": 8.5,
+    "figure.labelsize": 7,
+    "axes.titlesize": 7.5,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -76,14 +81,14 @@ HOUSE: Any = {
     "ytick.labelcolor": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0,
-    "lines.linewidth": 1.3,
+    "lines.linewidth": 1.2,
     "errorbar.capsize": 0,
-    "lines.markersize": 4,
+    "lines.markersize": 3.4,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 7,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "savefig.dpi": 200,
+    "savefig.dpi": 300,
     "svg.fonttype": "none",
     "svg.hashsalt": "den",
 }
@@ -125,6 +130,8 @@ def legend(figure: Figure) -> None:
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
+    if not handles:
+        return
     columns = _columns(list(handles))
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * max(0, math.ceil(len(handles) / columns) - 2))
     figure.legend(
@@ -192,7 +199,7 @@ def opened(axes: Axes, x: float, y: float, method: str) -> None:
         y,
         linestyle="none",
         marker=look(method)["marker"],
-        markersize=6,
+        markersize=MARK,
         markerfacecolor="none",
         color=color,
         zorder=2.5,
@@ -211,7 +218,7 @@ def explain_dashed(axes: Axes) -> None:
 
 def explain_open(axes: Axes) -> None:
     """Say in the legend whose the open points are."""
-    explain(axes, "open: the paper", linestyle="none", marker="o", markersize=6, markerfacecolor="none")
+    explain(axes, "open: the paper", linestyle="none", marker="o", markersize=MARK, markerfacecolor="none")
 
 
 def rows(labels: Sequence[str], columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -223,15 +230,22 @@ def rows(labels: Sequence[str], columns: int = 1) -> tuple[Figure, list[Axes]]:
         axes.grid(visible=True, axis="x")
         axes.spines["left"].set_visible(False)
         axes.set_yticks(range(len(labels)), labels)
+        # A fixed number of ticks: the layout has room for the labels that it sees, and automatic ones come later.
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8 // columns, steps=[1, 2, 5, 10]))
         axes.margins(x=0.08)
     return figure, panes
+
+
+def from_zero(axes: Axes) -> None:
+    """Begin the x axis at zero, with room for a marker at its other end."""
+    axes.set_xlim(0, 1.08 * axes.dataLim.x1)
 
 
 def point(axes: Axes, row: float, x: float, error: float, method: str) -> None:
     """Draw a measured number in its row, with a bar of one standard error; a number that is not known is left out."""
     drawn = look(method) | {"label": "_"}
-    axes.errorbar(x, row, xerr=error, fmt="none", ecolor=drawn["color"], elinewidth=1.3)
-    axes.plot(x, row, linestyle="none", markersize=6, **drawn)
+    axes.errorbar(x, row, xerr=error, fmt="none", ecolor=drawn["color"], elinewidth=1.2)
+    axes.plot(x, row, linestyle="none", markersize=MARK, **drawn)
 
 
 def comparison(
@@ -243,6 +257,6 @@ def comparison(
         point(axes, row - APART * told, *measured.get(method, (math.nan, math.nan)), method)
         if told:
             opened(axes, paper[method], row + APART, method)
-    explain(axes, "filled: measured", linestyle="none", marker="o", markersize=6)
     if set(methods) & set(paper):
+        explain(axes, "filled: measured", linestyle="none", marker="o", markersize=MARK)
         explain_open(axes)

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from records import ABLATION, DIFFERENCES, METHODS, record, records
 
 from den import metrics
@@ -17,10 +18,20 @@ from reports.beside import LOG, REPRODUCTION, beside
 from reports.comparisons import by_seed, capacities, departures, difference, ratio, selected_units, training
 from reports.figures import FIGURES
 from reports.findings import findings, verdict
+from reports.growth import growth
+from reports.heat import STRONGEST, heat_maps
 from reports.studies import studies
 from reports.summary import PAPER, PUBLISHED
 
-CURVES = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "selected_units")
+CURVES = (
+    "auroc_over_tasks",
+    "auroc_over_capacity",
+    "score_over_time",
+    "units_over_tasks",
+    "network_growth",
+    "selected_units",
+    "training_time",
+)
 STUDIES = {"selective_retraining": ABLATION, "expansion_ablation": ABLATION, "differences": DIFFERENCES}
 CROWD = (
     "l2_published",
@@ -65,10 +76,10 @@ def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str
 def test_nothing_is_drawn_over_the_labels_or_cut(name: str) -> None:
     figure = FIGURES[name](grid(2, STUDIES.get(name, (*METHODS, *CROWD))))
     drawings.png(figure)
-    (legend,) = figure.legends
-    box = legend.get_window_extent()
-    assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
-    for one in (box, *(axes.get_tightbbox() for axes in figure.axes)):
+    legends = [legend.get_window_extent() for legend in figure.legends]
+    panels = [axes.get_tightbbox() for axes in figure.axes]
+    assert not any(legend.overlaps(panel) for legend in legends for panel in panels)
+    for one in (*legends, *panels):
         assert figure.bbox.contains(one.x0, one.y0)
         assert figure.bbox.contains(one.x1, one.y1)
 
@@ -181,6 +192,55 @@ def test_a_method_looks_the_same_everywhere_and_like_no_other() -> None:
     assert style.look("homemade") == style.look("homemade")
 
 
+@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
+def test_every_method_stands_out_from_a_light_and_a_dark_page(ground: str) -> None:
+    colors = {style.look(method)["color"] for method in (*style.LOOKS, "homemade")}
+    assert min(contrast(color, ground) for color in colors) >= 3
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as the Web Content Accessibility Guidelines have it."""
+    light, dark = sorted((luminance(color) for color in (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: str) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color)]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_growth_is_what_is_kept_and_split_and_the_network_has_got_wider_by() -> None:
+    found = growth(grid(2))
+    assert list(found.index.unique("method")) == ["den"]
+    assert found.loc[("den", 1, 3), ("kept", "mean")] == 8
+    assert (found.loc[("den", 2), ("added", "mean")] == 7).all()
+    assert not growth(grid(1))["units", "sem"].notna().any()
+    assert growth(grid(1, ("l2", "ewc"))).empty
+
+
+def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
+    maps = heat_maps(grid(2))
+    squares = [square for rows in maps.methods.values() for row in rows.values() for square in row if square.score]
+    assert {(square.score == maps.low, square.score == maps.high) for square in squares} >= {
+        (True, False),
+        (False, True),
+    }
+    assert (min(square.heat for square in squares), max(square.heat for square in squares)) == (0, STRONGEST)
+    assert all(square.error for square in squares)
+    assert [*maps.methods["joint"]] == [10]
+    one_seed = heat_maps(grid(1)).methods["den"][1]
+    assert (one_seed[0].error, one_seed[1].score) == ("", "")
+
+
+def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
+    results = printed.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
+    assert results.map(lambda text: "±" in text).all(axis=None)
+    for table in studies(grid(2, ABLATION)):
+        measured = table.rows.drop(columns=["method", "task"], errors="ignore")
+        own = measured[[column for column in measured if not column.startswith("paper")]]
+        assert own.map(lambda text: not text or "±" in text).all(axis=None), table.title
+
+
 def test_the_verdict_is_honest_about_one_seed() -> None:
     assert re.search(r"DEN \.8\d\d in average AUROC against Single-task \.8\d\d: ahead by", verdict(grid(1)))
     assert verdict(grid(1)).endswith("One seed: no error bars.")
@@ -233,7 +293,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
     both = records("mnist_variation", 2) + records("odd <script>", 1, ("den", "a&b"), 3)
-    page.write(tables.collect(both, "odd <suite>"), folder)
+    page.write(tables.collect(both, "odd <suite>"), folder, again="den report --accepted")
     return folder
 
 
@@ -264,6 +324,13 @@ def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
         assert all(value in text for value in printed.results(found)["AUROC"])
         assert all(identity in text for identity in found.cells["identity"])
         assert ".8131" in text
+        assert "den report --accepted" in text
+
+
+def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path) -> None:
+    text = page.write(grid(1, DIFFERENCES), tmp_path).read_text()
+    assert text.index("Released code without one step head") > text.index("Figures")
+    assert "6 methods" in text
 
 
 def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:

@@ -21,7 +21,7 @@ def draw(tables: Tables) -> Figure:
             capacity = estimate(known.of(method=method).cells["capacity"])
             look = style.look(method)
             axes.errorbar(capacity.mean, auroc.mean, auroc.error, capacity.error, fmt="none", ecolor=look["color"])
-            axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=6, **look)
+            axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=style.MARK, **look)
         _paper(axes, tables, set(found))
         _capacities(axes)
         axes.set(xlabel="Capacity, relative to the base network", ylabel="Average AUROC after all tasks")

@@ -38,4 +38,4 @@ def _departure(axes: style.Axes, row: int, departure: Departure) -> None:
 
 def _marker(method: str) -> dict[str, object]:
     look = style.look(method)
-    return {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 6}
+    return {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": style.MARK}

@@ -29,7 +29,7 @@ def draw(tables: Tables) -> Figure:
             style.tasks(axes, last, first=task, most=6)
             style.scores(axes)
         panels[0].set_ylabel("AUROC")
-        figure.supxlabel("Tasks learned", fontsize=8)
+        figure.supxlabel("Tasks learned")
         style.legend(figure)
     return figure
 

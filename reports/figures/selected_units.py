@@ -22,8 +22,8 @@ def draw(tables: Tables) -> Figure | None:
             style.comparison(axes, methods, measured, paper.selected(tables.streams[0], layer))
             _base(axes, tables, layer)
             axes.set_title(f"Hidden layer {layer}")
-            axes.set_xlim(left=0)
-        figure.supxlabel("Units selected", fontsize=8)
+            style.from_zero(axes)
+        figure.supxlabel("Units selected")
         style.legend(figure)
     return figure
 

@@ -24,7 +24,7 @@ def draw(tables: Tables) -> Figure | None:
         style.comparison(times, methods, times_measured, theirs["seconds"])
         style.comparison(scores, methods, {method: mean_of(auroc, method).pair for method in methods}, theirs["auroc"])
         times.set(xlabel="Time, relative to fine-tuning")
-        times.set_xlim(left=0)
+        style.from_zero(times)
         scores.set(xlabel="Average AUROC")
         style.scores(scores, axis="x")
         style.legend(figure)

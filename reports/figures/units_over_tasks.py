@@ -27,7 +27,7 @@ def draw(tables: Tables) -> Figure | None:
             axes.set_title(f"Hidden layer {layer}")
             style.tasks(axes, int(units["after_task"].max()), most=6)
         panels[0].set_ylabel("Units")
-        figure.supxlabel("Tasks learned", fontsize=8)
+        figure.supxlabel("Tasks learned")
         style.legend(figure)
     return figure
 
