@@ -10,6 +10,7 @@ from typing import Any
 from den import files
 
 VERSION = 1
+FIELDS = ("identity", "cell", "scores", "measures", "capacity", "train_seconds", "provenance")
 Record = dict[str, Any]
 
 
@@ -35,12 +36,20 @@ def read_record(path: Path) -> Record:
     """Return a record. Raises LedgerError for a file that is not one."""
     try:
         record: Record = json.loads(path.read_text(encoding="utf-8"))
-        if record["version"] == VERSION:
-            return record
-        reason = f"it has version {record['version']}, this code reads {VERSION}"
+        reason = _fault(record)
     except (ValueError, KeyError, TypeError) as error:
-        reason = f"it is damaged ({error!r})"
+        reason = f"it is damaged ({type(error).__name__}: {error})"
+    if not reason:
+        return record
     raise LedgerError(f"{path}: {reason}; restore it from git, or delete it to run the cell again")
+
+
+def _fault(record: Record) -> str:
+    """Return why a record cannot be used, or nothing where it can."""
+    if record["version"] != VERSION:
+        return f"it has version {record['version']}, this code reads {VERSION}"
+    lacking = [field for field in FIELDS if field not in record]
+    return f"it is damaged (it lacks {', '.join(lacking)})" if lacking else ""
 
 
 def _plain(value: Any) -> Any:

@@ -3,54 +3,24 @@
 Prefect, MLflow, torch and pandas are imported where a command needs them, so that `den --help` is quick.
 """
 
-import os
 import sys
 from typing import Any
 
 import click
 
-STREAMS = click.option("--stream", "streams", multiple=True, metavar="NAME", help="Only this stream; may be repeated.")
-METHODS = click.option("--method", "methods", multiple=True, metavar="NAME", help="Only this method; may be repeated.")
+from flows import completion
+from flows.refusals import Commands
+
+STREAMS = click.option(
+    "--stream", "streams", multiple=True, metavar="NAME", help="Only this stream; may be repeated.",
+    shell_complete=completion.streams,
+)  # fmt: skip
+METHODS = click.option(
+    "--method", "methods", multiple=True, metavar="NAME", help="Only this method; may be repeated.",
+    shell_complete=completion.methods,
+)  # fmt: skip
 SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; seed 1 alone: 1,)."
 SET = "Another value for a key of params.yaml; may be repeated."
-
-
-class Refused(click.ClickException):
-    """What was asked cannot be done; one line says why."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Write the line on standard error."""
-        click.echo(f"den: {self.format_message()}", file=file or sys.stderr)
-
-
-class Commands(click.Group):
-    """Commands whose user errors end in one line and exit code 2."""
-
-    def invoke(self, context: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(context)
-        except click.UsageError as error:
-            raise Refused(error.format_message()) from None
-        except (ValueError, RuntimeError, OSError) as error:
-            if isinstance(error, _expected()):
-                raise Refused(str(error)) from None
-            raise
-
-
-def _expected() -> tuple[type[Exception], ...]:
-    """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
-    from den.config import SettingsError
-    from den.ledger import LedgerError
-    from den.runs import Busy
-    from den.streams.prepared import DataError
-    from den.training import Diverged
-    from den.worker import CellFailed
-    from flows.datasets import PreparationError
-
-    return SettingsError, DataError, LedgerError, Busy, CellFailed, Diverged, PreparationError
 
 
 class Seeds(click.ParamType):
@@ -76,7 +46,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--suite", default="quick", show_default=True, help="The suite of params.yaml to run.")
+@click.option(
+    "--suite",
+    shell_complete=completion.suites,
+    default="quick",
+    show_default=True,
+    help="The suite of params.yaml to run.",
+)
 @STREAMS
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
@@ -147,7 +123,9 @@ def prepare(streams: tuple[str, ...], force: bool) -> None:
 
 
 @main.command()
-@click.option("--suite", help="Only the cells of this suite; by default those of all suites.")
+@click.option(
+    "--suite", shell_complete=completion.suites, help="Only the cells of this suite; by default those of all suites."
+)
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def results(suite: str | None, form: str) -> None:
     """Print the scores in the ledger, one row each: suite, stream, method, seed, after_task, task, score, value."""
@@ -157,7 +135,9 @@ def results(suite: str | None, form: str) -> None:
 
 
 @main.command()
-@click.option("--suite", default="quick", show_default=True, help="The suite to report on.")
+@click.option(
+    "--suite", shell_complete=completion.suites, default="quick", show_default=True, help="The suite to report on."
+)
 @click.option("--accepted", is_flag=True, help="From the accepted tables alone: it needs neither records nor data.")
 def report(suite: str, accepted: bool) -> None:
     """Write tables, figures and one HTML page of a suite's finished cells to reports/out/."""
@@ -167,7 +147,13 @@ def report(suite: str, accepted: bool) -> None:
 
 
 @main.command()
-@click.option("--suite", default="quick", show_default=True, help="The suite whose methods are compared.")
+@click.option(
+    "--suite",
+    shell_complete=completion.suites,
+    default="quick",
+    show_default=True,
+    help="The suite whose methods are compared.",
+)
 @METHODS
 @click.option("--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.")
 @click.option("--accepted", is_flag=True, help="From the accepted tables, not from those of the last run or report.")
@@ -182,7 +168,7 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
 
 
 @main.command()
-@click.option("--suite", required=True, help="The suite whose cells are accepted.")
+@click.option("--suite", shell_complete=completion.suites, required=True, help="The suite whose cells are accepted.")
 @click.option("--partial", is_flag=True, help="Accept the finished cells although others are not.")
 def accept(suite: str, partial: bool) -> None:
     """Write the tables of a suite's finished cells to reports/accepted/, to be committed.
@@ -195,7 +181,7 @@ def accept(suite: str, partial: bool) -> None:
 
 
 @main.command()
-@click.argument("result")
+@click.argument("result", shell_complete=completion.results)
 def why(result: str) -> None:
     """Print where a number comes from: RESULT is a record's file, or the beginning of its identity."""
     from den.ledger import Places
@@ -205,7 +191,7 @@ def why(result: str) -> None:
 
 
 @main.command()
-@click.argument("result")
+@click.argument("result", shell_complete=completion.results)
 def rerun(result: str) -> None:
     """Run the cell of a RESULT anew, and say whether it is the same or what differs. The ledger stays as it is.
 
@@ -240,13 +226,39 @@ def sync() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Browse the runs in MLflow, on this machine only: http://127.0.0.1:PORT."""
-    from flows import tracking
+    from flows import browsing
 
-    tracking.store()
-    command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", tracking.address()]
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    os.execv(sys.executable, [sys.executable, "-m", *command, *stores])
+    browsing.serve(port)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what of the set-up is there, what is missing, and what to do about it.
+
+    Exits with 1 where something that is needed is missing; hints are about what one can do without.
+    """
+    from flows import doctor
+
+    sys.exit(doctor.examine())
+
+
+@main.command()
+@click.option("--suite", shell_complete=completion.suites, help="This suite, and its running and resumable cells.")
+def status(suite: str | None) -> None:
+    """Show how many cells of every suite are finished, running, resumable or waiting."""
+    from flows import status
+
+    status.show(suite)
+
+
+@main.command(name="completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def complete(shell: str) -> None:
+    """Print what a SHELL has to source to complete suites, streams, methods and results.
+
+    For bash, in ~/.bashrc: eval "$(den completion bash)"
+    """
+    click.echo(completion.script(main, shell))
 
 
 if __name__ == "__main__":

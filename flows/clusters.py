@@ -31,7 +31,7 @@ def engine(address: str) -> Callable[[Cell, Places], Record]:
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second of an address of no kind that it knows
         raise SettingsError(f"on: no Dask scheduler answers at {address}: {error}") from None
 
     @prefect.task(task_run_name="{cell.title}", cache_policy=NO_CACHE)

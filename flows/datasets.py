@@ -12,7 +12,7 @@ import yaml
 
 from den.ledger import Places
 from den.streams import STREAMS, prepared
-from den.suites import Plan
+from den.suites import Plan, refuse_unknown
 from flows import raw
 
 RAW = Path("data/raw")
@@ -25,8 +25,11 @@ class PreparationError(RuntimeError):
 def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = False) -> None:
     """Have the prepared files of these streams in `places.data`, made anew where `force` is set.
 
-    Raises DataError for files that DVC takes for right and that are not.
+    Raises SettingsError for a stream that there is none of, and DataError for files that DVC takes for right and that
+    are not.
     """
+    for stream in streams:
+        refuse_unknown(stream, STREAMS, "stream")
     if versioned():
         _reproduce(streams, force)
         for stream in streams:

@@ -41,7 +41,7 @@ def find(result: str, places: Places) -> Record:
     """Return the record that is meant: its file, or the beginning of its identity. Raises SettingsError."""
     if Path(result).is_file():
         return read_record(Path(result))
-    found = sorted(places.results.rglob(f"{result}*.json"))
+    found = sorted(path for path in places.results.rglob("*.json") if path.name.startswith(result))
     if len(found) == 1:
         return read_record(found[0])
     problem = f"{len(found)} records begin with it" if found else "there is no such record"

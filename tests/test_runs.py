@@ -20,7 +20,7 @@ from small import TRAINING, cell, learn, same_state, stream, without_times
 from den import checkpoints, harness, runs, sources
 from den.__main__ import main
 from den.config import Network, SettingsError, read
-from den.ledger import LedgerError, Places, read_record, write_record
+from den.ledger import FIELDS, LedgerError, Places, read_record, write_record
 from den.methods import METHODS
 from den.runs import Busy, Cell, Execution, execute, finished, identity, locked, on_validation, record_path
 from den.streams import prepared
@@ -146,7 +146,7 @@ def test_equal_settings_are_one_result_under_any_name(places: Places) -> None:
     assert "variant" not in read_record(record_path(cell(), places))["cell"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 99}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 99}', '{"version": 1}'])
 def test_a_damaged_record_is_refused_with_its_file(text: str, places: Places) -> None:
     path = record_path(cell(), places)
     path.parent.mkdir(parents=True)
@@ -157,10 +157,10 @@ def test_a_damaged_record_is_refused_with_its_file(text: str, places: Places) ->
 
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "one.json"
-    write_record(path, {"version": 1, "scores": [float("nan"), 1.0]})
+    path, whole = tmp_path / "one.json", {"version": 1} | dict.fromkeys(FIELDS)
+    write_record(path, whole | {"scores": [float("nan"), 1.0]})
     with pytest.raises(TypeError):
-        write_record(path, {"version": 1, "scores": object()})
+        write_record(path, whole | {"scores": object()})
     assert read_record(path)["scores"] == [None, 1.0]
 
 
