@@ -139,12 +139,7 @@ class Execution:
         origin: what the record's provenance shall say of who had the cell run.
         """
         stream, device = open_stream(cell, places), device_of(cell.training)
-        problem = Problem(stream.features, stream.classes, len(stream), cell.network, cell.training, cell.seed)
-        kind = METHODS[cell.method]
-        kind.refuse(cell.network)
-        method = kind.build(
-            read(kind.accepts, cell.method_params, "method_params"), problem, generator_for(cell.seed, -1, "build")
-        )
+        method = untrained(cell, stream.features, stream.classes, len(stream))
         own, empty = identity(cell, places), Result.empty(len(stream))
         run = cls(cell, places, own, stream, method, empty, device, _now(), dict(origin or {}))
         for path in reversed(run.checkpoints()):
@@ -235,6 +230,15 @@ def locked(cell: Cell, places: Places) -> FileLock:
     except Timeout:
         raise Busy(f"{cell.title} is being run by another process ({folder} is locked)") from None
     return lock
+
+
+def untrained(cell: Cell, features: int, classes: int, tasks: int) -> Method:
+    """Return the cell's method before its first stage, for a stream of these sizes."""
+    kind = METHODS[cell.method]
+    kind.refuse(cell.network)
+    problem = Problem(features, classes, tasks, cell.network, cell.training, cell.seed)
+    params = read(kind.accepts, cell.method_params, "method_params")
+    return kind.build(params, problem, generator_for(cell.seed, -1, "build"))
 
 
 def open_stream(cell: Cell, places: Places) -> Stream:

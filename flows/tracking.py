@@ -21,16 +21,17 @@ def artifacts() -> str:
     return (FOLDER / "artifacts").absolute().as_uri()
 
 
-def track(suite: str, records: Sequence[dict[str, Any]], report: Path | None = None) -> bool:
+def track(suite: str, records: Sequence[dict[str, Any]], report: Path | None = None, verdict: str = "") -> bool:
     """Show the records of a suite in MLflow; twice shows them once.
 
+    verdict: how its benchmark ended, in one word; nothing where it is not known.
     Returns False, with a warning, where MLflow cannot be told: the ledger has everything, the next run tells it again.
     """
     try:
         with store():
             from flows import mirror
 
-            mirror.show(suite, records, report)
+            mirror.show(suite, records, report, verdict)
     except Exception as error:  # whatever ails a tracker, results are safe and the benchmark goes on
         reason = str(error).strip().splitlines()
         logging.getLogger("den").warning(

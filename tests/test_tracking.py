@@ -6,11 +6,12 @@ import shutil
 import socket
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from records import records
 
-from flows import mirror, tracking
+from flows import points, tracking
 
 MOMENTS = {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
 
@@ -41,7 +42,7 @@ def client(here: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowCl
 
 
 def runs(client: MlflowClient, role: str) -> list:
-    experiment = client.get_experiment_by_name("blobs")
+    experiment = client.get_experiment_by_name("Blobs")
     return client.search_runs([experiment.experiment_id], f"tags.role = '{role}'")
 
 
@@ -67,9 +68,9 @@ def test_one_result_under_two_names_is_two_runs(client: MlflowClient, found: lis
     for _ in range(2):
         assert tracking.track("smoke", [*found, other])
     assert sorted(run.info.run_name for run in runs(client, "cell")) == [
-        "den · seed 1",
-        "l2 · seed 1",
-        "other · seed 1",
+        "DEN · seed 1",
+        "L2 · seed 1",
+        "Other · seed 1",
     ]
     parent = next(run for run in runs(client, "benchmark") if len(run.data.metrics) > 2)
     assert parent.data.metrics["auroc/other"] == parent.data.metrics["auroc/den"]
@@ -79,7 +80,7 @@ def test_a_run_left_half_told_is_told_anew(
     client: MlflowClient, found: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(mirror, "_metrics", lambda record: 1 / 0)
+        broken.setattr(points, "of_cell", lambda *given: 1 / 0)
         assert not tracking.track("smoke", found)
     assert tracking.track("smoke", found)
     assert {run.info.status for run in runs(client, "cell")} == {"FINISHED"}
@@ -105,6 +106,63 @@ def test_the_report_lies_with_the_parent(client: MlflowClient, found: list[dict]
     tracking.track("smoke", found, tmp_path / "report")
     (parent,) = runs(client, "benchmark")
     assert [file.path for file in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_the_table_and_the_figures_of_the_stream_lie_with_the_parent(
+    client: MlflowClient, found: list[dict], tmp_path: Path
+) -> None:
+    for stream in ("blobs", "other"):
+        (tmp_path / "report/figures" / stream).mkdir(parents=True)
+        (tmp_path / "report/figures" / stream / f"{stream}.png").touch()
+    tracking.track("smoke", found, tmp_path / "report")
+    (parent,) = runs(client, "benchmark")
+    assert [file.path for file in client.list_artifacts(parent.info.run_id, "figures")] == ["figures/blobs.png"]
+    numbers = pd.read_csv(client.download_artifacts(parent.info.run_id, "summary.csv")).set_index("method")["auroc"]
+    assert {f"auroc/{method}": value for method, value in numbers.items()} == pytest.approx(
+        {key: value for key, value in parent.data.metrics.items() if key.startswith("auroc/")}
+    )
+    table = Path(client.download_artifacts(parent.info.run_id, "summary.md")).read_text()
+    assert table in parent.data.tags["mlflow.note.content"]
+
+
+def test_cells_of_several_settings_under_one_name_are_shown_without_a_table(
+    client: MlflowClient, found: list[dict]
+) -> None:
+    assert tracking.track("earlier", [found[0], found[0] | {"identity": "other"}])
+    (parent,) = runs(client, "benchmark")
+    assert len(runs(client, "cell")) == 2
+    assert not client.list_artifacts(parent.info.run_id)
+
+
+def test_everything_is_described(client: MlflowClient, found: list[dict]) -> None:
+    tracking.track("smoke", found, verdict="changed")
+    (parent,), (den,) = (
+        runs(client, "benchmark"),
+        [run for run in runs(client, "cell") if run.data.tags["method"] == "den"],
+    )
+    stream = client.get_experiment_by_name("Blobs").tags["mlflow.note.content"]
+    assert "**Blobs**, 3 tasks" in stream
+    assert "verdict **changed**" in parent.data.tags["mlflow.note.content"]
+    assert "split what would forget" in den.data.tags["mlflow.note.content"]
+    assert f"den rerun {den.data.tags['identity']}" in den.data.tags["mlflow.note.content"]
+
+
+def test_runs_are_found_by_their_tags(client: MlflowClient, found: list[dict]) -> None:
+    tracking.track("smoke", found, verdict="changed")
+    (identity,) = (record["identity"] for record in found if record["cell"]["method"] == "l2")
+    tags = {"suite": "smoke", "stream": "blobs", "verdict": "changed", "commit": found[0]["provenance"]["commit"]}
+    ours = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
+    everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+    assert len(client.search_runs(everywhere, ours)) == 3
+    (cell,) = client.search_runs(everywhere, f"{ours} and tags.method = 'l2' and tags.seed = '1'")
+    assert cell.data.tags["identity"] == identity
+
+
+def test_what_is_not_known_is_no_tag(client: MlflowClient, found: list[dict]) -> None:
+    strangers = [record | {"provenance": record["provenance"] | {"commit": None}} for record in found]
+    assert tracking.track("smoke", strangers)
+    for run in [*runs(client, "benchmark"), *runs(client, "cell")]:
+        assert not {"commit", "verdict"} & run.data.tags.keys()
 
 
 def test_a_dead_server_is_a_warning(

@@ -1,0 +1,45 @@
+"""A finished cell's network behind `mlflow.pyfunc`: MLflow copies this file into the model, and runs it there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+
+from den import checkpoints, harness
+from den.methods.base import State
+from den.runs import Cell, untrained
+from den.tasks import Split
+
+
+class Network(PythonModel):
+    """What a cell has learned, rebuilt from its settings and its last checkpoint, on the CPU."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Become the network of the model's files."""
+        about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
+        self.tasks, self.scale = about["sizes"]["tasks"], about["scale"]
+        self.method = untrained(Cell.model_validate_json(json.dumps(about["cell"])), **about["sizes"])
+        tensors, values = checkpoints.load(Path(context.artifacts["checkpoint"]), about["identity"])
+        self.method.restore(State(tensors, values["method"]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the probability of every class (images, classes) as the network answers for a task.
+
+        model_input: (images, features) as the stream has them, pixels from 0 to 255; params: task_id, from 1.
+        """
+        task = (params or {}).get("task_id", 1)
+        if not 1 <= task <= self.tasks:
+            raise ValueError(f"task_id is {task}; the network has learned the tasks 1 to {self.tasks}")
+        split = Split(torch.tensor(model_input), torch.empty(len(model_input), 0), **self.scale)
+        answers = harness.predict(self.method, split, task - 1)
+        return answers.sigmoid().numpy()
+
+
+set_model(Network())
