@@ -60,8 +60,8 @@ def plasticity(R: Matrix) -> float:
 
 METRICS = {
     "average": average,
-    "backward_transfer": backward_transfer,
     "forgetting": forgetting,
+    "backward_transfer": backward_transfer,
     "plasticity": plasticity,
 }
 

@@ -55,7 +55,7 @@ def accept(suite: str, partial: bool) -> Path:
 
 def redraw(suite: str) -> Path:
     """Write the report of a suite's accepted tables, without records or data; returns its folder."""
-    return _draw(suite, shelf.accepted(suite), UNJUDGED)
+    return _draw(suite, shelf.accepted(suite), UNJUDGED, f"den report --accepted --suite {suite}")
 
 
 def scores(suite: str | None, form: str) -> str:
@@ -84,8 +84,9 @@ def ledger() -> dict[str, Records]:
     return {name: records for name, records in (found | {EARLIER: earlier}).items() if records}
 
 
-def _draw(suite: str, collected: tables.Tables, verdict: Verdict) -> Path:
-    page.write(collected, OUT / suite, {stream: verdict.table(stream) for stream in collected.streams})
+def _draw(suite: str, collected: tables.Tables, verdict: Verdict, again: str = "") -> Path:
+    judged = {stream: verdict.table(stream) for stream in collected.streams}
+    page.write(collected, OUT / suite, judged, again)
     files.write(OUT / suite / "metrics.json", json.dumps(_metrics(collected), indent=1) + "\n")
     return OUT / suite
 

@@ -67,7 +67,7 @@ def report(suite: str, records: Sequence[dict[str, Any]], verdict: Verdict) -> P
 def track(suite: str, records: Sequence[dict[str, Any]], report: Path, verdict: Verdict) -> bool:
     """Mirror finished cells in MLflow, the report beside them; returns False, with a warning, where that failed."""
     settling.note()
-    return tracking.track(suite, records, report)
+    return tracking.track(suite, records, report, verdict.word)
 
 
 @prefect.task(task_run_name="announce", cache_policy=NO_CACHE)

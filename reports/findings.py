@@ -117,10 +117,10 @@ def _widths(rows: pd.DataFrame) -> str:
 
 def _kept(tables: Tables) -> str:
     sums = tables.measures.groupby("measure")["value"].sum()
-    if not {"added units", "kept units"} <= set(sums.index):
+    if "kept units" not in sums:
         return ""
     split = f"; {sums['split units']:,.0f} units were split" if "split units" in sums else ""
-    return f"Of {sums['added units']:,.0f} units added, {sums['kept units']:,.0f} were kept{split}."
+    return f"Expansions kept {sums['kept units']:,.0f} units{split}."
 
 
 def _shift(tables: Tables) -> str:

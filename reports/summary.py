@@ -20,9 +20,7 @@ PAPER = "Yoon et al. 2018"
 STATISTICS = {
     "auroc": ("auroc", metrics.average),
     "accuracy": ("accuracy", metrics.average),
-    "forgetting": ("auroc", metrics.forgetting),
-    "backward_transfer": ("auroc", metrics.backward_transfer),
-    "plasticity": ("auroc", metrics.plasticity),
+    **{name: ("auroc", metric) for name, metric in metrics.METRICS.items() if name != "average"},
 }
 
 

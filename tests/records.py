@@ -83,7 +83,6 @@ def _measures(method: str, task: int, units: list[int], generator: np.random.Gen
     if method == "den" and task:
         rows += [("selective retraining", None, "expansion fired", 1.0)]
         rows += [("split and duplication", None, "split fired", float(task % 2))]
-        rows += [("dynamic expansion", layer, "added units", 20.0) for layer in (1, 2)]
         rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in (1, 2)]
         rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in (1, 2)]
         rows += [("split and duplication", None, "answer shift", float(generator.uniform(0, 0.01)))]
