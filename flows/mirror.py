@@ -15,6 +15,8 @@ Record = Mapping[str, Any]
 Tags = dict[str, str]
 
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages take it for one of language models
+SOURCE = {"mlflow.source.name": "den", "mlflow.source.type": "LOCAL"}  # the commit is shown beside it
 COMMIT = "mlflow.source.git.commit"
 
 
@@ -61,7 +63,7 @@ def _experiment(client: MlflowClient, record: Record) -> str:
     if found is not None:
         return found.experiment_id
     own = tracking.address().startswith("sqlite:")
-    tags = {"stream": stream, notes.NOTE: notes.of_stream(record)}
+    tags = KIND | {"stream": stream, notes.NOTE: notes.of_stream(record)}
     return client.create_experiment(name, f"{tracking.artifacts()}/{stream}" if own else None, tags)
 
 
@@ -82,7 +84,7 @@ def _parent(client: MlflowClient, experiment: str, benchmark: Benchmark) -> str:
     found = client.search_runs([experiment], left_open, max_results=1)
     if found:
         return found[0].info.run_id
-    tags = {"role": "benchmark", "suite": benchmark.suite, "stream": benchmark.stream}
+    tags = SOURCE | {"role": "benchmark", "suite": benchmark.suite, "stream": benchmark.stream}
     tags |= {"data": pin} if (pin := datasets.pinned(benchmark.stream)) else {}
     start = min(points.milliseconds(record["provenance"]["started"]) for record in benchmark.records)
     name = f"{benchmark.suite} · {names.stream(benchmark.stream)}"
@@ -99,13 +101,14 @@ def _describe(client: MlflowClient, parent: str, benchmark: Benchmark, new: int)
         client.log_artifacts(parent, str(benchmark.report), "report")
         for figure in sorted((benchmark.report / "figures" / benchmark.stream).glob("*.png")):
             client.log_artifact(parent, str(figure), "figures")
+    client.log_inputs(parent, [_data(benchmark.newest)])
     tags = _origin(benchmark.newest, verdict) | {notes.NOTE: notes.of_benchmark(suite, records, new, verdict)}
     client.log_batch(parent, points.of_benchmark(records), tags=[RunTag(*tag) for tag in tags.items()])
 
 
 def _show_cell(client: MlflowClient, experiment: str, parent: str, benchmark: Benchmark, record: Record) -> None:
     origin, about = record["provenance"], _about(record, benchmark)
-    tags = about | _origin(record, benchmark.verdict) | {"role": "cell", "mlflow.parentRunId": parent}
+    tags = SOURCE | about | _origin(record, benchmark.verdict) | {"role": "cell", "mlflow.parentRunId": parent}
     name = f"{names.method(tables.method(record))} · seed {record['cell']['seed']}"
     run = client.create_run(experiment, points.milliseconds(origin["started"]), tags, name).info.run_id
     client.log_batch(run, params=[Param(key, str(value)) for key, value in _flat(record["cell"])])

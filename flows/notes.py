@@ -19,6 +19,7 @@ CHARTS = """
 | chart | what it shows |
 |---|---|
 | `auroc/average` | the average over the tasks so far: the learning curve |
+| `auroc/forgetting` | how far earlier tasks have fallen below their best so far |
 | `auroc/task 01` | how well the first task is remembered while others are learned |
 | `capacity/capacity` | how large the network is, as a multiple of the base network |
 | `final/…` | size and training time after the last task |

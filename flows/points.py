@@ -1,13 +1,12 @@
 """A record's numbers as MLflow's metrics, named so that charts group them; `step` is the number of tasks learned."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
-from numpy.typing import NDArray
 
 from den import metrics
 from reports import tables
@@ -53,18 +52,14 @@ def milliseconds(moment: str) -> int:
 
 
 def _scores(scores: Mapping[str, Any]) -> Iterator[Point]:
+    """Yield the scores of every task, and the metrics of the matrix, after each task as if it had been the last."""
     for score, rows in scores.items():
-        matrix = np.array(rows, dtype=float)
-        tasks = len(matrix)
-        for after, row in enumerate(matrix, start=1):
-            yield from ((f"{score}/task {task:02}", value, after) for task, value in enumerate(row, start=1))
-        yield from ((f"{score}/average", value, after) for after, value in enumerate(metrics.averages(matrix), start=1))
-        yield from ((f"{score}/{name}", measure(matrix), tasks) for name, measure in _wholes())
-
-
-def _wholes() -> Iterator[tuple[str, Callable[[NDArray[np.float64]], float]]]:
-    """Yield the metrics of a whole matrix; its average is the last of the averages already."""
-    return ((name.replace("_", " "), metric) for name, metric in metrics.METRICS.items() if name != "average")
+        R = np.array(rows, dtype=float)
+        for after in range(1, len(R) + 1):
+            seen = R[:after, :after]
+            yield from ((f"{score}/task {task:02}", value, after) for task, value in enumerate(seen[-1], start=1))
+            for name, metric in metrics.METRICS.items():
+                yield f"{score}/{name.replace('_', ' ')}", metric(seen), after
 
 
 def _measures(measures: Iterable[Mapping[str, Any]]) -> Iterator[Point]:

@@ -6,11 +6,14 @@ import shutil
 import socket
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from records import records
 
+from den import metrics
 from flows import points, tracking
 
 MOMENTS = {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
@@ -44,6 +47,10 @@ def client(here: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowCl
 def runs(client: MlflowClient, role: str) -> list:
     experiment = client.get_experiment_by_name("Blobs")
     return client.search_runs([experiment.experiment_id], f"tags.role = '{role}'")
+
+
+def history(client: MlflowClient, run: Run, key: str) -> dict[int, float]:
+    return {metric.step: metric.value for metric in client.get_metric_history(run.info.run_id, key)}
 
 
 def test_a_child_run_for_every_cell_and_one_parent(client: MlflowClient, found: list[dict]) -> None:
@@ -91,9 +98,11 @@ def test_a_cell_has_scores_by_task_its_data_and_its_record(client: MlflowClient,
     tracking.track("smoke", found)
     run = next(run for run in runs(client, "cell") if run.data.tags["method"] == "den")
     record = next(record for record in found if record["cell"]["method"] == "den")
-    history = sorted(client.get_metric_history(run.info.run_id, "auroc/task 01"), key=lambda metric: metric.step)
-    assert [metric.step for metric in history] == [1, 2, 3]
-    assert [metric.value for metric in history] == [row[0] for row in record["scores"]["auroc"]]
+    R = np.array(record["scores"]["auroc"], dtype=float)
+    assert history(client, run, "auroc/task 01") == dict(enumerate(R[:, 0], start=1))
+    assert history(client, run, "auroc/task 03") == {3: R[2, 2]}
+    assert history(client, run, "auroc/average") == dict(enumerate(metrics.averages(R), start=1))
+    assert history(client, run, "auroc/forgetting") == {2: R[0, 0] - R[1, 0], 3: metrics.forgetting(R)}
     assert run.inputs.dataset_inputs[0].dataset.digest == record["provenance"]["stream_hash"]
     assert run.data.params["method"] == "den"
     folder = client.download_artifacts(run.info.run_id, "record.json")
@@ -136,10 +145,8 @@ def test_cells_of_several_settings_under_one_name_are_shown_without_a_table(
 
 def test_everything_is_described(client: MlflowClient, found: list[dict]) -> None:
     tracking.track("smoke", found, verdict="changed")
-    (parent,), (den,) = (
-        runs(client, "benchmark"),
-        [run for run in runs(client, "cell") if run.data.tags["method"] == "den"],
-    )
+    (parent,) = runs(client, "benchmark")
+    (den,) = (run for run in runs(client, "cell") if run.data.tags["method"] == "den")
     stream = client.get_experiment_by_name("Blobs").tags["mlflow.note.content"]
     assert "**Blobs**, 3 tasks" in stream
     assert "verdict **changed**" in parent.data.tags["mlflow.note.content"]
