@@ -15,7 +15,6 @@ Record = Mapping[str, Any]
 Tags = dict[str, str]
 
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages take it for one of language models
 SOURCE = {"mlflow.source.name": "den", "mlflow.source.type": "LOCAL"}  # the commit is shown beside it
 COMMIT = "mlflow.source.git.commit"
 
@@ -63,7 +62,7 @@ def _experiment(client: MlflowClient, record: Record) -> str:
     if found is not None:
         return found.experiment_id
     own = tracking.address().startswith("sqlite:")
-    tags = KIND | {"stream": stream, notes.NOTE: notes.of_stream(record)}
+    tags = {"stream": stream, notes.NOTE: notes.of_stream(record)}
     return client.create_experiment(name, f"{tracking.artifacts()}/{stream}" if own else None, tags)
 
 
