@@ -21,7 +21,8 @@ from den.ledger import Places, Record
 from flows import models, tracking
 
 PAGE = ROOT / "docs/mlflow.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+BLOCKS = PYTHON.findall(PAGE.read_text(encoding="utf-8"))
 METHODS = ("finetune", "single_task", "joint", "den")
 
 
@@ -70,6 +71,13 @@ def test_every_query_of_the_page_finds_something(told: Told) -> None:
         found = [names[name] for name in names.keys() - before if isinstance(names[name], pd.DataFrame | np.ndarray)]
         assert found, block
         assert all(len(one) for one in found), block
+
+
+def test_the_query_of_the_front_page_finds_something(told: Told) -> None:
+    (query,) = [block for block in PYTHON.findall((ROOT / "README.md").read_text()) if "mlflow" in block]
+    names: dict[str, object] = {}
+    exec(query, names)
+    assert len(names["grown"]) == 1
 
 
 def test_the_pages_best_cell_is_the_ledgers(told: Told) -> None:
