@@ -1,0 +1,94 @@
+"""Everything that is timed, in one table: python benchmarks/bench.py, or make bench
+
+Writes benchmarks/results.md, with the machine. Ratios are medians of pairs that ran one after the other, so that a
+machine that is busy for a while spoils few of them; still, it wants a quiet one. Avalanche is compared where
+DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py).
+"""
+
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import click
+import growth
+import pandas as pd
+import peers
+import scoring
+import selection
+import starting
+import timing
+import torch
+import training
+
+from den import files, provenance
+
+RESULTS = Path(__file__).with_name("results.md")
+GROUPS = {
+    "training": (training, 15),
+    "scoring": (scoring, 15),
+    "selection": (selection, 15),
+    "growth": (growth, 1),
+    "starting": (starting, 3),
+    "peers": (peers, 3),
+}
+
+
+@click.command()
+@click.option(
+    "--only", "names", multiple=True, type=click.Choice(list(GROUPS)), help="Print this alone; write nothing."
+)
+def main(names: tuple[str, ...]) -> None:
+    """Time everything side by side, print the table and write it."""
+    torch.set_num_threads(1)
+    told = []
+    for name, (module, repeats) in GROUPS.items():
+        if not names or name in names:
+            told.append(section(module.__doc__ or name, module.rows(repeats)))
+            click.echo(told[-1])
+    if not names:
+        files.write(RESULTS, "\n".join(["# Benchmarks", "", machine(), "", *told]))
+
+
+def section(title: str, rows: list[timing.Row]) -> str:
+    """Return a group's rows as Markdown."""
+    if not rows:
+        return f"## {title.splitlines()[0]}\n\nNot run: DEN_PEER_PYTHON names no Python with Avalanche.\n"
+    table = pd.DataFrame([printed(row) for row in rows]).to_markdown(index=False, disable_numparse=True)
+    return f"## {title.splitlines()[0]}\n\n{table}\n"
+
+
+def printed(row: timing.Row) -> dict[str, str]:
+    """Return a row as text."""
+    return {
+        "what": row.what,
+        "median": f"{median(row.values):.3g} {row.unit}".strip(),
+        "spread": f"{min(row.values):.3g} to {max(row.values):.3g}",
+        "beside": f"{median(row.ratios):.2f} × {row.against}" if row.ratios else "",
+        "bar": "" if row.bar is None else f"≤ {row.bar:.3g}",
+        "met": {None: "", True: "yes", False: "no"}[row.met],
+    }
+
+
+def machine() -> str:
+    """Return the machine and versions in a line."""
+    return ", ".join(_machine())
+
+
+def _machine() -> Iterator[str]:
+    found = provenance.provenance(torch.device("cpu"))
+    yield f"{processor()}, {os.cpu_count()} cores, one thread"
+    yield f"{found['host']}, Python {found['python']}, torch {found['torch']}"
+    yield f"commit {str(found['commit'])[:7]}"
+
+
+def processor() -> str:
+    """Return the processor's name, where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Avalanche beside us: the same images, steps, loss and network, CPU seconds of one thread.
+
+Avalanche lives in an environment of its own; its Python is told by DEN_PEER_PYTHON. To make one:
+
+    python -m venv ENV && ENV/bin/pip install torch torchvision avalanche-lib==0.6.0 wandb
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timing
+import torch
+
+from den import harness
+from den.config import Network, Training, read
+from den.ledger import Places
+from den.methods import METHODS
+from den.methods.base import Problem
+from den.streams import prepared
+from den.streams.permuted_mnist import NAME, Params
+from den.tasks import Split, Stream, Task
+
+VARIABLE = "DEN_PEER_PYTHON"
+SIZES, BATCH, EPOCHS, TASKS, STRENGTH, LEARNING_RATE = (784, 312, 128, 10), 256, 2, 3, 1.0, 0.001
+PATHS = ("memory", "fused", "stock")
+BARS = {("memory", "training"): 1 / 2.5, ("stock", "training"): 1 / 8, ("memory", "evaluation"): 1 / 4}
+
+
+def rows(repeats: int) -> list[timing.Row]:
+    """Return CPU seconds of training and evaluation beside Avalanche's; nothing where nobody says where that is."""
+    if VARIABLE not in os.environ:
+        return []
+    stream = whole_batches(prepared.open_stream(Places().data, NAME, Params(tasks=TASKS), 1))
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "arrays.npz"
+        np.savez(arrays, **exported(stream), about=json.dumps(about()))
+        return [row for kind in ("finetune", "ewc") for row in _of(kind, stream, arrays, repeats)]
+
+
+def _of(kind: str, stream: Stream, arrays: Path, repeats: int) -> list[timing.Row]:
+    ours = [measured(kind, stream) for _ in range(repeats)]
+    theirs = {path: [peer(arrays, kind, path) for _ in range(repeats)] for path in PATHS}
+    found = [
+        timing.Row(
+            f"{kind}, {what}", [one[what] for one in ours], "s", f"Avalanche 0.6.0, {path}",
+            [a[what] / b[what] for a, b in zip(ours, theirs[path], strict=True)], BARS.get((path, what)),
+        )
+        for path in theirs for what in ("training", "evaluation")
+    ]  # fmt: skip
+    accuracies = {"ours": ours, **theirs}
+    return [
+        *found,
+        *(timing.Row(f"{kind}, accuracy, {who}", _accuracies(runs), "") for who, runs in accuracies.items()),
+    ]
+
+
+def _accuracies(runs: list[dict[str, float]]) -> list[float]:
+    return [run["accuracy"] for run in runs]
+
+
+def about() -> dict[str, Any]:
+    """Return what both sides run with."""
+    found = {"sizes": SIZES, "batch": BATCH, "epochs": EPOCHS, "tasks": TASKS}
+    return found | {"strength": STRENGTH, "learning_rate": LEARNING_RATE}
+
+
+def whole_batches(stream: Stream) -> Stream:
+    """Return the stream with as many training images as fill whole batches, so that both sides take the same steps."""
+
+    def cut(split: Split) -> Split:
+        count = len(split) // BATCH * BATCH
+        return Split(split.x[:count], split.y[:count], split.mean, split.deviation)
+
+    tasks = [Task(task.id, cut(task.train), task.validation) for task in stream.tasks]
+    return Stream(stream.name, stream.features, stream.classes, tasks, stream.tests)
+
+
+def exported(stream: Stream) -> dict[str, np.ndarray]:
+    """Return images and labels of all tasks, by part and task."""
+    parts = {"train": [task.train for task in stream.tasks], "test": list(stream.tests)}
+    images = {f"{part}_x_{i}": one.x.numpy() for part, splits in parts.items() for i, one in enumerate(splits)}
+    labels = {
+        f"{part}_y_{i}": one.y.argmax(1).numpy() for part, splits in parts.items() for i, one in enumerate(splits)
+    }
+    return images | labels
+
+
+def measured(kind: str, stream: Stream) -> dict[str, float]:
+    """Return the CPU seconds of our own training and evaluation, and the accuracy at the end."""
+    problem = Problem(
+        stream.features, stream.classes, len(stream), Network(widths=SIZES[1:-1], heads="one"),
+        Training(epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE), 0,
+    )  # fmt: skip
+    given = {"strength": STRENGTH} if kind == "ewc" else {}
+    method = METHODS[kind].build(
+        read(METHODS[kind].accepts, given, kind), problem, harness.generator_for(0, -1, "build")
+    )
+    result, times = harness.Result.empty(len(stream)), {"training": 0.0, "evaluation": 0.0}
+    for step in harness.steps(method, stream, 0, result, torch.device("cpu")):
+        start = time.process_time()
+        step.run()
+        times["evaluation" if step.stage == harness.EVALUATION else "training"] += time.process_time() - start
+    return times | {"accuracy": float(np.mean(result.scores["accuracy"][-1]))}
+
+
+def peer(arrays: Path, kind: str, path: str) -> dict[str, float]:
+    """Return the same of Avalanche."""
+    command = [os.environ[VARIABLE], str(Path(__file__).with_name("peer.py")), str(arrays), kind, path]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,67 @@
+"""What follows training: evaluation, exact AUROC, and the Fisher information of EWC."""
+
+import timing
+import torch
+import training
+from torch import Generator
+
+from den import harness
+from den.config import Network, Training
+from den.methods.base import Problem
+from den.methods.ewc import fisher, sample_labels
+from den.methods.finetune import Finetune, Params
+from den.scores import SCORES, auroc
+from den.tasks import Split, Task
+from den.training import fit
+
+IMAGES, MANY, SAMPLES = 10_000, 50_000, 1_000
+EPOCH = "an epoch of 1,000 samples"
+
+
+def rows(repeats: int) -> list[timing.Row]:
+    """Return evaluation in microseconds an image and task, AUROC and Fisher in milliseconds."""
+    generator = Generator().manual_seed(0)
+    return [*_evaluation(generator, repeats), *_area(generator, repeats), *_fisher(generator, repeats)]
+
+
+def _evaluation(generator: Generator, repeats: int) -> list[timing.Row]:
+    split, method = training.examples(generator), _method(generator)
+
+    def evaluate() -> None:
+        answers = harness.predict(method, split, 0)
+        for score in SCORES.values():
+            score(answers, split.y)
+
+    times = timing.alternated({"evaluation": evaluate}, repeats)["evaluation"]
+    micro = [1e6 * one / len(split) for one in times]
+    return [timing.Row("evaluation, both scores, an image and task", micro, "µs", bar=8.0)]
+
+
+def _method(generator: Generator) -> Finetune:
+    """Return fine-tuning after its first task, of a few steps."""
+    split = training.examples(generator)
+    learned = Training(steps=2, batch_size=training.BATCH)
+    problem = Problem(training.SIZES[0], training.SIZES[-1], 1, Network(widths=training.SIZES[1:-1]), learned, 0)
+    method = Finetune.build(Params(), problem, generator)
+    method.train(Task(0, split, split), generator)
+    return method
+
+
+def _area(generator: Generator, repeats: int) -> list[timing.Row]:
+    scores = torch.rand(MANY, 10, generator=generator)
+    y = torch.randint(0, 2, scores.shape, generator=generator, dtype=torch.uint8)
+    times = timing.alternated({"auroc": lambda: auroc(scores, y)}, repeats)["auroc"]
+    return [timing.Row("exact AUROC, 50,000 images, 10 outputs", [1000 * one for one in times], "ms", bar=100.0)]
+
+
+def _fisher(generator: Generator, repeats: int) -> list[timing.Row]:
+    whole, chain = training.examples(generator), training.network(generator)
+    split = Split(whole.x[:SAMPLES], whole.y[:SAMPLES])
+    epoch = Training(epochs=1, batch_size=SAMPLES // 4)
+    x = split.inputs(slice(None))
+    runs = {
+        EPOCH: lambda: fit(chain, split, epoch, generator),
+        "Fisher of 1,000 samples": lambda: fisher(chain, x, sample_labels(chain, x, generator)),
+    }
+    bars = {"Fisher of 1,000 samples": (EPOCH, 1.0)}
+    return timing.beside(timing.alternated(runs, repeats), EPOCH, "ms", 1000.0, bars)
