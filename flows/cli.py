@@ -168,6 +168,20 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
 
 
 @main.command()
+@click.option("--stream", default="mnist_variation", show_default=True, metavar="NAME")
+@METHODS
+@click.option("--metric", default="auroc", show_default=True, metavar="NAME", help="Or accuracy, capacity, seconds …")
+def history(stream: str, methods: tuple[str, ...], metric: str) -> None:
+    """Show a metric over all runs in the ledger, and draw it to reports/out/history/, accepted runs marked.
+
+    A row a method with its sparkline; for methods that are named, a row a run.
+    """
+    from flows import remembering
+
+    remembering.remember(stream, methods, metric)
+
+
+@main.command()
 @click.option("--suite", shell_complete=completion.suites, required=True, help="The suite whose cells are accepted.")
 @click.option("--partial", is_flag=True, help="Accept the finished cells although others are not.")
 def accept(suite: str, partial: bool) -> None:

@@ -70,8 +70,15 @@ def told(guess: Guess, slots: int) -> str:
     """Return a guess in words, as in "about 1.2 core-hours, 36 minutes on 2 slots"."""
     hours = sum(guess.seconds) / 3600
     work = f"{hours:.1f} core-hours" if hours >= 0.1 else _counted(60 * hours, "core-minute")
-    on = f"{_duration(guess.elapsed(slots))} on {_counted(slots, 'slot')}"
+    on = f"{duration(guess.elapsed(slots))} on {_counted(slots, 'slot')}"
     return f"{'about' if guess.whole else 'at least'} {work}, {on}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, as in "36 minutes"."""
+    if seconds < 100:
+        return _counted(seconds, "second")
+    return _counted(seconds / 60, "minute") if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
 def guessed(cells: Iterable[tuple[Cell, Shape]], samples: Sequence[Sample]) -> Guess:
@@ -170,12 +177,6 @@ def _answers(cell: Cell) -> float:
 
 def _size(cell: Cell) -> tuple[object, ...]:
     return cell.network, cell.training.batch_size, cell.training.device
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return _counted(seconds, "second")
-    return _counted(seconds / 60, "minute") if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
 def _counted(value: float, word: str) -> str:

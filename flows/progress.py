@@ -9,17 +9,10 @@ from time import perf_counter
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from den.runs import Cell
+from flows import estimate
 
 
 def tasks(cell: Cell) -> int:
@@ -43,85 +36,124 @@ class Silent:
         """Leave the terminal as it was."""
 
 
+class Count:
+    """How much of a run is done: its cells, and the tasks that they have to learn.
+
+    What a cell had learned before this run is none of it: counted, it would make the run look faster than it is.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells, self.ended = len(cells), 0
+        self.tasks, self.learned = sum(map(tasks, cells)), 0
+        self._start = perf_counter()
+        self._reached: dict[str, int] = {}
+
+    def reach(self, cell: Cell, learned: int) -> None:
+        """Hear how many tasks a cell has learned."""
+        if cell.title in self._reached:
+            self.learned += learned - self._reached[cell.title]
+        else:
+            self.tasks -= learned
+        self._reached[cell.title] = learned
+
+    def end(self, cell: Cell) -> None:
+        """Hear that a cell has ended, which may be the first that is heard of it."""
+        if cell.title not in self._reached:
+            self.reach(cell, 0)
+        self.reach(cell, tasks(cell))
+        self.ended += 1
+
+    def told(self) -> str:
+        """Return in words how many cells have ended, and how long the rest takes at the speed so far."""
+        rest, ended = self.tasks - self.learned, f"{self.ended} of {self.cells} cells"
+        if not rest or not self.learned:
+            return ended
+        return f"{ended}, about {estimate.duration((perf_counter() - self._start) * rest / self.learned)} left"
+
+
 class Lines(Silent):
-    """One line for each task begun and each cell ended."""
+    """One line for each stage begun and each cell ended, the latter with how much is left."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._lock = threading.Lock()
-        self._tasks: dict[str, int] = {}
         self._start = perf_counter()
+        self._count = Count(())
 
     def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
         """Say which cells are finished already and how much is left."""
         for cell in finished:
             self._say(f"{cell.title}: already finished")
         self._say(announcement)
+        self._count = Count(cells)
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
-        """Say that a task begins, once."""
-        if self._tasks.get(cell.title) != task:
-            self._tasks[cell.title] = task
-            self._say(f"{cell.title}: task {task} of {tasks(cell)}")
+        """Say that a stage begins."""
+        with self._lock:
+            self._count.reach(cell, task - 1)
+            self._say(f"{cell.title}: task {task} of {tasks(cell)} · {stage}")
 
     def ended(self, cell: Cell, failure: str | None = None) -> None:
-        """Say how the cell ended."""
-        self._say(f"{cell.title}: {'failed: ' + failure if failure else 'finished'}")
+        """Say how the cell ended, and how much is left."""
+        with self._lock:
+            self._count.end(cell)
+            self._say(f"{cell.title}: {'failed: ' + failure if failure else 'finished'}")
+            self._say(self._count.told())
 
     def _say(self, line: str) -> None:
-        with self._lock:
-            print(f"{perf_counter() - self._start:7.1f} s  {line}", file=self._stream, flush=True)
+        print(f"{perf_counter() - self._start:7.1f} s  {line}", file=self._stream, flush=True)
 
 
 class Live(Silent):
-    """A bar for the whole, with the time left, and one for each running cell, with its stage."""
+    """A bar for the whole, with cells and time left, and one for each running cell, with its tasks and its stage."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[stage]}"),
-            console=console, transient=True, speed_estimate_period=600,
+            TextColumn("{task.fields[stage]}"), console=console, transient=True,
         )  # fmt: skip
         self._bars: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
     def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
-        """Draw the bar of the whole: its unit is a task of a cell."""
+        """Draw the bar of the whole: its unit is a task that a cell has to learn."""
         for cell in finished:
             self._progress.console.print(f"{cell.title}: already finished")
         self._progress.console.print(announcement, highlight=False)
+        self._count = Count(cells)
         if cells:
             self._progress.start()
-            self._whole = self._progress.add_task("all cells", total=sum(map(tasks, cells)), stage="")
+            self._whole = self._progress.add_task("all cells", total=self._count.tasks, stage=self._count.told())
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Move the cell's bar, and the whole's where a task is done."""
         with self._lock:
-            bar = self._bar(cell)
-            self._advance(bar, task - 1)
-            self._progress.update(bar, stage=stage)
+            self._count.reach(cell, task - 1)
+            self._progress.update(self._bar(cell, task - 1), completed=task - 1, stage=stage)
+            self._advance()
 
     def ended(self, cell: Cell, failure: str | None = None) -> None:
         """Take the cell's bar away and leave a line in its place."""
         with self._lock:
-            bar = self._bar(cell)
-            self._advance(bar, tasks(cell))
-            self._progress.remove_task(bar)
+            self._count.end(cell)
+            if cell.title in self._bars:
+                self._progress.remove_task(self._bars.pop(cell.title))
+            self._advance()
         self._progress.console.print(f"{cell.title}: {failure or 'finished'}", style="red" if failure else None)
 
     def close(self) -> None:
         """Take the bars away."""
         self._progress.stop()
 
-    def _bar(self, cell: Cell) -> TaskID:
+    def _bar(self, cell: Cell, learned: int) -> TaskID:
         if cell.title not in self._bars:
-            self._bars[cell.title] = self._progress.add_task(cell.title, total=tasks(cell), stage="")
+            bar = self._progress.add_task(cell.title, total=tasks(cell), completed=learned, stage="")
+            self._bars[cell.title] = bar
         return self._bars[cell.title]
 
-    def _advance(self, bar: TaskID, done: int) -> None:
-        moved = done - self._progress.tasks[self._progress.task_ids.index(bar)].completed
-        self._progress.update(bar, completed=done)
-        self._progress.advance(self._whole, moved)
+    def _advance(self) -> None:
+        done = self._count
+        self._progress.update(self._whole, completed=done.learned, total=done.tasks, stage=done.told())
 
 
 _watcher: ContextVar[Silent] = ContextVar("watcher", default=Silent())  # noqa: B039  it holds no state

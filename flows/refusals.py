@@ -52,7 +52,7 @@ def _help(error: click.UsageError) -> str:
 
 def _said(error: Exception) -> str:
     """Return what a person can do about an error, or nothing where it is a fault of ours."""
-    if isinstance(error, _telling()):
+    if isinstance(error, _telling()) or isinstance(error, FileNotFoundError) and error.errno is None:  # ours, in words
         return str(error)
     if isinstance(error, OSError) and error.errno in OTHERWISE:
         return f"{error.filename or 'writing'}: {error.strerror}; {OTHERWISE[error.errno]}"

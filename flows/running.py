@@ -17,7 +17,7 @@ from den.config import SettingsError
 from den.ledger import Places
 from den.runs import Cell, finished
 from flows import estimate, machine, terminal, tracking, zombies
-from flows.benchmark import CellsFailed, Outcome, benchmark
+from flows.benchmark import ENGINES, CellsFailed, Outcome, benchmark
 from flows.progress import watched
 from flows.settling import settled
 from reports import names, tables
@@ -50,6 +50,8 @@ def run(request: Request, check: bool = False) -> int:
     check: return WORSE where no cell failed and something is worse than the accepted results.
     """
     request.cells()
+    if "://" not in request.on:
+        suites.refuse_unknown(request.on, ENGINES, "on")
     try:
         with zombies.named(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))
@@ -76,7 +78,8 @@ def _show(suite: str, outcome: Outcome) -> None:
         for stream in collected.streams:
             if judged := outcome.verdict.table(stream):
                 title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.word}"
-                terminal.show_table(title, judged.rows, note=judged.note)
+                moved = judged.rows[judged.rows["verdict"] != "unchanged"]
+                terminal.show_table(title, *([moved] if len(moved) else []), note=judged.note)
         print(f"\nreport: {OUT / suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)

@@ -129,24 +129,20 @@ def _counts(groups: dict[str, list[Standing]]) -> Table:
 
 
 def _begun(standings: Sequence[Standing], places: Places) -> Table:
-    """Return a row for each cell: the last stage that it has finished, and since when it runs or rests."""
+    """Return a row for each cell: the last stage that it has finished, and since when it runs, or rests."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("cell", "identity", "state", "last finished stage", "since"):
         table.add_column(column, overflow="fold")
     for one in standings:
-        found = reached(places.work / one.identity)
-        table.add_row(
-            one.cell.title if one.cell else OTHERS,
-            one.identity[:6],
-            one.state,
-            found.stage if found else "",
-            _since(one, found),
-        )
+        table.add_row(*_row(one, places.work / one.identity))
     return table
 
 
-def _since(standing: Standing, found: Reached | None) -> str:
-    """Return when a running cell began, or when another was left."""
-    if found is None:
-        return ""
-    return f"{found.began if standing.state == RUNNING else found.left:%Y-%m-%d %H:%M}"
+def _row(standing: Standing, folder: Path) -> tuple[str, ...]:
+    found = reached(folder)
+    if found is None:  # its first stage is not finished, and its folder as old as the cell
+        stage, since = "", datetime.fromtimestamp(folder.stat().st_mtime)
+    else:
+        stage, since = found.stage, found.began if standing.state == RUNNING else found.left
+    title = standing.cell.title if standing.cell else OTHERS
+    return title, standing.identity[:6], standing.state, stage, f"{since:%Y-%m-%d %H:%M}"

@@ -1,0 +1,89 @@
+"""`den status`: what is finished, running, resumable and waiting; looking disturbs nobody."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+from small import cell
+from test_cli import suite  # noqa: F401  a fixture
+
+from den.ledger import Places
+from den.runs import Cell, Execution, execute, identity, locked
+from flows import status
+from flows.cli import main
+from flows.status import FINISHED, RESUMABLE, RUNNING, WAITING
+
+HOLD = """
+import sys, time
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(99)
+"""
+
+
+def begin(one: Cell, places: Places, stages: int) -> None:
+    """Run the first stages of a cell, as a run that is struck down does."""
+    with locked(one, places):
+        for _, step in zip(range(stages), Execution.resume(one, places).steps(), strict=False):
+            step.run()
+
+
+def states(cells: list[Cell], places: Places) -> list[str]:
+    return [one.state for one in status.standings(cells, places)]
+
+
+def test_a_cell_is_finished_resumable_or_waiting(places: Places) -> None:
+    cells = [cell(), cell("l2"), cell("ewc")]
+    execute(cells[0], places)
+    begin(cells[1], places, 3)
+    assert states(cells, places) == [FINISHED, RESUMABLE, WAITING]
+
+
+def test_a_cell_runs_as_long_as_the_process_that_holds_its_lock_lives(places: Places) -> None:
+    begin(cell(), places, 1)
+    lock = places.work / identity(cell(), places) / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout and holder.stdout.readline()
+        assert states([cell()], places) == [RUNNING]
+        holder.kill()
+        holder.wait()
+        assert states([cell()], places) == [RESUMABLE]
+
+
+def test_looking_leaves_no_trace_and_no_lock(places: Places) -> None:
+    assert states([cell()], places) == [WAITING]
+    assert not places.work.exists()
+    begin(cell(), places, 1)
+    assert states([cell()], places) == [RESUMABLE]
+    locked(cell(), places).release()  # raises Busy where it is held
+
+
+def test_two_may_look_at_once(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    with lock.open() as file:
+        status.fcntl.flock(file, status.fcntl.LOCK_SH)
+        assert not status.is_held(lock)
+
+
+def test_the_newest_whole_checkpoint_tells_task_and_stage(places: Places) -> None:
+    begin(cell(), places, 3)
+    folder = places.work / identity(cell(), places)
+    found = status.reached(folder)
+    assert found is not None
+    assert found.stage == "task 2 of 3 · train"
+    newest = max(folder.glob("*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:50])
+    found = status.reached(folder)
+    assert found is not None
+    assert found.stage == "task 1 of 3 · evaluation"
+
+
+def test_streams_that_are_not_prepared_keep_cells_waiting(suite: tuple[Cell, ...]) -> None:  # noqa: F811
+    Path("data/streams/blobs").rename("data/streams/gone")
+    answer = CliRunner().invoke(main, ["status"], catch_exceptions=False)
+    assert answer.exit_code == 0
+    assert "data not prepared: blobs; `den prepare` makes it" in answer.output
