@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as draws
 from scipy import stats
 
@@ -27,6 +27,7 @@ def test_what_exceeds_turned_round_falls_short_as_surely(values: list[float], ot
     assert one.p == pytest.approx(other.p)
 
 
+@settings(max_examples=25)  # statsmodels takes its time
 @given(draws.lists(draws.floats(0, 1), min_size=1, max_size=12))
 def test_a_correction_makes_nothing_surer_and_keeps_the_order(chances: list[float]) -> None:
     gaps = [inference.Difference(inference.interval([0.0, 1.0]), p) for p in chances]
