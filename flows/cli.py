@@ -155,7 +155,10 @@ def report(suite: str, accepted: bool) -> None:
     help="The suite whose methods are compared.",
 )
 @METHODS
-@click.option("--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.")
+@click.option(
+    "--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.",
+    shell_complete=completion.methods,
+)  # fmt: skip
 @click.option("--accepted", is_flag=True, help="From the accepted tables, not from those of the last run or report.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "csv", "latex"]), default="table", show_default=True
@@ -168,7 +171,9 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
 
 
 @main.command()
-@click.option("--stream", default="mnist_variation", show_default=True, metavar="NAME")
+@click.option(
+    "--stream", shell_complete=completion.streams, default="mnist_variation", show_default=True, metavar="NAME"
+)
 @METHODS
 @click.option("--metric", default="auroc", show_default=True, metavar="NAME", help="Or accuracy, capacity, seconds …")
 def history(stream: str, methods: tuple[str, ...], metric: str) -> None:

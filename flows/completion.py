@@ -1,8 +1,9 @@
-"""What the shell completes: suites, streams and methods, as params.yaml has them, and identities of results.
+"""What the shell completes: suites and variants of params.yaml, streams, methods, and identities of results.
 
-It answers while somebody types: it reads the file itself and loads nothing of the library.
+It answers while somebody types: it reads files, and loads nothing of the library.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results")
+LIBRARY = Path(__file__).parents[1] / "den"
 
 
 def script(program: Any, shell: str) -> str:
@@ -28,22 +30,23 @@ def suites(context: Context, parameter: Parameter, beginning: str) -> list[str]:
 
 def streams(context: Context, parameter: Parameter, beginning: str) -> list[str]:
     """Return the streams that begin so."""
-    return _beginning(_block(_params(), "streams"), beginning)
+    return _beginning(_registered("streams"), beginning)
 
 
 def methods(context: Context, parameter: Parameter, beginning: str) -> list[str]:
-    """Return the methods and variants that begin so: those that the file has settings for, or a suite runs."""
-    params = _params()
-    named = [
-        name for suite in _block(params, "suites").values() for name in suite.get("methods", ()) if "*" not in name
-    ]
-    return _beginning([*_block(params, "methods"), *_block(params, "variants"), *named], beginning)
+    """Return the methods and variants that begin so."""
+    return _beginning([*_registered("methods"), *_block(_params(), "variants")], beginning)
 
 
 def results(context: Context, parameter: Parameter, beginning: str) -> list[CompletionItem]:
     """Return the identities of records that begin so, or else let the shell complete a file."""
     found = _beginning((path.stem for path in RESULTS.glob("*/*/*.json")), beginning)
     return [CompletionItem(one) for one in found] or [CompletionItem(beginning, type="file")]
+
+
+def _registered(package: str) -> list[str]:
+    """Return the names in the registry of a package of the library, a line each; importing it would load torch."""
+    return re.findall(r'^    "(\w+)": ', (LIBRARY / package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def _params() -> Any:
