@@ -14,7 +14,7 @@ from conftest import ROOT, den
 from den import runs, suites
 from den.ledger import Places, Record
 
-LONG = ("training.epochs=100",)
+LONG = ("training.epochs=200",)
 COMMAND = ("run", "--suite", "smoke", "--method", "den", "--set", *LONG)
 
 
@@ -54,7 +54,7 @@ def _folder(process: Path) -> Path | None:
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_finds_the_same(project: Path, tmp_path: Path) -> None:
     code, said = interrupt(project, signal.SIGINT, after="task 2")
-    assert code == 130
+    assert code == 130, said
     assert "goes on from the last finished stage" in said
     assert records(project) == []
     interrupt(project, signal.SIGKILL, after="task 3")
