@@ -2,7 +2,8 @@
 
 The suite's cells run twice in alternation, with nothing finished: by the library alone, in as many processes at a time
 and without checkpoints, and by `den run` in a copy of the project. Start-up ends with the first stage; what comes after
-the last cell (report, MLflow) is reported apart. Wants a machine with nothing else to do.
+the last cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a
+neighbour slows the machine down, they say more than wall seconds.
 """
 
 import shutil
@@ -11,11 +12,13 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 import click
 import kills
+import psutil
 
 from den import suites
 from flows.estimate import Guess
@@ -33,9 +36,9 @@ torch.set_num_threads(1)
 cell = next(one for one in suites.load().cells(sys.argv[1]) if one.title == sys.argv[2])
 run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
 warm_up()
-start = time.perf_counter()
+start, busy = time.perf_counter(), time.process_time()
 harness.run(run.method, run.stream, cell.seed)
-print(time.perf_counter() - start)
+print(time.perf_counter() - start, time.process_time() - busy)
 """
 
 
@@ -48,40 +51,54 @@ def main(suite: str, repeats: int, slots: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = copied(Path(folder) / "project")
         timed = [(bare(suite, slots), orchestrated(project, suite, slots)) for _ in range(repeats)]
-    alone = median(one for one, _ in timed)
-    start, cells, after = (median(times[part] for _, times in timed) for part in range(3))
-    click.echo(f"{'cells, the library alone':32}{alone:8.1f} s")
-    click.echo(f"{'cells, den run':32}{cells:8.1f} s   {100 * (cells / alone - 1):+.1f} %")
+    alone, busy = (median(one[part] for one, _ in timed) for part in range(2))
+    start, cells, after, used = (median(times[part] for _, times in timed) for part in range(4))
+    click.echo(f"{'cells, the library alone':32}{alone:8.1f} s {busy:8.1f} CPU seconds")
+    click.echo(f"{'cells, den run':32}{cells:8.1f} s {used:8.1f} CPU seconds")
+    click.echo(f"{'':32}{100 * (cells / alone - 1):+8.1f} % {100 * (used / busy - 1):+8.1f} %")
     click.echo(f"{'start-up before them':32}{start:8.1f} s")
     click.echo(f"{'report and MLflow after them':32}{after:8.1f} s")
 
 
-def bare(suite: str, slots: int) -> float:
-    """Return the wall seconds of all cells, `slots` at a time: each process's loading of torch is not counted."""
+def bare(suite: str, slots: int) -> tuple[float, float]:
+    """Return wall and CPU seconds of all cells, `slots` at a time: each process's loading of torch is not counted."""
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(slots) as pool:
         titles = [cell.title for cell in suites.load(ROOT / "params.yaml").cells(suite)]
-        seconds = list(pool.map(lambda title: one_cell(suite, title, scratch), titles))
-    return Guess(tuple(seconds), whole=True).elapsed(slots)
+        seconds, busy = zip(*pool.map(lambda title: one_cell(suite, title, scratch), titles), strict=True)
+    return Guess(seconds, whole=True).elapsed(slots), sum(busy)
 
 
-def one_cell(suite: str, title: str, scratch: str) -> float:
-    """Return the seconds of one cell in a process of its own."""
+def one_cell(suite: str, title: str, scratch: str) -> list[float]:
+    """Return wall and CPU seconds of one cell in a process of its own."""
     command = [sys.executable, "-c", BARE, suite, title, scratch]
-    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [float(number) for number in done.stdout.split()]
 
 
-def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float]:
-    """Return the seconds of `den run`: before the first stage, from there to the last cell's end, and after it."""
+def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float, float]:
+    """Return the seconds of `den run` to its first stage, to the last cell's end, and after it; CPU of the second."""
     for leftover in ("results", ".den"):
         shutil.rmtree(project / leftover, ignore_errors=True)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite, "--slots", str(slots)]
-    began, first, last = time.perf_counter(), 0.0, 0.0
+    began, first, last, busy, used = time.perf_counter(), 0.0, 0.0, 0.0, 0.0
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         for line in run.stderr:
-            first = first or (": task 1 of " in line) * time.perf_counter()
-            last = time.perf_counter() if line.rstrip().endswith(": finished") else last
-    return first - began, last - first, time.perf_counter() - last
+            if not first and ": task 1 of " in line:
+                first, busy = time.perf_counter(), cpu(project)
+            if line.rstrip().endswith(": finished"):
+                last, used = time.perf_counter(), cpu(project) - busy
+    return first - began, last - first, time.perf_counter() - last, used
+
+
+def cpu(project: Path) -> float:
+    """Return the CPU seconds of all processes of a project so far, with those of their ended children."""
+    found = 0.0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(project):
+                found += sum(process.cpu_times()[:4])  # user, system, and the same of its ended children
+    return found
 
 
 def copied(project: Path) -> Path:
