@@ -11,7 +11,7 @@ from den.config import read
 from den.ledger import Places, Record, write_record
 from den.runs import Cell, identity, named, record_path, unnamed
 from den.worker import CellFailed, Worker
-from flows import crew, datasets, steps
+from flows import crew, datasets, steps, zombies
 from flows.progress import watcher
 
 LIMIT = "den-cells"
@@ -26,7 +26,8 @@ def learn(cell: Cell, places: Places) -> Record:
     with concurrency(LIMIT, occupy=1, strict=False), Worker(cell, places, origin(cell)) as worker, crew.member(worker):
         for step in worker.steps():
             watcher().began(cell, step.task, step.stage)
-            steps.stage(worker, step)
+            with zombies.untagged():
+                steps.stage(worker, step)
         return worker.record
 
 
