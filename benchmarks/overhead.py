@@ -77,8 +77,7 @@ def one_cell(suite: str, title: str, scratch: str) -> list[float]:
 
 def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float, float]:
     """Return the seconds of `den run` to its first stage, to the last cell's end, and after it; CPU of the second."""
-    for leftover in ("results", ".den"):
-        shutil.rmtree(project / leftover, ignore_errors=True)
+    kills.forget(project)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite, "--slots", str(slots)]
     began, first, last, busy, used = time.perf_counter(), 0.0, 0.0, 0.0, 0.0
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:

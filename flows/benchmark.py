@@ -81,8 +81,14 @@ def engine_for(on: str) -> Engine:
         from flows import clusters
 
         return clusters.engine(on)
-    suites.refuse_unknown(on, ENGINES, "on")
+    refuse_nowhere(on)
     return ENGINES[on]
+
+
+def refuse_nowhere(on: str) -> None:
+    """Raise SettingsError for a place that is neither known nor an address."""
+    if "://" not in on:
+        suites.refuse_unknown(on, ENGINES, "on")
 
 
 def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine) -> Outcome:

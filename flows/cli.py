@@ -4,6 +4,7 @@ Prefect, MLflow, torch and pandas are imported where a command needs them, so th
 """
 
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from flows import completion
 from flows.refusals import Commands
 
+SUITE = partial(click.option, "--suite", shell_complete=completion.suites)
 STREAMS = click.option(
     "--stream", "streams", multiple=True, metavar="NAME", help="Only this stream; may be repeated.",
     shell_complete=completion.streams,
@@ -46,13 +48,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--suite",
-    shell_complete=completion.suites,
-    default="quick",
-    show_default=True,
-    help="The suite of params.yaml to run.",
-)
+@SUITE(default="quick", show_default=True, help="The suite of params.yaml to run.")
 @STREAMS
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
@@ -123,9 +119,7 @@ def prepare(streams: tuple[str, ...], force: bool) -> None:
 
 
 @main.command()
-@click.option(
-    "--suite", shell_complete=completion.suites, help="Only the cells of this suite; by default those of all suites."
-)
+@SUITE(help="Only the cells of this suite; by default those of all suites.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def results(suite: str | None, form: str) -> None:
     """Print the scores in the ledger, one row each: suite, stream, method, seed, after_task, task, score, value."""
@@ -135,9 +129,7 @@ def results(suite: str | None, form: str) -> None:
 
 
 @main.command()
-@click.option(
-    "--suite", shell_complete=completion.suites, default="quick", show_default=True, help="The suite to report on."
-)
+@SUITE(default="quick", show_default=True, help="The suite to report on.")
 @click.option("--accepted", is_flag=True, help="From the accepted tables alone: it needs neither records nor data.")
 def report(suite: str, accepted: bool) -> None:
     """Write tables, figures and one HTML page of a suite's finished cells to reports/out/."""
@@ -147,13 +139,7 @@ def report(suite: str, accepted: bool) -> None:
 
 
 @main.command()
-@click.option(
-    "--suite",
-    shell_complete=completion.suites,
-    default="quick",
-    show_default=True,
-    help="The suite whose methods are compared.",
-)
+@SUITE(default="quick", show_default=True, help="The suite whose methods are compared.")
 @METHODS
 @click.option(
     "--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.",
@@ -187,7 +173,7 @@ def history(stream: str, methods: tuple[str, ...], metric: str) -> None:
 
 
 @main.command()
-@click.option("--suite", shell_complete=completion.suites, required=True, help="The suite whose cells are accepted.")
+@SUITE(required=True, help="The suite whose cells are accepted.")
 @click.option("--partial", is_flag=True, help="Accept the finished cells although others are not.")
 def accept(suite: str, partial: bool) -> None:
     """Write the tables of a suite's finished cells to reports/accepted/, to be committed.
@@ -262,7 +248,7 @@ def doctor() -> None:
 
 
 @main.command()
-@click.option("--suite", shell_complete=completion.suites, help="This suite, and its running and resumable cells.")
+@SUITE(help="This suite, and its running and resumable cells.")
 def status(suite: str | None) -> None:
     """Show how many cells of every suite are finished, running, resumable or waiting."""
     from flows import status

@@ -17,7 +17,7 @@ from den.config import SettingsError
 from den.ledger import Places
 from den.runs import Cell, finished
 from flows import estimate, machine, terminal, tracking, zombies
-from flows.benchmark import ENGINES, CellsFailed, Outcome, benchmark
+from flows.benchmark import CellsFailed, Outcome, benchmark, refuse_nowhere
 from flows.progress import watched
 from flows.settling import settled
 from reports import names, tables
@@ -50,8 +50,7 @@ def run(request: Request, check: bool = False) -> int:
     check: return WORSE where no cell failed and something is worse than the accepted results.
     """
     request.cells()
-    if "://" not in request.on:
-        suites.refuse_unknown(request.on, ENGINES, "on")
+    refuse_nowhere(request.on)
     try:
         with zombies.named(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))

@@ -100,13 +100,17 @@ def compared(record: Record, other: Record) -> Again:
     return Again(max(scores, default=0.0), sum(map(bool, scores)) + sum(rows), len(scores) + len(rows))
 
 
+def changed_files(*commits: str | None) -> list[str] | None:
+    """Return the library's files that differ between two commits, or one and the files here; None for one not here."""
+    words = ("git", "-C", str(provenance.ROOT), "diff", "--name-only", *map(str, commits), "--", "den")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return None if done.returncode else done.stdout.split()
+
+
 def _changed(commit: str | None) -> str:
     """Return in words which files of the library differ from a commit."""
-    words = ("git", "-C", str(provenance.ROOT), "diff", "--name-only", str(commit), "--", "den")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if (files := changed_files(commit)) is None:
         return f"commit {commit} is not here to compare with"
-    files = done.stdout.split()
     return f"{', '.join(files)} since {str(commit)[:SHOWN]}" if files else "settings, data or versions, no code"
 
 

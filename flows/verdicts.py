@@ -1,15 +1,14 @@
 """How a benchmark ended, against the accepted results, and what has changed since they were made."""
 
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from den import provenance
 from den.ledger import Places, Record, read_record
 from den.runs import unnamed
+from flows.tracing import changed_files
 from reports import judgement, tables
 from reports.judgement import Judgement
 from reports.printed import Table
@@ -102,9 +101,7 @@ def _settings(record: Record) -> dict[str, Any]:
 def _code(old: str | None, new: str | None) -> Iterator[str]:
     if old == new:
         return
-    words = ("git", "-C", str(provenance.ROOT), "diff", "--name-only", f"{old}..{new}", "--", "den")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if (files := changed_files(old, new)) is None:
         yield f"the commits {str(old)[:SHOWN]} and {str(new)[:SHOWN]} are not both here to compare"
-    elif files := done.stdout.split():
+    elif files:
         yield f"{', '.join(files)} from {str(old)[:SHOWN]} to {str(new)[:SHOWN]}"

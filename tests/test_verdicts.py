@@ -8,6 +8,7 @@ import pytest
 from conftest import IDENTITY
 from records import records
 
+from den import provenance
 from den.ledger import write_record
 from flows import verdicts
 from reports import tables
@@ -65,7 +66,7 @@ def test_accepted_cells_without_a_record_are_counted(accepted: list[dict], here:
 
 
 def test_code_that_changed_between_two_commits_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts.provenance, "ROOT", here)
+    monkeypatch.setattr(provenance, "ROOT", here)
     subprocess.run(["git", "init", "--quiet"], check=True)
     commits = [commit(here, content) for content in ("one", "two")]
     old, new = (
