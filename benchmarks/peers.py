@@ -78,7 +78,7 @@ def whole_batches(stream: Stream) -> Stream:
         return Split(split.x[:count], split.y[:count], split.mean, split.deviation)
 
     tasks = [Task(task.id, cut(task.train), task.validation) for task in stream.tasks]
-    return Stream(stream.name, stream.features, stream.classes, tasks, stream.tests)
+    return Stream(stream.name, stream.shape, stream.classes, tasks, stream.tests)
 
 
 def exported(stream: Stream) -> dict[str, np.ndarray]:
@@ -94,7 +94,7 @@ def exported(stream: Stream) -> dict[str, np.ndarray]:
 def measured(kind: str, stream: Stream) -> dict[str, float]:
     """Return the CPU seconds of our own training and evaluation, and the accuracy at the end."""
     problem = Problem(
-        stream.features, stream.classes, len(stream), Network(widths=SIZES[1:-1], heads="one"),
+        stream.shape, stream.classes, len(stream), Network(widths=SIZES[1:-1], heads="one"),
         Training(epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE), 0,
     )  # fmt: skip
     given = {"strength": STRENGTH} if kind == "ewc" else {}

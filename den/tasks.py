@@ -1,5 +1,6 @@
 """Splits, tasks and streams: what a method learns from, and what it is tested on."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,8 @@ from torch import Tensor
 class Split:
     """Examples and their targets.
 
-    x: (examples, features), uint8 pixels or float32. y: (examples, outputs), uint8, one where the class is present.
+    x: (examples, features) or images (examples, channels, height, width), uint8 or float32. y: (examples, outputs),
+    uint8, one where the class is present.
     A network sees (x - mean) / deviation; the default scales pixels to [0, 1].
     """
 
@@ -33,7 +35,7 @@ class Split:
         return _pick(self.y, rows)
 
     def features(self, chosen: Tensor) -> "Split":
-        """Return the split with only the chosen input features; `chosen` ascends."""
+        """Return the split with only the chosen input features, of images channels; `chosen` ascends."""
         return self if len(chosen) == self.x.shape[1] else replace(self, x=self.x[:, chosen])
 
     def to(self, device: torch.device) -> "Split":
@@ -63,14 +65,20 @@ class Task:
 class Stream:
     """A sequence of tasks, made when asked for, and the test splits kept apart from them.
 
-    `classes` is the number of outputs of the base network, the denominator of capacity.
+    shape: of one example: (features,), or (channels, height, width) of an image. classes: the number of outputs of the
+    base network, the denominator of capacity.
     """
 
     name: str
-    features: int
+    shape: tuple[int, ...]
     classes: int
     tasks: Sequence[Task]
     tests: Sequence[Split]
+
+    @property
+    def features(self) -> int:
+        """Numbers that an example consists of."""
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         return len(self.tasks)

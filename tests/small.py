@@ -56,7 +56,7 @@ def permuted(tasks: int = 3) -> Stream:
         return replace(sources[0], x=sources[0].x[:, order], y=torch.cat([one.y for one in sources], dim=1))
 
     made = Lazy(tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
-    return Stream("permuted", base.features, 4, made, Lazy(tasks, lambda task: split(task, "test")))
+    return Stream("permuted", base.shape, 4, made, Lazy(tasks, lambda task: split(task, "test")))
 
 
 def problem(on: Stream, network: Network = NETWORK, training: Training = TRAINING, seed: int = 0) -> Problem:

@@ -64,7 +64,7 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
         return Split(x, pixels.targets(labels, range(task, task + 1)), MIDDLE, DEVIATION)
 
     tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
-    return Stream(NAME, features, classes, tasks, Lazy(params.tasks, lambda task: split(task, "test")))
+    return Stream(NAME, (features,), classes, tasks, Lazy(params.tasks, lambda task: split(task, "test")))
 
 
 def _clouds(preparation: Preparation) -> np.ndarray:

@@ -73,7 +73,7 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
 
     tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
     tests = Lazy(params.tasks, lambda task: split(task, "test"))
-    return Stream(NAME, pixels.features(arrays["images"], params), pixels.CLASSES, tasks, tests)
+    return Stream(NAME, (pixels.features(arrays["images"], params),), pixels.CLASSES, tasks, tests)
 
 
 def _table(labels: np.ndarray, seed: int) -> np.ndarray:

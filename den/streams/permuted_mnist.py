@@ -59,4 +59,4 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
         return standard.split(arrays["images"], arrays["labels"], rows[part], params, order)
 
     tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
-    return Stream(NAME, features, pixels.CLASSES, tasks, Lazy(params.tasks, lambda task: split(task, "test")))
+    return Stream(NAME, (features,), pixels.CLASSES, tasks, Lazy(params.tasks, lambda task: split(task, "test")))

@@ -51,4 +51,4 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
 
     tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
     tests = Lazy(params.tasks, lambda task: split(task, "test"))
-    return Stream(NAME, pixels.features(arrays["images_1"], params), pixels.CLASSES, tasks, tests)
+    return Stream(NAME, (pixels.features(arrays["images_1"], params),), pixels.CLASSES, tasks, tests)

@@ -50,7 +50,7 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
 
     tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
     tests = Lazy(params.tasks, lambda task: split(task, "test"))
-    return Stream(NAME, pixels.features(images, params), pixels.CLASSES, tasks, tests)
+    return Stream(NAME, (pixels.features(images, params),), pixels.CLASSES, tasks, tests)
 
 
 def _rows(params: Params, labels: np.ndarray, order: np.ndarray) -> dict[str, np.ndarray]:
