@@ -6,7 +6,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from den import config
-from den.streams import blobs, mnist_variation, permuted_mnist, rotated_mnist, split_mnist
+from den.streams import (
+    blobs,
+    cifar100,
+    cifar100_superclass,
+    mnist_variation,
+    permuted_mnist,
+    rotated_mnist,
+    split_mnist,
+)
 from den.tasks import Stream
 
 
@@ -40,5 +48,7 @@ STREAMS: dict[str, StreamModule] = {
     "permuted_mnist": permuted_mnist,
     "split_mnist": split_mnist,
     "rotated_mnist": rotated_mnist,
+    "cifar100": cifar100,
+    "cifar100_superclass": cifar100_superclass,
     "blobs": blobs,
 }

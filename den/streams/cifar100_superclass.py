@@ -1,0 +1,48 @@
+"""CIFAR-100 by superclass: a task tells the five classes of one superclass apart, such as five trees."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from den.streams import cifar, draws, limits
+from den.tasks import Stream
+
+RAW: str | None = cifar.RAW
+NAME = "cifar100_superclass"
+SUPERCLASSES = 20
+PUBLISHED = {  # task orders of APD (Yoon et al. 2020), as superclasses
+    "apd_b": (15, 12, 5, 9, 7, 16, 18, 17, 1, 0, 3, 8, 11, 14, 10, 6, 2, 4, 13, 19),
+}
+Preparation = cifar.Preparation
+
+
+class Params(cifar.Params):
+    """What is chosen when the stream is opened. Images are counted per class.
+
+    order: of the superclasses, drawn by seed or as published.
+    """
+
+    tasks: int = Field(SUPERCLASSES, ge=1, le=SUPERCLASSES)
+    order: Literal["seed", "apd_b"] = "seed"
+
+
+def source(raw: Mapping[str, np.ndarray]) -> str:
+    """Return in words what the prepared files are made from."""
+    return cifar.SOURCE
+
+
+def prepare(preparation: cifar.Preparation, raw: Mapping[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
+    """Return the images, their splits, and for each seed the order of the superclasses: (seeds, 20) int32."""
+    superclasses = [draws.permutation(SUPERCLASSES, NAME, "superclasses", seed) for seed in range(seeds)]
+    return {**cifar.prepare(raw, seeds), "superclasses": np.array(superclasses, np.int32)}
+
+
+def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream:
+    """Return the stream of `seed`. Raises SettingsError where more is asked than was prepared."""
+    drawn = limits.of_seed(NAME, arrays["superclasses"], seed)
+    fine, coarse = np.asarray(arrays["fine"]), np.asarray(arrays["coarse"])
+    order = PUBLISHED.get(params.order, drawn)[: params.tasks]
+    groups = [np.unique(fine[coarse == one]).tolist() for one in order]
+    return cifar.stream(NAME, params, arrays, seed, groups)
