@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 from den.streams import STREAMS, mnist_variation
 from den.streams.prepared import DataError
 from flows import raw
+from flows.raw import mnist, sources
+from flows.raw.sources import Source
 
-IMAGES = "train-images-idx3-ubyte"
+IMAGES = "MNIST/raw/train-images-idx3-ubyte"
 SIZES = {
     "mnist_variation": (10_000, 2_000, 50_000),
     "permuted_mnist": (55_000, 5_000, 10_000),
@@ -34,56 +37,72 @@ def mirror() -> Path:
     return Path(root)
 
 
-def _unreachable(wanted: Sequence[str]) -> dict[str, bytes]:
+def _unreachable(wanted: Sequence[str], scratch: Path) -> None:
     raise OSError("no route\nto host")
 
 
-def _wrong(wanted: Sequence[str]) -> dict[str, bytes]:
-    return dict.fromkeys(wanted, b"not MNIST")
+def _wrong(wanted: Sequence[str], scratch: Path) -> None:
+    for file in wanted:
+        (scratch / file).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / file).write_bytes(b"not MNIST")
 
 
-def _none_left(wanted: Sequence[str]) -> dict[str, bytes]:
+def _empty(wanted: Sequence[str], scratch: Path) -> None:
+    pass
+
+
+def _none_left(wanted: Sequence[str], scratch: Path) -> None:
     raise AssertionError("a source was asked though an earlier one had the set")
 
 
+def _sources(monkeypatch: pytest.MonkeyPatch, **given: Source) -> None:
+    monkeypatch.setitem(raw.SETS, "mnist", replace(raw.SETS["mnist"], sources=given))
+
+
 def test_sources_are_asked_in_the_order_of_the_design() -> None:
-    assert [*raw.SOURCES.values()] == [raw.mirror, raw.download, raw.npm]
+    assert [*raw.SETS["mnist"].sources.values()] == [sources.mirror, mnist.download, mnist.npm]
 
 
 def test_when_no_source_is_left_the_error_names_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv(raw.MIRROR, raising=False)
-    monkeypatch.setattr(raw, "SOURCES", {"folder": raw.mirror, "network": _unreachable, "registry": _wrong})
+    _sources(monkeypatch, folder=sources.mirror, network=_unreachable, registry=_wrong, nobody=_empty)
     with pytest.raises(DataError) as failure:
         raw.fetch("mnist", tmp_path)
-    for reason in ("folder: the environment variable DEN_DATA_MIRROR", "network: no route to host", "registry: train-"):
+    for reason in (
+        "folder: the environment variable DEN_DATA_MIRROR",
+        "network: no route to host",
+        f"registry: {IMAGES} is corrupt",
+        f"nobody: {IMAGES} is missing",
+    ):
         assert reason in str(failure.value)
     passed_over = [message for message in caplog.messages if "passed over" in message]
-    assert len(passed_over) == 3 and not any("\n" in message for message in passed_over)
+    assert len(passed_over) == 4 and not any("\n" in message for message in passed_over)
 
 
 def test_wrong_bytes_are_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "SOURCES", {"registry": _wrong})
-    with pytest.raises(DataError, match=f"{IMAGES} has MD5"):
+    _sources(monkeypatch, registry=_wrong)
+    with pytest.raises(DataError, match=f"{IMAGES} is corrupt .its MD5 is"):
         raw.fetch("mnist", tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_mirror_may_be_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / raw.FOLDER).mkdir(parents=True)
-    (tmp_path / raw.FOLDER / "plain").write_bytes(b"plain")
-    (tmp_path / raw.FOLDER / "packed.gz").write_bytes(gzip.compress(b"packed"))
-    monkeypatch.setenv(raw.MIRROR, str(tmp_path))
-    assert raw.mirror(["plain", "packed"]) == {"plain": b"plain", "packed": b"packed"}
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/plain").write_bytes(b"plain")
+    (tmp_path / "there/packed.gz").write_bytes(gzip.compress(b"packed"))
+    monkeypatch.setenv(raw.MIRROR, str(tmp_path / "there"))
+    sources.mirror(["plain", "packed"], tmp_path / "here")
+    assert [(tmp_path / "here" / name).read_bytes() for name in ("plain", "packed")] == [b"plain", b"packed"]
     with pytest.raises(raw.SourceError, match="there is no .*absent"):
-        raw.mirror(["absent"])
+        sources.mirror(["absent"], tmp_path / "here")
 
 
 def test_a_machine_without_npm_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(raw.SourceError, match="there is no npm"):
-        raw.npm([IMAGES])
+        mnist.npm([IMAGES], tmp_path)
 
 
 def test_an_npm_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -92,20 +111,20 @@ def test_an_npm_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_p
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(raw.SourceError, match="npm view failed: registry is away"):
-        raw.npm([IMAGES])
+        mnist.npm([IMAGES], tmp_path)
 
 
 def test_a_refused_connection_is_answered_at_once() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        assert "refused" in raw.answer(f"http://127.0.0.1:{held.getsockname()[1]}/")
+        assert "refused" in sources.answer(f"http://127.0.0.1:{held.getsockname()[1]}/")
 
 
 def test_a_silent_host_is_passed_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "SECONDS", 0.2)
+    monkeypatch.setattr(sources, "SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        assert raw.answer(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert sources.answer(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         assert time.monotonic() - started < 2
 
 
@@ -117,13 +136,13 @@ def test_an_unknown_set_and_a_missing_file_are_named(tmp_path: Path) -> None:
 
 
 def test_original_files_are_read_as_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "AMAT", {"train.amat": 3, "test.amat": 2})
+    monkeypatch.setattr(mnist, "AMAT", {"train.amat": 3, "test.amat": 2})
     pixels = np.linspace(0, 1, 5 * 784).reshape(5, 784)
     table = np.column_stack([pixels, [3, 1, 4, 1, 5]])
     np.savetxt(tmp_path / "train.amat", table[:3], fmt="%.8f")
-    assert raw.original(tmp_path) == {}, "one file of two is not the set"
+    assert mnist.original(tmp_path) == {}, "one file of two is not the set"
     np.savetxt(tmp_path / "test.amat", table[3:], fmt="%.8f")
-    found = raw.original(tmp_path)
+    found = mnist.original(tmp_path)
     assert np.array_equal(found["amat_images"].reshape(5, 784), np.rint(pixels * 255).astype(np.uint8))
     assert found["amat_labels"].tolist() == [3, 1, 4, 1, 5]
 
@@ -132,20 +151,20 @@ def test_original_files_are_read_as_bytes(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_original_file_that_is_not_one_is_named(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw, "AMAT", {"train.amat": 1})
+    monkeypatch.setattr(mnist, "AMAT", {"train.amat": 1})
     (tmp_path / "train.amat").write_text(content)
     with pytest.raises(DataError, match=r"train\.amat is not the published file"):
-        raw.original(tmp_path)
+        mnist.original(tmp_path)
 
 
 def test_real_mnist_comes_from_the_first_source_that_has_it(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = {"network": _unreachable, "registry": _wrong, "folder": raw.mirror, "last": _none_left}
-    monkeypatch.setattr(raw, "SOURCES", sources)
+    _sources(monkeypatch, network=_unreachable, registry=_wrong, folder=sources.mirror, last=_none_left)
     raw.fetch("mnist", tmp_path)
-    assert sorted(path.name for path in (tmp_path / raw.FOLDER).iterdir()) == sorted(raw.FILES)
-    monkeypatch.setattr(raw, "SOURCES", {"last": _none_left})
+    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(mnist.FILES)
+    _sources(monkeypatch, last=_none_left)
     raw.fetch("mnist", tmp_path)
 
 
@@ -158,7 +177,7 @@ def test_a_corrupt_file_is_named_and_fetched_again(
     path.write_bytes(content[:-1] + b"\xff")
     with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is corrupt"):
         raw.load("mnist", tmp_path)
-    monkeypatch.setattr(raw, "SOURCES", {"folder": raw.mirror})
+    _sources(monkeypatch, folder=sources.mirror)
     raw.fetch("mnist", tmp_path)
     assert path.read_bytes() == content
     assert any("t10k-labels-idx1-ubyte is corrupt" in message for message in caplog.messages)

