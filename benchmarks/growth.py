@@ -70,7 +70,7 @@ def points(kind: str, features: int, tasks: int) -> Iterator[Point]:
 
 def _learned(kind: str, stream: Stream) -> Iterator[Point]:
     problem = Problem(
-        stream.features, stream.classes, len(stream), Network(widths=(64, 32)),
+        stream.shape, stream.classes, len(stream), Network(widths=(64, 32)),
         Training(steps=STEPS, batch_size=64, learning_rate=0.01), 0,
     )  # fmt: skip
     params = read(METHODS[kind].accepts, GIVEN[kind], kind)

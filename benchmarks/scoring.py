@@ -41,7 +41,7 @@ def _method(generator: Generator) -> Finetune:
     """Return fine-tuning after its first task, of a few steps."""
     split = training.examples(generator)
     learned = Training(steps=2, batch_size=training.BATCH)
-    problem = Problem(training.SIZES[0], training.SIZES[-1], 1, Network(widths=training.SIZES[1:-1]), learned, 0)
+    problem = Problem(training.SIZES[:1], training.SIZES[-1], 1, Network(widths=training.SIZES[1:-1]), learned, 0)
     method = Finetune.build(Params(), problem, generator)
     method.train(Task(0, split, split), generator)
     return method

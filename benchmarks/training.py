@@ -8,8 +8,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from den.config import Training
-from den.networks.layers import Chain, stack
+from den.config import Network, Training
+from den.networks.blueprint import Blueprint
+from den.networks.layers import Chain, fresh
 from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty
 from den.tasks import Split
 from den.training import fit
@@ -45,8 +46,9 @@ def examples(generator: Generator) -> Split:
 
 def network(generator: Generator) -> Chain:
     """Return an untrained network."""
-    layers = stack(SIZES, "glorot", generator)
-    return Chain(layers[:-1], layers[-1])
+    features, *widths, outputs = SIZES
+    hidden = Blueprint.of(Network(widths=tuple(widths)), (features,)).layers("glorot", generator)
+    return Chain(hidden, fresh(outputs, widths[-1], "glorot", generator))
 
 
 def penalised(chain: Chain) -> dict[str, list[Penalty]]:

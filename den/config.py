@@ -4,7 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 
 class SettingsError(ValueError):
@@ -38,9 +47,26 @@ class Training(Params):
         return self
 
 
-class Network(Params):
-    """The base network: hidden widths, heads and initialisation."""
+class Convolution(Params):
+    """A convolution: its filters, of kernel × kernel pixels, zeros around the image, then max pooling."""
 
+    channels: PositiveInt
+    kernel: PositiveInt = 5
+    pooling: PositiveInt = 2
+
+    @field_validator("kernel")
+    @classmethod
+    def odd(cls, kernel: int) -> int:
+        """Refuse a kernel without a middle, which would move the image."""
+        if kernel % 2 == 0:
+            raise ValueError("a kernel has a middle: give an odd number")
+        return kernel
+
+
+class Network(Params):
+    """The base network: convolutions, if any, and the hidden widths above them; heads and initialisation."""
+
+    convolutions: tuple[Convolution, ...] = ()
     widths: tuple[PositiveInt, ...] = Field((312, 128), min_length=1)
     heads: Literal["per_task", "one"] = "per_task"
     init: Literal["glorot", "he"] = "glorot"

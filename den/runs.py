@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -139,7 +139,7 @@ class Execution:
         origin: what the record's provenance shall say of who had the cell run.
         """
         stream, device = open_stream(cell, places), device_of(cell.training)
-        method = untrained(cell, stream.features, stream.classes, len(stream))
+        method = untrained(cell, stream.shape, stream.classes, len(stream))
         own, empty = identity(cell, places), Result.empty(len(stream))
         run = cls(cell, places, own, stream, method, empty, device, _now(), dict(origin or {}))
         for path in reversed(run.checkpoints()):
@@ -232,11 +232,11 @@ def locked(cell: Cell, places: Places) -> FileLock:
     return lock
 
 
-def untrained(cell: Cell, features: int, classes: int, tasks: int) -> Method:
-    """Return the cell's method before its first stage, for a stream of these sizes."""
+def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Method:
+    """Return the cell's method before its first stage, for a stream of these sizes; shape: of one example."""
     kind = METHODS[cell.method]
     kind.refuse(cell.network)
-    problem = Problem(features, classes, tasks, cell.network, cell.training, cell.seed)
+    problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
     params = read(kind.accepts, cell.method_params, "method_params")
     return kind.build(params, problem, generator_for(cell.seed, -1, "build"))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from den.config import SettingsError, read
 from den.harness import EVALUATION
 from den.ledger import LedgerError, Places, Record, read_record
+from den.networks.blueprint import Blueprint
 from den.runs import Cell, open_stream
 from den.streams.prepared import DataError
 from den.training import length
@@ -23,10 +24,10 @@ START = 1.0  # seconds of a cell besides its stages
 
 
 class Shape(NamedTuple):
-    """What of a stream decides the time: examples of its first task, input features, and outputs of all tasks."""
+    """What of a stream decides the time: examples of its first task, the shape of one, and outputs of all tasks."""
 
     examples: int
-    features: int
+    example: tuple[int, ...]
     classes: int
 
 
@@ -118,9 +119,8 @@ def nearest(cell: Cell, samples: Iterable[Sample]) -> list[Sample]:
 
 def step_seconds(cell: Cell, shape: Shape) -> float:
     """Return the seconds of a training step where no record tells them."""
-    widths = (shape.features, *cell.network.widths, shape.classes)
-    weights = sum(below * above for below, above in zip(widths[:-1], widths[1:], strict=True))
-    return max(SMALLEST, STEP * weights / WEIGHTS * cell.training.batch_size / BATCH)
+    products = Blueprint.of(cell.network, shape.example).multiplications(shape.classes)
+    return max(SMALLEST, STEP * products / WEIGHTS * cell.training.batch_size / BATCH)
 
 
 def ledger(places: Places) -> list[Sample]:
@@ -145,7 +145,7 @@ def sampled(record: Record, cell: Cell, shape: Shape) -> Iterator[Sample]:
 def shape_of(cell: Cell, places: Places) -> Shape:
     """Return the shape of the cell's stream. Raises DataError or SettingsError where it cannot be opened."""
     stream = open_stream(cell, places)
-    return Shape(len(stream.tasks[0].train), stream.features, stream.classes)
+    return Shape(len(stream.tasks[0].train), stream.shape, stream.classes)
 
 
 def _records(places: Places) -> Iterator[tuple[Cell, Record]]:

@@ -91,7 +91,7 @@ def _about(learned: Execution) -> dict[str, Any]:
     return {
         "identity": learned.identity,
         "cell": cell.model_dump(mode="json"),
-        "sizes": {"features": stream.features, "classes": stream.classes, "tasks": len(stream)},
+        "sizes": {"shape": stream.shape, "classes": stream.classes, "tasks": len(stream)},
         "scale": {"mean": first.mean, "deviation": first.deviation},
     }
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from den import harness
-from den.config import Network, Training
+from den.config import Convolution, Network, Training
 from den.harness import Result, generator_for
 from den.methods import METHODS
 from den.methods.base import Measures, Method, Problem
@@ -22,6 +22,9 @@ from den.tasks import Split, Stream, Task
 PREPARATION = blobs.Preparation(features=48, classes=4, examples=80)
 SIZES = {"tasks": 3, "training_examples": 30, "validation_examples": 10, "test_examples": 40}
 NETWORK = Network(widths=(8, 6))
+CONVOLUTIONAL = Network(
+    convolutions=(Convolution(channels=6, kernel=3), Convolution(channels=5, kernel=3, pooling=1)), widths=(8, 6)
+)
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
 LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
 
@@ -46,6 +49,21 @@ def stream(seed: int = 0, **sizes: int) -> Stream:
     return blobs.build(blobs.Params(**SIZES | sizes), arrays(), seed)
 
 
+def images(seed: int = 0, **sizes: int) -> Stream:
+    """Return the stream's points as images of three channels, 4 × 4 pixels."""
+    flat, shape = stream(seed, **sizes), (3, 4, 4)
+
+    def seen(split: Split) -> Split:
+        return replace(split, x=split.x.unflatten(1, shape))
+
+    def task(number: int) -> Task:
+        return Task(number, seen(flat.tasks[number].train), seen(flat.tasks[number].validation))
+
+    return replace(
+        flat, shape=shape, tasks=Lazy(len(flat), task), tests=Lazy(len(flat), lambda number: seen(flat.tests[number]))
+    )
+
+
 def permuted(tasks: int = 3) -> Stream:
     """Return tasks of four classes each, their features in another order every time."""
     base = stream(tasks=4)
@@ -60,7 +78,7 @@ def permuted(tasks: int = 3) -> Stream:
 
 
 def problem(on: Stream, network: Network = NETWORK, training: Training = TRAINING, seed: int = 0) -> Problem:
-    return Problem(on.features, on.classes, len(on), network, training, seed)
+    return Problem(on.shape, on.classes, len(on), network, training, seed)
 
 
 def build(kind: str | type[Method], on: Stream, seed: int = 0, params: Any = None, **about: Any) -> Method:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from small import LIVELY, NETWORK, build, inputs, learn, run_stages, same_state, stream
 
-from den.capacity import base_weights, chain_weights
 from den.config import Network, Training
 from den.methods.ablations import DenConstant, DenDynamic, DnnSelective
 from den.methods.den import Den
@@ -60,8 +59,9 @@ def test_a_constant_expansion_has_the_papers_capacity(units: int, capacity: floa
     ten = [
         (stamps[0][0] + task * (stamps[1][0] - 312), stamps[0][1] + task * (stamps[1][1] - 128)) for task in range(10)
     ]
-    trunk, heads = chain_weights((784, *ten[-1])), sum(stamp[-1] for stamp in ten)
-    assert (trunk + heads) / base_weights(784, (312, 128), 10) == pytest.approx(capacity, abs=5e-4)
+    one, two = ten[-1]
+    weights = 784 * one + one * two + sum(stamp[-1] for stamp in ten)
+    assert weights / 285_824 == pytest.approx(capacity, abs=5e-4)
 
 
 def test_a_dynamic_expansion_knows_the_loss_and_drops_units() -> None:

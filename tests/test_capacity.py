@@ -5,17 +5,17 @@ import torch
 from small import NETWORK, learn, problem, random_layers, stream
 from torch import Generator
 
-from den.capacity import base_weights, chain_weights, flops, nonzero, weights
+from den.capacity import flops, nonzero, weights
 from den.config import Network
 from den.methods import METHODS
 from den.methods.base import Problem, sizes_and_costs
 from den.networks.expandable import Expandable
 
-PAPER = Problem(784, 10, 10, Network(), problem(stream()).training, 0)
+PAPER = Problem((784,), 10, 10, Network(), problem(stream()).training, 0)
 
 
 def test_the_base_network_is_the_papers() -> None:
-    assert PAPER.base_weights == base_weights(784, (312, 128), 10) == 285_824
+    assert PAPER.base_weights == 784 * 312 + 312 * 128 + 128 * 10 == 285_824
 
 
 @pytest.mark.parametrize(("units", "expected", "capacity"), [(13, 443_306, 1.551), (20, 539_444, 1.887)])
@@ -52,7 +52,7 @@ def test_shared_networks_are_counted_once_and_every_head(kind: str) -> None:
     found = {m.measure: m.value for m in learn(kind, on)[0].measure()}
     one, two = NETWORK.widths
     assert found["weights"] == on.features * one + one * two + two * len(on)
-    assert found["flops"] == 2 * chain_weights((on.features, one, two, 1))
+    assert found["flops"] == 2 * (on.features * one + one * two + two)
 
 
 def test_zeros_count_as_weights_but_not_as_nonzero() -> None:

@@ -12,7 +12,7 @@ from den.runs import Cell, execute, record_path
 from flows import estimate
 from flows.estimate import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
 
-SHAPE = Shape(examples=120, features=48, classes=4)
+SHAPE = Shape(examples=120, example=(48,), classes=4)
 STEPS = 3 * 6 * 6  # tasks, epochs, batches of 20 among 120 examples
 ANSWERS = 6  # after the first task for one, then for two, then for three
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import TRAINING, build, inputs, learn, permuted, random_layers
+from small import CONVOLUTIONAL, TRAINING, build, inputs, learn, permuted, random_layers
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -14,6 +14,7 @@ from den.config import Network
 from den.harness import generator_for
 from den.methods import ewc
 from den.methods.ewc import Ewc, fisher, sample_labels
+from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, Layer
 from den.penalties import Fisher
 
@@ -34,11 +35,12 @@ def labels(chain: Chain[Layer]) -> Tensor:
 def one_by_one(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
     """Return the mean square of every example's own gradient."""
     parameters = [tensor.clone().requires_grad_() for tensor in chain.parameters()]
-    layers = [Layer(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
+    forms = (layer.form for layer in chain.layers)
+    layers = [Layer(*parts) for parts in zip(parameters[::2], parameters[1::2], forms, strict=True)]
     learning = Chain(layers[:-1], layers[-1])
     total = [torch.zeros_like(tensor) for tensor in parameters]
     for example, target in zip(x, y, strict=True):
-        surprise = binary_cross_entropy_with_logits(learning(example), target, reduction="sum")
+        surprise = binary_cross_entropy_with_logits(learning(example[None]), target[None], reduction="sum")
         for summed, gradient in zip(total, torch.autograd.grad(surprise, parameters), strict=True):
             summed += gradient.square()
     return [summed / len(x) for summed in total]
@@ -52,6 +54,15 @@ def close(found: list[Tensor], expected: list[Tensor], **tolerance: float) -> No
 def test_fisher_is_the_mean_square_of_single_gradients(chain: Chain[Layer], labels: Tensor) -> None:
     x = inputs(EXAMPLES, 5)
     close(fisher(chain, x, labels), one_by_one(chain, x, labels), rtol=1e-5, atol=1e-7)
+
+
+def test_fisher_of_convolutions_is_the_mean_square_of_single_gradients() -> None:
+    generator = Generator().manual_seed(5)
+    layers = Blueprint.of(CONVOLUTIONAL, (3, 4, 4)).layers("glorot", generator)
+    chain = Chain(layers, random_layers(layers[-1].units, 2)[0])
+    x = inputs(EXAMPLES, 48).unflatten(1, (3, 4, 4))
+    y = sample_labels(chain, x, generator)
+    close(fisher(chain, x, y), one_by_one(chain, x, y), rtol=1e-4, atol=1e-7)
 
 
 def test_fisher_leaves_the_network_alone(chain: Chain[Layer], labels: Tensor) -> None:
@@ -88,7 +99,8 @@ def test_sampled_labels_approach_the_exact_expectation(chain: Chain[Layer]) -> N
 def expectation(chain: Chain[Layer], x: Tensor) -> list[Tensor]:
     """Return the mean over examples of sum_c p(1-p) J_c^2: independent labels have no cross terms."""
     parameters = [tensor.clone().requires_grad_() for tensor in chain.parameters()]
-    layers = [Layer(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
+    forms = (layer.form for layer in chain.layers)
+    layers = [Layer(*parts) for parts in zip(parameters[::2], parameters[1::2], forms, strict=True)]
     total = [torch.zeros_like(tensor) for tensor in parameters]
     for logit in Chain(layers[:-1], layers[-1])(x).flatten():
         p = logit.detach().sigmoid()

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from den.networks import expandable
 from den.networks.dense import Dense
 from den.networks.expandable import Expandable, Grown, drop_unused, move_edges, split_layer
-from den.networks.layers import Chain, Layer, fresh, stack
+from den.networks.layers import Chain, Layer, fresh
 
 WIDTHS = 7, 6, 5, 4
 
@@ -42,10 +42,6 @@ def test_new_weights_fill_their_limits_and_biases_are_zero(init: str, limit: flo
     layer = fresh(100, 200, init, generator)
     assert 0.95 * limit < layer.weight.abs().max() <= limit
     assert not layer.bias.any()
-
-
-def test_a_stack_has_the_sizes_asked_for(generator: Generator) -> None:
-    assert [layer.weight.shape for layer in stack((4, 3, 2), "he", generator)] == [(3, 4), (2, 3)]
 
 
 def test_a_part_is_a_copy() -> None:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Generator, Tensor
 
-from den.capacity import base_weights, flops, nonzero, weights
+from den.capacity import flops, nonzero, weights
 from den.config import Network, Params, SettingsError, Training
-from den.networks.layers import Layer
+from den.networks.blueprint import Blueprint
+from den.networks.forms import DENSE, Convolution, Form
+from den.networks.layers import Layer, to
 from den.tasks import Task
 from den.training import device_of
 
@@ -43,9 +45,9 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a method is told before the first task."""
+    """What a method is told before the first task; shape: of one example."""
 
-    features: int
+    shape: tuple[int, ...]
     classes: int
     tasks: int
     network: Network
@@ -53,13 +55,18 @@ class Problem:
     seed: int
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Inputs and hidden widths of the base network."""
-        return (self.features, *self.network.widths)
+    def base(self) -> Blueprint:
+        """The hidden layers of the base network."""
+        return Blueprint.of(self.network, self.shape)
 
     @property
     def base_weights(self) -> int:
-        return base_weights(self.features, self.network.widths, self.classes)
+        """Weights of the base network: its hidden layers and ONE output layer of the stream's classes."""
+        return self.base.weights(self.classes)
+
+    def hidden(self, generator: Generator) -> list[Layer]:
+        """Return the untrained hidden layers of a base network."""
+        return to(self.base.layers(self.network.init, generator), self.device)
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +117,7 @@ class Method(ABC):
 def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], an_answer: float) -> Measures:
     """Return units a layer, weights, non-zero weights, capacity and operations an example.
 
-    an_answer: weights in use for the answer to one task.
+    an_answer: multiplications of the answer to one task.
     """
     tensors = [layer.weight for layer in (*hidden, *heads)]
     total = weights(tensors)
@@ -128,10 +135,21 @@ def pack(prefix: str, layers: Sequence[Layer]) -> dict[str, Tensor]:
     named = {}
     for index, layer in enumerate(layers):
         named[f"{prefix}.{index}.weight"], named[f"{prefix}.{index}.bias"] = layer.weight, layer.bias
+        if isinstance(layer.form, Convolution):
+            named[f"{prefix}.{index}.geometry"] = torch.tensor([layer.form.side, layer.form.pooling])
     return named
 
 
 def unpack(prefix: str, tensors: Mapping[str, Tensor]) -> list[Layer]:
     """Return the layers that `pack` put under `prefix`."""
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".weight") for name in tensors)
-    return [Layer(tensors[f"{prefix}.{i}.weight"], tensors[f"{prefix}.{i}.bias"]) for i in range(count)]
+    names = (f"{prefix}.{index}" for index in range(count))
+    return [Layer(tensors[f"{name}.weight"], tensors[f"{name}.bias"], _form(name, tensors)) for name in names]
+
+
+def _form(name: str, tensors: Mapping[str, Tensor]) -> Form:
+    kernel = tuple(tensors[f"{name}.weight"].shape[2:])
+    if (geometry := tensors.get(f"{name}.geometry")) is None:
+        return Form(kernel) if kernel else DENSE
+    side, pooling = geometry.tolist()
+    return Convolution(kernel, side, pooling)

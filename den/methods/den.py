@@ -15,11 +15,13 @@ from den import config
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
 from den.networks.expandable import Expandable, Grown, drop_unused
-from den.networks.layers import Chain, Layer, stack, to
+from den.networks.layers import Chain, Layer, fresh, to
 from den.networks.reach import select, widen
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, drift
 from den.tasks import Split, Task
 from den.training import Fit, blocks, fit, mean_loss
+
+FILTER = 4  # dimensions of a convolution's weight
 
 
 class Params(config.Params):
@@ -57,9 +59,7 @@ class Den(Method):
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
-        return cls(
-            params, problem, Expandable(to(stack(problem.sizes, problem.network.init, generator), problem.device))
-        )
+        return cls(params, problem, Expandable(problem.hidden(generator)))
 
     def stages(self, task: Task) -> Iterator[Stage]:
         """Algorithm 1."""
@@ -202,8 +202,10 @@ class Den(Method):
         return [Within(now.parameters(), old.parameters(), units, radius) for now, old, units in layers]
 
     def sparse(self, chain: Chain[Layer]) -> list[Penalty]:
-        """Return the penalty of Eq. 2."""
-        return [L1(self.penalised(chain), self.params.sparsity)]
+        """Return the penalty of Eq. 2: on weights, or, of convolutions, on whole filters, the (2,1)-norm."""
+        weights = self.penalised(chain)
+        filters, others = ([w for w in weights if (w.dim() == FILTER) is wanted] for wanted in (True, False))
+        return [L1(others, self.params.sparsity), GroupLasso(filters, self.params.sparsity)]
 
     def anchor(self, part: Chain[Layer]) -> Drift:
         """Return a pull of the hidden layers towards what they are now."""
@@ -221,8 +223,8 @@ class Den(Method):
         return fit(chain, split, self.problem.training, generator, penalties)
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
-        sizes = (self.network.widths[-1], task.outputs)
-        return to(stack(sizes, self.problem.network.init, generator), self.problem.device)[0]
+        head = fresh(task.outputs, self.network.widths[-1], self.problem.network.init, generator)
+        return to([head], self.problem.device)[0]
 
     def features(self, split: Split) -> Split:
         """Return the split as the last hidden layer sees it."""
@@ -242,7 +244,7 @@ class Den(Method):
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
         slices = [self.network.slice(task) for task in range(len(heads))]
-        an_answer = sum(layer.weight.numel() for chain in slices for layer in chain.layers) / len(slices)
+        an_answer = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
         return sizes_and_costs(self.problem, hidden, heads, an_answer)
 
     def state(self) -> State:

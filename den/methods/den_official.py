@@ -46,6 +46,12 @@ class DenWithQuirks(Den):
     accepts: ClassVar[type[config.Params]] = Params
 
     @classmethod
+    def refuse(cls, network: config.Network) -> None:
+        super().refuse(network)
+        if network.convolutions:
+            raise config.SettingsError(f"network.convolutions: the code that {cls.__name__} follows has none; use den")
+
+    @classmethod
     def build(cls, params: den.Params, problem: Problem, generator: Generator) -> Self:
         return cast(Self, with_quirks(cast(Params, params).chosen()).build(params, problem, generator))
 

@@ -96,25 +96,25 @@ def sample_labels(chain: Chain[Layer], x: Tensor, generator: Generator) -> Tenso
 def fisher(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
     """Return every parameter's Fisher information (diagonal): the mean square of an example's gradient of log p(y|x).
 
-    In a fully connected layer an example's weight gradient is the outer product of what comes back and what went in,
-    so the sum of its squares over examples is one matrix product of squares: exact, for any batch and any row order.
+    Exact, for any batch and any row order: a layer's form knows every example's own gradient.
     """
     total = [torch.zeros_like(tensor) for tensor in chain.parameters()]
     for rows in blocks(len(x)):
         ins, outs = _forward(chain, x[rows])
         surprise = binary_cross_entropy_with_logits(outs[-1], y[rows], reduction="sum")
         backs = torch.autograd.grad(surprise, outs)
-        for index, (a, back) in enumerate(zip(ins, backs, strict=True)):
-            total[2 * index] += back.square().T @ a.detach().square()
-            total[2 * index + 1] += back.square().sum(dim=0)
+        for index, (layer, a, back) in enumerate(zip(chain.layers, ins, backs, strict=True)):
+            weight, bias = layer.form.squares(a.detach(), back)
+            total[2 * index] += weight
+            total[2 * index + 1] += bias
     return [tensor / len(x) for tensor in total]
 
 
 def _forward(chain: Chain[Layer], x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what goes into each layer and what comes out of it, before rectification."""
+    """Return what goes into each layer and its weighted sums, before pooling and rectification."""
     ins, outs = [], []
     for layer in chain.layers:
         ins.append(x)
-        outs.append(layer(x).requires_grad_())
-        x = outs[-1].relu()
+        outs.append(layer.form.sums(x, layer.weight, layer.bias).requires_grad_())
+        x = layer.form.pool(outs[-1]).relu()
     return ins, outs

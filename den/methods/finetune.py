@@ -10,7 +10,6 @@ from torch import Generator, Tensor
 from den import config
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.networks.dense import Dense
-from den.networks.layers import stack, to
 from den.penalties import L2, Penalty
 from den.tasks import Task
 from den.training import Fit, fit
@@ -33,8 +32,7 @@ class Finetune(Method):
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
-        hidden = to(stack(problem.sizes, problem.network.init, generator), problem.device)
-        return cls(params, problem, Dense(hidden, one_head=problem.network.heads == "one"))
+        return cls(params, problem, Dense(problem.hidden(generator), one_head=problem.network.heads == "one"))
 
     def stages(self, task: Task) -> Iterator[Stage]:
         yield Stage("train", self.train)
@@ -57,8 +55,8 @@ class Finetune(Method):
 
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
-        head = sum(layer.weight.numel() for layer in heads) / len(heads)
-        trunk = sum(layer.weight.numel() for layer in hidden)
+        head = sum(layer.multiplications for layer in heads) / len(heads)
+        trunk = sum(layer.multiplications for layer in hidden)
         return sizes_and_costs(self.problem, hidden, heads, trunk + head)
 
     def state(self) -> State:

@@ -13,7 +13,7 @@ from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
 from den.networks.dense import Dense
-from den.networks.layers import Chain, Layer, stack, to
+from den.networks.layers import Chain, Layer
 from den.penalties import L2
 from den.tasks import Split, Task
 from den.training import Fit, fit, length
@@ -66,8 +66,7 @@ class Joint(Method):
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network on everything seen so far."""
-        hidden = stack(self.problem.sizes, self.problem.network.init, generator)
-        self.network = Dense(to(hidden, self.problem.device), one_head=self.problem.network.heads == "one")
+        self.network = Dense(self.problem.hidden(generator), one_head=self.problem.network.heads == "one")
         for known in self.tasks:
             self.network.add_head(known.outputs, self.problem.network.init, generator)
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.steps)
@@ -82,8 +81,8 @@ class Joint(Method):
         heads, hidden = self.network.heads, self.network.hidden
         if not heads:
             return []
-        trunk = sum(layer.weight.numel() for layer in hidden)
-        return sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].weight.numel())
+        trunk = sum(layer.multiplications for layer in hidden)
+        return sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].multiplications)
 
     def state(self) -> State:
         return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}, {})

@@ -1,5 +1,6 @@
 """Progressive networks (Rusu et al. 2016): a column a task that reads all earlier ones, which stay as they are."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -14,6 +15,7 @@ from den.methods.base import Measure, Measures, sizes_and_costs
 from den.methods.finetune import report
 from den.methods.single_task import SingleTask
 from den.networks.columns import Columns, activations, answer, climb, new_column, units
+from den.networks.forms import Form
 from den.networks.layers import Chain, Layer, to
 from den.penalties import L2
 from den.tasks import Split, Task
@@ -31,14 +33,15 @@ class Params(finetune.Params):
 class Learning:
     """A column being trained on inputs that carry the activations of the earlier columns behind the features.
 
-    widths: the number of features, and of the earlier columns' units in each hidden layer.
+    shapes: of an example, and of its activations in each hidden layer of the earlier columns.
     """
 
     column: Chain[Layer]
-    widths: Sequence[int]
+    shapes: Sequence[tuple[int, ...]]
 
     def __call__(self, x: Tensor) -> Tensor:
-        features, *earlier = x.split(list(self.widths), dim=1)
+        parts = x.split([math.prod(shape) for shape in self.shapes], dim=1)
+        features, *earlier = (part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True))
         return self.column.head(climb(self.column, features, earlier)[-1])
 
     def parameters(self) -> list[Tensor]:
@@ -55,19 +58,18 @@ class Progressive(SingleTask):
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new column, the first as wide as the base network; nothing else changes."""
         column = self.new_column(task, generator)
-        depth = len(column.hidden)
-        learning = Learning(column, (self.problem.features, *units(self.networks, depth)))
+        forms = self.problem.base.forms
+        beside = zip(units(self.networks, len(forms)), forms, strict=True)
+        learning = Learning(column, [self.problem.shape, *((count, *form.image) for count, form in beside)])
         decay = L2([layer.weight for layer in column.layers], self.params.weight_decay)
-        seen = with_activations(task.train, self.networks, depth)
+        seen = with_activations(task.train, self.networks, forms)
         fitted = fit(learning, seen, self.problem.training, generator, [decay])
         self.networks.append(column)
         return report(fitted)
 
     def new_column(self, task: Task, generator: Generator) -> Chain[Layer]:
-        features, *widths = self.problem.sizes
-        if self.networks:
-            widths = [max(1, round(self.params.column_width * width)) for width in widths]
-        column = new_column(self.networks, (features, *widths), task.outputs, self.problem.network.init, generator)
+        plan = self.problem.base.narrowed(self.params.column_width) if self.networks else self.problem.base
+        column = new_column(self.networks, plan, task.outputs, self.problem.network.init, generator)
         return Chain(to(column.hidden, self.problem.device), *to([column.head], self.problem.device))
 
     @torch.no_grad()
@@ -77,8 +79,8 @@ class Progressive(SingleTask):
     def measure(self) -> Measures:
         hidden = [layer for column in self.networks for layer in column.hidden]
         heads = [column.head for column in self.networks]
-        sizes = sizes_and_costs(self.problem, hidden, heads, weights_an_answer(self.networks))
-        together = enumerate(units(self.networks, len(self.problem.network.widths)), start=1)
+        sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_an_answer(self.networks))
+        together = enumerate(units(self.networks, len(self.problem.base.widths)), start=1)
         return [
             *(Measure("units", count, layer) for layer, count in together),
             *(measure for measure in sizes if measure.measure != "units"),
@@ -86,24 +88,26 @@ class Progressive(SingleTask):
 
 
 @torch.no_grad()
-def with_activations(split: Split, columns: Columns, depth: int) -> Split:
-    """Return the split with the columns' activations, layer after layer, behind its normalised features, as float32.
+def with_activations(split: Split, columns: Columns, forms: Sequence[Form]) -> Split:
+    """Return the split with the columns' activations, layer after layer, behind its normalised features, flat, float32.
 
     They do not depend on what is trained, so a training step costs the new column alone. Memory: 4 bytes an example,
-    feature and unit.
+    feature and unit, or position of a channel.
     """
-    width = split.x.shape[1] + sum(units(columns, depth))
+    beside = zip(units(columns, len(forms)), forms, strict=True)
+    width = math.prod(split.x.shape[1:]) + sum(count * math.prod(form.image) for count, form in beside)
     x = torch.empty(len(split), width, device=split.x.device)
     for rows in blocks(len(split)):
         features = split.inputs(rows)
-        x[rows] = torch.cat([features, *activations(columns, features, depth)], dim=1)
+        reached = [features, *activations(columns, features, forms)]
+        x[rows] = torch.cat([one.flatten(1) for one in reached], dim=1)
     return Split(x, split.y, mean=0.0, deviation=1.0)
 
 
-def weights_an_answer(columns: Columns) -> float:
-    """Return the weights in use for an answer, averaged over tasks: all columns up to the task's, and its head."""
+def multiplications_an_answer(columns: Columns) -> float:
+    """Return the multiplications of an answer, averaged over tasks: of all columns up to the task's, and its head."""
     total = below = 0
     for column in columns:
-        below += sum(layer.weight.numel() for layer in column.hidden)
-        total += below + column.head.weight.numel()
+        below += sum(layer.multiplications for layer in column.hidden)
+        total += below + column.head.multiplications
     return total / len(columns)

@@ -10,7 +10,7 @@ from den import config
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
-from den.networks.layers import Chain, Layer, stack, to
+from den.networks.layers import Chain, Layer, fresh, to
 from den.penalties import L2
 from den.tasks import Task
 from den.training import fit
@@ -34,11 +34,10 @@ class SingleTask(Method):
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network."""
-        layers = to(
-            stack((*self.problem.sizes, task.outputs), self.problem.network.init, generator), self.problem.device
-        )
-        self.networks.append(Chain(layers[:-1], layers[-1]))
-        decay = L2([layer.weight for layer in layers], self.params.weight_decay)
+        hidden = self.problem.hidden(generator)
+        head = fresh(task.outputs, hidden[-1].units, self.problem.network.init, generator)
+        self.networks.append(Chain(hidden, *to([head], self.problem.device)))
+        decay = L2([layer.weight for layer in self.networks[-1].layers], self.params.weight_decay)
         return report(fit(self.networks[-1], task.train, self.problem.training, generator, [decay]))
 
     @torch.no_grad()
@@ -48,13 +47,12 @@ class SingleTask(Method):
     def measure(self) -> Measures:
         hidden = [layer for chain in self.networks for layer in chain.hidden]
         heads = [chain.head for chain in self.networks]
-        an_answer = sum(layer.weight.numel() for layer in (*hidden, *heads)) / len(heads)
+        an_answer = sum(layer.multiplications for layer in (*hidden, *heads)) / len(heads)
         summed = [
             m for m in sizes_and_costs(self.problem, hidden, heads, an_answer) if m.measure not in ("units", "capacity")
         ]
         units = [
-            Measure("units", width * len(heads), index)
-            for index, width in enumerate(self.problem.network.widths, start=1)
+            Measure("units", width * len(heads), index) for index, width in enumerate(self.problem.base.widths, start=1)
         ]
         return [*units, *summed, Measure("capacity", len(heads))]
 
@@ -62,6 +60,6 @@ class SingleTask(Method):
         return State(pack("layers", [layer for chain in self.networks for layer in chain.layers]), {})
 
     def restore(self, state: State) -> None:
-        layers, depth = unpack("layers", state.tensors), len(self.problem.sizes)
+        layers, depth = unpack("layers", state.tensors), len(self.problem.base.widths) + 1
         chains = (layers[start : start + depth] for start in range(0, len(layers), depth))
         self.networks = [Chain(chain[:-1], chain[-1]) for chain in chains]

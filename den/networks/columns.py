@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from den.networks.blueprint import Blueprint
+from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer, fresh
 
 Columns = Sequence[Chain[Layer]]
@@ -19,12 +21,11 @@ def units(columns: Columns, depth: int) -> tuple[int, ...]:
     return tuple(sum(column.hidden[layer].units for column in columns) for layer in range(depth))
 
 
-def new_column(columns: Columns, sizes: Sequence[int], outputs: int, init: str, generator: Generator) -> Chain[Layer]:
-    """Return an untrained column next to `columns`; sizes: the inputs, and the column's own hidden widths."""
-    features, *widths = sizes
-    below = (own + earlier for own, earlier in zip(widths, units(columns, len(widths)), strict=True))
-    shapes = zip((*widths, outputs), (features, *below), strict=True)
-    *hidden, head = (fresh(own, inputs, init, generator) for own, inputs in shapes)
+def new_column(columns: Columns, plan: Blueprint, outputs: int, init: str, generator: Generator) -> Chain[Layer]:
+    """Return an untrained column of the plan's inputs and widths next to `columns`."""
+    below = (own + earlier for own, earlier in zip(plan.widths, units(columns, len(plan.widths)), strict=True))
+    shapes = zip((*plan.widths, outputs), (plan.inputs, *below), (*plan.forms, DENSE), strict=True)
+    *hidden, head = (fresh(own, inputs, init, generator, form) for own, inputs, form in shapes)
     return Chain(hidden, head)
 
 
@@ -37,9 +38,9 @@ def climb(column: Chain[Layer], x: Tensor, earlier: Sequence[Tensor]) -> list[Te
     return reached
 
 
-def activations(columns: Columns, x: Tensor, depth: int) -> list[Tensor]:
-    """Return the activations of each of `depth` hidden layers, all columns side by side; none without columns."""
-    reached = [x[:, :0]] * depth
+def activations(columns: Columns, x: Tensor, forms: Sequence[Form]) -> list[Tensor]:
+    """Return the activations of each hidden layer, all columns side by side; empty ones without columns."""
+    reached = [x.new_empty(len(x), 0, *form.image) for form in forms]
     for column in columns:
         reached = climb(column, x, reached)
     return reached
@@ -48,4 +49,4 @@ def activations(columns: Columns, x: Tensor, depth: int) -> list[Tensor]:
 def answer(columns: Columns, x: Tensor) -> Tensor:
     """Return what the last of the columns answers."""
     last = columns[-1]
-    return last.head(activations(columns, x, len(last.hidden))[-1])
+    return last.head(activations(columns, x, [layer.form for layer in last.hidden])[-1])

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import linear
 
 from den.networks.layers import Chain, Layer, fresh
 
@@ -26,10 +25,11 @@ class Grown:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        old = linear(x[:, : self.old.inputs], self.old.weight, self.old.bias)
+        form = self.old.form
+        old = form.sums(x[:, : self.old.inputs], self.old.weight, self.old.bias)
         if self.across.shape[1]:
-            old = old + linear(x[:, self.old.inputs :], self.across)
-        return torch.cat([old, linear(x, self.incoming, self.bias)], dim=1)
+            old = old + form.sums(x[:, self.old.inputs :], self.across)
+        return form.pool(torch.cat([old, form.sums(x, self.incoming, self.bias)], dim=1))
 
     def parameters(self) -> tuple[Tensor, ...]:
         return self.across, self.incoming, self.bias
@@ -43,7 +43,7 @@ class Grown:
     def whole(self) -> Layer:
         """Return the layer with its newcomers as ordinary units and inputs."""
         weight = torch.cat([torch.cat([self.old.weight, self.across], dim=1), self.incoming])
-        return Layer(weight, torch.cat([self.old.bias, self.bias]))
+        return replace(self.old, weight=weight, bias=torch.cat([self.old.bias, self.bias]))
 
 
 class Expandable:
@@ -108,13 +108,13 @@ class Expandable:
         for index, (units, old) in enumerate(zip(split, before, strict=True)):
             self.hidden[index] = split_layer(self.hidden[index], units, below, old)
             below = units
-        return Layer(move_edges(head.weight, below), head.bias)
+        return replace(head, weight=move_edges(head.weight, below))
 
 
 def extend(layer: Layer, units: int, inputs: int, init: str, generator: Generator) -> Grown:
     """Return the layer with fresh newcomers: `units` more units, `inputs` more inputs."""
     device = layer.weight.device
-    new = fresh(layer.units + units, layer.inputs + inputs, init, generator)
+    new = fresh(layer.units + units, layer.inputs + inputs, init, generator, layer.form)
     across, incoming = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :]
     return Grown(layer, across.clone().to(device), incoming.clone().to(device), torch.zeros(units, device=device))
 
@@ -156,4 +156,4 @@ def split_layer(layer: Layer, split: Tensor, below: Tensor, before: Layer) -> La
     weight[split, : before.inputs] = before.weight[split]
     bias = layer.bias.clone()
     bias[split] = before.bias[split]
-    return Layer(torch.cat([weight, copies]), torch.cat([bias, layer.bias[split]]))
+    return replace(layer, weight=torch.cat([weight, copies]), bias=torch.cat([bias, layer.bias[split]]))

@@ -1,27 +1,30 @@
 """Layers, and chains of them: what is trained and what answers.
 
-Dimension 0 of a weight counts the layer's units, dimension 1 its inputs; a unit's group is everything it reads.
+Dimension 0 of a weight counts the layer's units, dimension 1 its inputs; what follows is how a unit reads one input. A
+unit's group is everything it reads.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import linear
+
+from den.networks.forms import DENSE, Form
 
 
 @dataclass(eq=False)
 class Layer:
-    """A fully connected layer: weight (units, inputs), bias (units)."""
+    """Units and what they read: weight (units, inputs, *form.kernel), bias (units)."""
 
     weight: Tensor
     bias: Tensor
+    form: Form = DENSE
 
     def __call__(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
+        return self.form.pool(self.form.sums(x, self.weight, self.bias))
 
     @property
     def units(self) -> int:
@@ -31,12 +34,17 @@ class Layer:
     def inputs(self) -> int:
         return self.weight.shape[1]
 
+    @property
+    def multiplications(self) -> int:
+        """Multiplications of one example: each weight is used once, or at every position of a convolution."""
+        return self.weight.numel() * self.form.positions
+
     def parameters(self) -> tuple[Tensor, Tensor]:
         return self.weight, self.bias
 
     def part(self, units: Tensor | slice, inputs: Tensor | slice) -> "Layer":
         """Return a copy of the given units, reading the given inputs only."""
-        return Layer(self.weight[units][:, inputs].contiguous().clone(), self.bias[units].clone())
+        return replace(self, weight=self.weight[units][:, inputs].contiguous().clone(), bias=self.bias[units].clone())
 
     def copy(self) -> "Layer":
         return self.part(slice(None), slice(None))
@@ -77,18 +85,14 @@ class Chain(Generic[Kind]):
         return [tensor for layer in self.layers for tensor in layer.parameters()]
 
 
-def fresh(units: int, inputs: int, init: str, generator: Generator) -> Layer:
+def fresh(units: int, inputs: int, init: str, generator: Generator, form: Form = DENSE) -> Layer:
     """Return a new layer: uniform weights with Glorot's or He's limit, zero biases."""
-    limit = math.sqrt(6 / (inputs + units) if init == "glorot" else 6 / inputs)
-    weight = torch.empty(units, inputs).uniform_(-limit, limit, generator=generator)
-    return Layer(weight, torch.zeros(units))
-
-
-def stack(sizes: Sequence[int], init: str, generator: Generator) -> list[Layer]:
-    """Return new layers from sizes[0] inputs up to sizes[-1] units."""
-    return [fresh(units, inputs, init, generator) for inputs, units in zip(sizes, sizes[1:], strict=False)]
+    fan_in, fan_out = form.fans(units, inputs)
+    limit = math.sqrt(6 / (fan_in + fan_out) if init == "glorot" else 6 / fan_in)
+    weight = torch.empty(units, inputs, *form.kernel).uniform_(-limit, limit, generator=generator)
+    return Layer(weight, torch.zeros(units), form)
 
 
 def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:
     """Return the layers on `device`."""
-    return [Layer(layer.weight.to(device), layer.bias.to(device)) for layer in layers]
+    return [replace(layer, weight=layer.weight.to(device), bias=layer.bias.to(device)) for layer in layers]

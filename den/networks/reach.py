@@ -13,10 +13,15 @@ def select(hidden: Sequence[Layer], head: Layer) -> list[Tensor]:
 
     Breadth-first from the head downwards: a whole layer's units are reached at once.
     """
-    reached = [head.weight.any(dim=0).nonzero().squeeze(1)]
+    reached = [read(head.weight)]
     for layer in reversed(hidden):
-        reached.insert(0, layer.weight[reached[0]].any(dim=0).nonzero().squeeze(1))
+        reached.insert(0, read(layer.weight[reached[0]]))
     return reached
+
+
+def read(weight: Tensor) -> Tensor:
+    """Return the inputs, of a convolution channels, that any unit reads with a weight that is not zero."""
+    return weight.transpose(0, 1).flatten(1).any(dim=1).nonzero().squeeze(1)
 
 
 def widen(head: Layer, selected: Tensor, inputs: int) -> Layer:

@@ -40,7 +40,7 @@ class AllInputs(Den):
     """Input features are never left out."""
 
     def select(self, head: Layer) -> list[Tensor]:
-        inputs = torch.arange(self.problem.features, device=head.weight.device)
+        inputs = torch.arange(self.problem.shape[0], device=head.weight.device)
         return [inputs, *super().select(head)[1:]]
 
 

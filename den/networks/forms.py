@@ -1,0 +1,97 @@
+"""Forms: how a layer reads its inputs. Everything else about layers, surgery above all, is the same for all forms."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import conv2d, linear, max_pool2d, unfold
+
+AT_ONCE = 50  # examples whose own gradients are in memory together: 4 bytes an example and weight
+
+
+@dataclass(frozen=True)
+class Form:
+    """Fully connected: every unit reads every number of every input.
+
+    kernel: what of a weight's shape follows units and inputs. An input is one number, or, above convolutions, a
+    channel of `kernel[0]` positions.
+    """
+
+    kernel: tuple[int, ...] = ()
+
+    @property
+    def positions(self) -> int:
+        """How often a weight is used in one example."""
+        return 1
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        """Shape of one unit's answer to one example."""
+        return ()
+
+    def fans(self, units: int, inputs: int) -> tuple[int, int]:
+        """Return how many numbers a unit reads, and how many units read a number."""
+        return inputs * math.prod(self.kernel), units
+
+    def sums(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the weighted sums of the inputs x (examples, inputs, *positions)."""
+        return linear(x.flatten(1), weight.flatten(1), bias)
+
+    def pool(self, sums: Tensor) -> Tensor:
+        """Return the sums, those of neighbouring positions made one."""
+        return sums
+
+    def squares(self, x: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the squares of every example's own gradients of weight and bias, summed over examples.
+
+        x: what goes in; back: what comes back to the sums. An example's weight gradient is the outer product of the
+        two, so the sum of its squares is one matrix product of squares.
+        """
+        squared = back.square()
+        weight = squared.T @ x.flatten(1).square()
+        return weight.view(*back.shape[1:], x.shape[1], *self.kernel), squared.sum(dim=0)
+
+
+@dataclass(frozen=True)
+class Convolution(Form):
+    """A convolution of square images, side × side, zeros around them, and max pooling. A unit is an output channel."""
+
+    side: int = 1
+    pooling: int = 1
+
+    @property
+    def positions(self) -> int:
+        return self.side**2
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        return (self.side // self.pooling,) * 2
+
+    def fans(self, units: int, inputs: int) -> tuple[int, int]:
+        return inputs * math.prod(self.kernel), units * math.prod(self.kernel)
+
+    def sums(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        if weight.numel():
+            return conv2d(x, weight, bias, padding=self.padding)
+        zeros = x.new_zeros(len(x), len(weight), *x.shape[2:])  # conv2d knows no layer without units or inputs
+        return zeros if bias is None else zeros + bias[:, None, None]
+
+    def pool(self, sums: Tensor) -> Tensor:
+        if not sums.shape[1]:
+            return sums.new_empty(len(sums), 0, *self.image)
+        return max_pool2d(sums, self.pooling) if self.pooling > 1 else sums
+
+    def squares(self, x: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
+        back = back.flatten(2)
+        weight = back.new_zeros(back.shape[1], x.shape[1] * math.prod(self.kernel))
+        for some, its in zip(x.split(AT_ONCE), back.split(AT_ONCE), strict=True):
+            read = unfold(some, self.kernel, padding=self.padding)
+            weight += (its @ read.transpose(1, 2)).square().sum(dim=0)
+        return weight.view(len(weight), x.shape[1], *self.kernel), back.sum(dim=2).square().sum(dim=0)
+
+    @property
+    def padding(self) -> int:
+        return self.kernel[0] // 2
+
+
+DENSE = Form()
