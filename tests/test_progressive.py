@@ -10,10 +10,16 @@ from torch import Tensor
 from den.config import Network, SettingsError
 from den.harness import generator_for
 from den.methods.progressive import Learning, Params, Progressive, with_activations
+from den.networks.blueprint import Blueprint
 from den.networks.columns import Columns, answer, new_column, units
+from den.networks.forms import DENSE
 from den.networks.layers import Chain, Layer
 
 FEATURES = 48
+
+
+def plan(*widths: int) -> Blueprint:
+    return Blueprint.of(Network(widths=widths), (FEATURES,))
 
 
 def columns(*widths: tuple[int, int]) -> list[Chain[Layer]]:
@@ -56,8 +62,8 @@ def test_a_column_answers_as_the_paper_writes_it(widths: list[tuple[int, int]]) 
 def test_training_sees_what_predicting_sees() -> None:
     many = columns((5, 4), (3, 2), (2, 3))
     split = permuted().tasks[0].train
-    seen = with_activations(split, many[:2], 2)
-    learning = Learning(many[2], (FEATURES, *units(many[:2], 2)))
+    seen = with_activations(split, many[:2], [DENSE, DENSE])
+    learning = Learning(many[2], [(count,) for count in (FEATURES, *units(many[:2], 2))])
     rows = slice(0, 50)
     torch.testing.assert_close(learning(seen.inputs(rows)), answer(many, split.inputs(rows)))
     assert seen.y is split.y
@@ -84,7 +90,7 @@ def test_the_first_column_is_the_network_of_a_single_task() -> None:
 def test_lateral_connections_are_trained() -> None:
     method = learned(column_width=0.5)
     column, earlier = method.networks[1], method.networks[:1]
-    new = new_column(earlier, (FEATURES, 4, 3), 4, NETWORK.init, generator_for(0, 1, "train"))
+    new = new_column(earlier, plan(4, 3), 4, NETWORK.init, generator_for(0, 1, "train"))
     for layer, fresh, count in zip(column.layers[1:], new.layers[1:], NETWORK.widths, strict=True):
         assert (layer.weight[:, :count] != fresh.weight[:, :count]).any()
 
