@@ -22,7 +22,7 @@ from den.ledger import Places, Record, read_record, write_record
 from den.methods import METHODS
 from den.methods.base import Method, Problem, State
 from den.provenance import provenance
-from den.streams import STREAMS, prepared
+from den.streams import IMAGES, STREAMS, prepared
 from den.streams.lazy import Lazy
 from den.tasks import Stream
 from den.training import Diverged, device_of
@@ -232,10 +232,17 @@ def locked(cell: Cell, places: Places) -> FileLock:
     return lock
 
 
+def refuse(cell: Cell) -> None:
+    """Raise SettingsError for a network that the cell's method or its stream's examples cannot do with."""
+    METHODS[cell.method].refuse(cell.network)
+    if cell.network.convolutions and cell.stream not in IMAGES:
+        raise SettingsError(f"network.convolutions: the examples of {cell.stream} are no images; leave it empty")
+
+
 def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Method:
     """Return the cell's method before its first stage, for a stream of these sizes; shape: of one example."""
+    refuse(cell)
     kind = METHODS[cell.method]
-    kind.refuse(cell.network)
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
     params = read(kind.accepts, cell.method_params, "method_params")
     return kind.build(params, problem, generator_for(cell.seed, -1, "build"))

@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from den.config import Network, Params, SettingsError, Training, read
 from den.methods import METHODS
-from den.runs import Cell
+from den.runs import Cell, refuse
 from den.streams import STREAMS
 
 Settings = dict[str, Any]
@@ -125,7 +125,7 @@ class Plan:
         chosen = streams or grid.streams, named, grid.seeds if seeds is None else seeds
         cells = tuple(self.cell(grid, *one) for one in product(*chosen))
         for cell in cells:
-            METHODS[cell.method].refuse(cell.network)
+            refuse(cell)
         return cells
 
     def suite(self, name: str) -> Suite:

@@ -60,7 +60,7 @@ def test_steps_of_another_size_tell_nothing_of_their_time_but_their_number() -> 
 
 def test_the_constant_grows_with_weights_and_batch() -> None:
     base = Cell(stream="permuted_mnist", method="l2", seed=0)
-    shape = Shape(55_000, 784, 10)
+    shape = Shape(55_000, (784,), 10)
     assert estimate.step_seconds(base, shape) == estimate.STEP
     double = base.model_copy(update={"training": Training(batch_size=512, epochs=1)})
     assert estimate.step_seconds(double, shape) == 2 * estimate.STEP

@@ -7,6 +7,7 @@ import numpy as np
 
 from den import config
 from den.streams import (
+    awa,
     blobs,
     cifar100,
     cifar100_superclass,
@@ -50,5 +51,8 @@ STREAMS: dict[str, StreamModule] = {
     "rotated_mnist": rotated_mnist,
     "cifar100": cifar100,
     "cifar100_superclass": cifar100_superclass,
+    "awa": awa,
     "blobs": blobs,
 }
+
+IMAGES = frozenset({"cifar100", "cifar100_superclass"})  # streams whose examples have channels, height and width
