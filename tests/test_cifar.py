@@ -1,9 +1,5 @@
-"""CIFAR-100: the two streams of it, and its published files, read without unpickling them."""
+"""The streams of CIFAR-100: every class in one task, images in one split, and orders drawn by seed or published."""
 
-import os
-import pickle
-import struct
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +8,7 @@ import torch
 
 from den import config
 from den.streams import STREAMS, cifar, cifar100_superclass, draws, prepared
-from den.streams.prepared import DataError
 from den.tasks import Split, Stream
-from flows import raw
-from flows.raw import cifar as published
-from flows.raw import sources
 
 NAMES = ("cifar100", "cifar100_superclass")
 SEEDS, SIDE = 2, 2
@@ -206,121 +198,3 @@ def test_published_orders_hold_every_superclass_once() -> None:
 def test_an_order_that_is_not_known_is_refused(folder: Path) -> None:
     with pytest.raises(config.SettingsError, match=r"streams\.cifar100_superclass\.order: .*'seed' or 'apd_b'"):
         _open(folder, "cifar100_superclass", order="apd_a")
-
-
-# the published files
-
-
-@pytest.fixture
-def mirror() -> Path:
-    """Return a folder with real CIFAR-100, or skip."""
-    root = Path(os.environ.get(raw.MIRROR, ""))
-    if not (root / published.FOLDER / "train").exists():
-        pytest.skip(f"set {raw.MIRROR} to a folder with {published.FOLDER}/train to test on real CIFAR-100")
-    return root
-
-
-def _text(value: str) -> bytes:
-    return pickle.SHORT_BINSTRING + bytes([len(value)]) + value.encode() + pickle.BINPUT + b"\1"
-
-
-def _labels(values: list[int]) -> bytes:
-    """Return a list as Python 2 writes it, a batch of items at a time."""
-    parts = [
-        b"".join(pickle.BININT1 + bytes([value]) for value in values[at : at + 4]) for at in range(0, len(values), 4)
-    ]
-    return pickle.EMPTY_LIST + b"".join(pickle.MARK + part + pickle.APPENDS for part in parts)
-
-
-def _array(pixels: bytes, count: int, name: bytes = b"numpy.core.multiarray\n_reconstruct\n") -> bytes:
-    made = pickle.GLOBAL + name + pickle.GLOBAL + b"numpy\nndarray\n" + pickle.BININT1 + b"\0" + pickle.TUPLE1
-    shape = (
-        pickle.BININT1 + b"\1" + pickle.BININT2 + struct.pack("<H", count) + pickle.BININT2 + struct.pack("<H", 3072)
-    )
-    kind = pickle.GLOBAL + b"numpy\ndtype\n" + _text("u1") + pickle.BININT1 + b"\0" + pickle.BININT1 + b"\1"
-    order = pickle.MARK + pickle.BININT1 + b"\3" + _text("|") + 3 * pickle.NONE + 2 * (pickle.BININT + b"\xff" * 4)
-    state = kind + pickle.TUPLE3 + pickle.REDUCE + order + pickle.BININT1 + b"\0" + pickle.TUPLE + pickle.BUILD
-    content = pickle.BINSTRING + struct.pack("<i", len(pixels)) + pixels
-    head = made + _text("b") + pickle.TUPLE3 + pickle.REDUCE
-    return head + pickle.MARK + shape + pickle.TUPLE2 + state + pickle.NEWFALSE + content + pickle.TUPLE + pickle.BUILD
-
-
-def _file(fine: list[int], coarse: list[int], array: bytes) -> bytes:
-    """Return a pickle as Python 2 wrote the published ones."""
-    names = _text("filenames") + pickle.EMPTY_LIST + pickle.MARK + _text("oak_tree.png") * 2 + pickle.APPENDS
-    labels = _text("fine_labels") + _labels(fine) + _text("coarse_labels") + _labels(coarse)
-    items = names + _text("batch_label") + _text("training batch 1 of 1") + labels + _text("data") + array
-    return pickle.PROTO + b"\2" + pickle.EMPTY_DICT + pickle.MARK + items + pickle.SETITEMS + pickle.STOP
-
-
-def test_files_of_the_published_layout_are_read(tmp_path: Path) -> None:
-    (tmp_path / published.FOLDER).mkdir()
-    expected = []
-    for part, count in (("train", 9), ("test", 4)):
-        pixels = draws.octets(count * 3072, part)
-        fine, coarse = list(range(90, 90 + count)), list(range(count))
-        content = _file(fine, coarse, _array(pixels.tobytes(), count))
-        (tmp_path / published.FOLDER / part).write_bytes(content)
-        expected.append((pixels.reshape(count, 3, 32, 32), fine, coarse))
-    found = published.load(tmp_path)
-    for name, parts in zip(("images", "fine", "coarse"), zip(*expected, strict=True), strict=True):
-        assert found[name].dtype == np.uint8 and np.array_equal(found[name], np.concatenate(parts))
-
-
-PIXELS = _array(bytes(2 * 3072), 2)
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (_file([1, 2], [3, 4], _array(bytes(2 * 3072), 2, b"os\nsystem\n")), "it has GLOBAL os system at byte"),
-        (_file([1, 2], [3, 4], PIXELS).replace(pickle.NEWFALSE, pickle.NEWTRUE), "it has NEWTRUE"),
-        (_file([1, 2, 3], [3, 4, 5], PIXELS), "6144 bytes of pixels do not go with its labels"),
-        (_file([1, 2], [3], PIXELS), "do not go with its labels"),
-        (_file([1, 2], [3, 4], pickle.NONE), "0 bytes of pixels"),
-        (_file([1, 2], [3, 4], PIXELS)[:-40], "expected 6144 bytes"),
-        (b"not a pickle", "unknown"),
-        (b"", "exhausted"),
-    ],
-)
-def test_any_other_file_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
-    (tmp_path / "train").write_bytes(content)
-    with pytest.raises(DataError, match=rf"train is not laid out as the published file: .*{why}"):
-        published.walk(tmp_path / "train")
-
-
-def test_a_machine_that_cannot_reach_cifar_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(raw.MIRROR, raising=False)
-    monkeypatch.setattr(sources, "answer", lambda url: "no route to host")
-    with pytest.raises(
-        DataError, match=r"published download: https.*: no route to host(.|\n)*Put cifar-100-python/train"
-    ):
-        raw.fetch("cifar-100", tmp_path)
-
-
-def test_checksums_are_those_that_torchvision_publishes() -> None:
-    from torchvision.datasets import CIFAR100
-
-    sums = [*CIFAR100.train_list, *CIFAR100.test_list, [CIFAR100.meta["filename"], CIFAR100.meta["md5"]]]
-    assert {f"{CIFAR100.base_folder}/{name}": md5 for name, md5 in sums} == published.FILES
-
-
-def test_streams_of_real_cifar(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"folder": sources.mirror}
-    monkeypatch.setitem(raw.SETS, "cifar-100", replace(raw.SETS["cifar-100"], sources=given))
-    raw.fetch("cifar-100", tmp_path)
-    data = raw.load("cifar-100", tmp_path)
-    assert data["images"].shape == (60_000, 3, 32, 32)
-    assert data["fine"][:4].tolist() == [19, 29, 0, 11] and data["coarse"][:4].tolist() == [11, 15, 4, 14]
-    assert data["fine"][50_000:50_003].tolist() == [49, 33, 72]
-    assert data["images"].sum(dtype=np.int64) == 22_484_628_063
-    for name, order, first in (
-        ("cifar100", "classes", [98, 55, 70]),
-        ("cifar100_superclass", "superclasses", [6, 9, 1]),
-    ):
-        module = STREAMS[name]
-        arrays = module.prepare(module.Preparation(), data, 1)
-        assert arrays[order][0, :3].tolist() == first, "the draws must agree between machines"
-        assert arrays["orders"][0, 0, :3].tolist() == [35_963, 24_717, 28_412]
-        stream = module.build(module.Params(), arrays, 0)
-        assert stream.features == 3_072 and len(stream.tasks[0].train) == 400 * CLASSES_OF[name]

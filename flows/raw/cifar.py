@@ -13,13 +13,15 @@ from den.streams.prepared import DataError
 from flows.raw import sources
 from flows.raw.sources import SourceError
 
+URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+ARCHIVE = "eb9058c3a382ffc7106e4002c42a8d85"  # MD5 of what lies there
 FOLDER = "cifar-100-python"  # below a torchvision root
 FILES = {  # MD5 of the unpacked files
     f"{FOLDER}/train": "16019d7e3df5f24257cddd939b257f8d",
     f"{FOLDER}/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     f"{FOLDER}/meta": "7973b15100ade9c7d40fb424638fde48",
 }
-ADVICE = f"Put {', '.join(FILES)} of the published archive into the raw folder."
+ADVICE = f"put {URL}, unpacked, into data/raw, or into the folder that {sources.MIRROR} names"
 SHAPE = (3, 32, 32)  # of an image
 LABELS = ("fine_labels", "coarse_labels")
 LENGTH = 5  # bytes of a long string's instruction before its content
@@ -70,13 +72,11 @@ def walk(path: Path) -> Contents:
 
 def download(wanted: Sequence[str], scratch: Path) -> None:
     """Download the published archive and unpack it, where its host answers."""
-    from torchvision.datasets import CIFAR100 as PUBLISHED
-    from torchvision.datasets.utils import download_and_extract_archive
+    from torchvision.datasets.utils import download_and_extract_archive  # torchvision's CIFAR100 unpickles what it gets
 
-    if why := sources.answer(PUBLISHED.url):
-        raise SourceError(f"{PUBLISHED.url}: {why}")
-    # Not by making a CIFAR100: that would unpickle the files.
-    download_and_extract_archive(PUBLISHED.url, scratch, filename=PUBLISHED.filename, md5=PUBLISHED.tgz_md5)
+    if why := sources.answer(URL):
+        raise SourceError(f"{URL}: {why}")
+    download_and_extract_archive(URL, scratch, md5=ARCHIVE)
 
 
 def _instructions(path: Path) -> Iterator[tuple[str, Any, int]]:
