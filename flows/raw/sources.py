@@ -135,7 +135,9 @@ def _ask(url: str, reasons: list[str]) -> None:
 
 def _tell(faults: Sequence[Faults], folder: Path) -> None:
     for file, state in (item for wrong in faults for item in wrong.items()):
-        logger.log(logging.INFO if state == MISSING else logging.WARNING, "%s %s: asking the sources", folder / file, state)
+        logger.log(
+            logging.INFO if state == MISSING else logging.WARNING, "%s %s: asking the sources", folder / file, state
+        )
 
 
 def _faults(edition: Edition, folder: Path) -> Faults:
