@@ -298,6 +298,7 @@ def test_where_nothing_is_to_be_had_the_error_says_what_to_put_where(
     monkeypatch.setattr(sources, "answer", lambda url: "no answer within 5 seconds")
     with pytest.raises(DataError) as failure:
         raw.fetch("awa", tmp_path)
+    assert str(failure.value).count("is not set") == 1, "what goes for both editions is said once"
     for words in (
         "the folder named by DEN_DATA_MIRROR: the environment variable DEN_DATA_MIRROR is not set",
         "the published download: https://cvml.ista.ac.at/AwA2/AwA2-features.zip: no answer within 5 seconds",

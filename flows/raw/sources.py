@@ -72,15 +72,16 @@ def fetch(name: str, raw_set: RawSet, folder: Path) -> None:
     if not all(faults):
         return
     _tell(faults, folder)
-    reasons = []
+    reasons: list[str] = []
     for source, get in raw_set.sources.items():
         for edition, wrong in zip(raw_set.editions, faults, strict=True):
             if not (why := _take(get, edition, [*wrong], folder)):
                 logger.info("%s: fetched from %s", name, source)
                 return
-            reasons.append(f"{source}: {why}")
-            logger.warning("%s: passed over %s", name, reasons[-1])
-    raise DataError("\n  ".join([f"{name}: no source has it", *reasons, *filter(None, [raw_set.advice])]))
+            if (reason := f"{source}: {why}") not in reasons:
+                reasons.append(reason)
+                logger.warning("%s: passed over %s", name, reason)
+    raise DataError(f"{name}: no source has it:\n  " + ";\n  ".join(filter(None, [*reasons, raw_set.advice])))
 
 
 def load(raw_set: RawSet, folder: Path) -> dict[str, np.ndarray]:
