@@ -30,7 +30,7 @@ class Blueprint:
         inputs, *image = shape
         forms: list[Form] = []
         for number, one in enumerate(network.convolutions):
-            side = _side(image, f"network.convolutions.{number}")
+            side = _side(image, one.pooling, f"network.convolutions.{number}")
             forms.append(Convolution((one.kernel, one.kernel), side, one.pooling))
             image = list(forms[-1].image)
         forms.append(Form((math.prod(image),)) if image else DENSE)
@@ -61,9 +61,12 @@ class Blueprint:
         yield from ((inputs * units * math.prod(form.kernel), form) for (inputs, units), form in shapes)
 
 
-def _side(image: Sequence[int], key: str) -> int:
+def _side(image: Sequence[int], pooling: int, key: str) -> int:
     if not image:
         raise SettingsError(f"{key}: the stream's examples are no images; leave network.convolutions empty")
-    if image[0] != image[-1] or not image[0]:
-        raise SettingsError(f"{key}: reads square images of at least one pixel, not {image[0]} × {image[-1]}")
-    return image[0]
+    side = image[0]
+    if side != image[-1]:
+        raise SettingsError(f"{key}: reads square images, not {side} × {image[-1]}")
+    if pooling > side:
+        raise SettingsError(f"{key}.pooling: {pooling} × {pooling} leaves nothing of {side} × {side} pixels")
+    return side
