@@ -1,10 +1,13 @@
 """Small problems that the tests of the learning library share: blobs in memory, tiny networks, short training."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -13,6 +16,7 @@ from den.config import Convolution, Network, Training
 from den.harness import Result, generator_for
 from den.methods import METHODS
 from den.methods.base import Measures, Method, Problem
+from den.networks.forms import DENSE, Form
 from den.networks.layers import Layer
 from den.runs import Cell
 from den.streams import blobs
@@ -23,7 +27,9 @@ PREPARATION = blobs.Preparation(features=48, classes=4, examples=80)
 SIZES = {"tasks": 3, "training_examples": 30, "validation_examples": 10, "test_examples": 40}
 NETWORK = Network(widths=(8, 6))
 CONVOLUTIONAL = Network(
-    convolutions=(Convolution(channels=6, kernel=3), Convolution(channels=5, kernel=3, pooling=1)), widths=(8, 6)
+    convolutions=(Convolution(channels=12, kernel=3, pooling=1), Convolution(channels=8, kernel=3, pooling=2)),
+    widths=(8,),
+    init="he",
 )
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
 LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
@@ -50,8 +56,13 @@ def stream(seed: int = 0, **sizes: int) -> Stream:
 
 
 def images(seed: int = 0, **sizes: int) -> Stream:
-    """Return the stream's points as images of three channels, 4 × 4 pixels."""
-    flat, shape = stream(seed, **sizes), (3, 4, 4)
+    """Return the stream's points as images."""
+    return as_images(stream(seed, **sizes))
+
+
+def as_images(flat: Stream) -> Stream:
+    """Return a stream's examples as images of three channels, 4 × 4 pixels."""
+    shape = (3, 4, 4)
 
     def seen(split: Split) -> Split:
         return replace(split, x=split.x.unflatten(1, shape))
@@ -77,7 +88,13 @@ def permuted(tasks: int = 3) -> Stream:
     return Stream("permuted", base.shape, 4, made, Lazy(tasks, lambda task: split(task, "test")))
 
 
-def problem(on: Stream, network: Network = NETWORK, training: Training = TRAINING, seed: int = 0) -> Problem:
+Source = Callable[..., Stream]
+on_either = pytest.mark.parametrize("source", [stream, images], ids=["dense", "convolutional"])
+
+
+def problem(on: Stream, network: Network | None = None, training: Training = TRAINING, seed: int = 0) -> Problem:
+    """Return what a method is told; images are read by convolutions where no network is given."""
+    network = network or (NETWORK if len(on.shape) == 1 else CONVOLUTIONAL)
     return Problem(on.shape, on.classes, len(on), network, training, seed)
 
 
@@ -120,12 +137,19 @@ def without_times(result: Result) -> tuple[str, list[tuple[Any, ...]]]:
     return repr(result.scores), rows
 
 
-def random_layers(*sizes: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> list[Layer]:
-    """Return layers with random weights and biases."""
+def random_layers(
+    *sizes: int, seed: int = 0, dtype: torch.dtype = torch.float32, forms: Sequence[Form] = ()
+) -> list[Layer]:
+    """Return layers with random weights and biases; those without a form are fully connected."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = zip(sizes[1:], sizes[:-1], strict=True)
-    return [Layer(*(torch.randn(s, generator=generator, dtype=dtype) for s in ((u, i), (u,)))) for u, i in shapes]
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype)
+
+    ends = zip(pairwise(sizes), chain(forms, repeat(DENSE)), strict=False)
+    return [Layer(drawn(units, inputs, *form.kernel), drawn(units), form) for (inputs, units), form in ends]
 
 
-def inputs(examples: int, features: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(examples, features, generator=torch.Generator().manual_seed(7), dtype=dtype)
+def inputs(examples: int, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return random examples of a shape: so many features, or channels and pixels."""
+    return torch.randn(examples, *shape, generator=torch.Generator().manual_seed(7), dtype=dtype)

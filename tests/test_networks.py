@@ -10,9 +10,32 @@ from torch import Generator, Tensor
 from den.networks import expandable
 from den.networks.dense import Dense
 from den.networks.expandable import Expandable, Grown, drop_unused, move_edges, split_layer
+from den.networks.forms import DENSE, Convolution, Form
 from den.networks.layers import Chain, Layer, fresh
 
 WIDTHS = 7, 6, 5, 4
+FORMS = {
+    "dense": (DENSE, DENSE, DENSE),
+    "convolutions": (Convolution((3, 3), 4, 1), Convolution((3, 3), 4, 2), Form((4,))),
+    "convolution below dense": (Convolution((5, 5), 4, 2), Form((4,)), DENSE),
+}
+Forms = tuple[Form, ...]
+
+
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
+def forms(request: pytest.FixtureRequest) -> Forms:
+    """Return the forms of three hidden layers."""
+    return request.param
+
+
+@pytest.fixture
+def x(forms: Forms) -> Tensor:
+    return inputs(20, WIDTHS[0], *read_by(forms[0]))
+
+
+def read_by(form: Form) -> tuple[int, ...]:
+    """Return the shape of one input of a layer."""
+    return (form.side, form.side) if isinstance(form, Convolution) else form.kernel
 
 
 @pytest.fixture
@@ -21,33 +44,57 @@ def generator() -> Generator:
 
 
 @pytest.fixture
-def network() -> Expandable:
+def network(forms: Forms) -> Expandable:
     """Return a network of three hidden layers that knows one task."""
-    *hidden, head = random_layers(*WIDTHS, 2)
+    *hidden, head = random_layers(*WIDTHS, 2, forms=forms)
     known = Expandable(hidden)
     known.stamp(head)
     return known
-
-
-def old_answers(network: Expandable) -> Tensor:
-    return network.slice(0)(inputs(20, WIDTHS[0]))
 
 
 def extension(network: Expandable, generator: Generator, units: int = 3) -> Chain[Grown]:
     return network.extension(random_layers(WIDTHS[-1], 1)[0], units, "glorot", generator)
 
 
-@pytest.mark.parametrize(("init", "limit"), [("glorot", (6 / 300) ** 0.5), ("he", (6 / 200) ** 0.5)])
-def test_new_weights_fill_their_limits_and_biases_are_zero(init: str, limit: float, generator: Generator) -> None:
-    layer = fresh(100, 200, init, generator)
+@pytest.mark.parametrize(
+    ("form", "reads", "is_read"),
+    [(DENSE, 200, 100), (Form((4,)), 800, 100), (Convolution((3, 3), 8), 1800, 900)],
+    ids=["dense", "positions", "convolution"],
+)
+@pytest.mark.parametrize("init", ["glorot", "he"])
+def test_new_weights_fill_their_limits_and_biases_are_zero(
+    init: str, form: Form, reads: int, is_read: int, generator: Generator
+) -> None:
+    layer = fresh(100, 200, init, generator, form)
+    limit = (6 / (reads + is_read * (init == "glorot"))) ** 0.5
+    assert layer.form == form
     assert 0.95 * limit < layer.weight.abs().max() <= limit
     assert not layer.bias.any()
 
 
-def test_a_part_is_a_copy() -> None:
-    layer = random_layers(3, 4)[0]
-    layer.part(slice(2), torch.tensor([0, 2])).weight.zero_()
-    assert layer.weight.all()
+def test_a_part_is_a_copy_of_the_same_form(network: Expandable) -> None:
+    for layer in network.hidden:
+        part = layer.part(slice(2), torch.tensor([0, 2]))
+        assert (part.units, part.inputs, part.form) == (2, 2, layer.form)
+        part.weight.zero_()
+        assert layer.weight.all()
+
+
+@pytest.mark.parametrize(("units", "ins"), [(0, 3), (3, 0), (0, 0), (3, 2)])
+def test_a_layer_without_units_or_inputs_answers_as_any_other(forms: Forms, units: int, ins: int) -> None:
+    for form in forms:
+        (layer,) = random_layers(ins, units, forms=[form])
+        answers = layer(inputs(20, ins, *read_by(form)))
+        assert answers.shape == (20, units, *form.image)
+        if not ins:
+            assert torch.equal(answers, layer.bias.view(-1, *[1] * len(form.image)).expand(answers.shape))
+
+
+def test_an_image_shifted_is_an_answer_shifted() -> None:
+    (layer,) = random_layers(2, 3, forms=[Convolution((3, 3), 8, 2)])
+    x = torch.zeros(5, 2, 8, 8)
+    x[:, :, 2:4, 2:4] = inputs(5, 2, 2, 2)
+    torch.testing.assert_close(layer(x.roll(2, dims=3)), layer(x).roll(1, dims=3))
 
 
 def test_one_head_is_made_once_and_serves_equal_tasks_only(generator: Generator) -> None:
@@ -61,22 +108,23 @@ def test_one_head_is_made_once_and_serves_equal_tasks_only(generator: Generator)
 
 
 @pytest.mark.parametrize("prune", [False, True], ids=["grow", "drop unused"])
-def test_growth_keeps_old_answers(network: Expandable, generator: Generator, prune: bool) -> None:
-    before = old_answers(network)
+def test_growth_keeps_old_answers(network: Expandable, x: Tensor, generator: Generator, prune: bool) -> None:
+    before = network.slice(0)(x)
     grown = extension(network, generator)
     for layer in grown.hidden:
         layer.incoming[1] = 0
     head = network.grow(drop_unused(grown) if prune else grown)
     assert network.widths == tuple(width + 3 - prune for width in WIDTHS[1:])
     assert head.inputs == network.widths[-1]
-    assert torch.equal(old_answers(network), before)
+    assert torch.equal(network.slice(0)(x), before)
 
 
-def test_grown_network_answers_as_the_extension_did(network: Expandable, generator: Generator) -> None:
+def test_grown_network_answers_as_the_extension_did(network: Expandable, x: Tensor, generator: Generator) -> None:
     grown = extension(network, generator)
-    before = grown(inputs(20, WIDTHS[0]))
-    after = network.whole(network.grow(grown))(inputs(20, WIDTHS[0]))
-    torch.testing.assert_close(after, before)
+    before = grown(x)
+    after = network.whole(network.grow(grown))(x)
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-3)
+    assert [layer.form for layer in network.hidden] == [layer.old.form for layer in grown.hidden]
 
 
 def test_only_newcomers_of_an_extension_learn(network: Expandable, generator: Generator) -> None:
@@ -93,19 +141,28 @@ def test_units_that_read_only_dropped_units_are_dropped_too(network: Expandable,
     assert third.incoming.any()
 
 
-def test_dropping_units_without_voice_keeps_the_answers(network: Expandable, generator: Generator) -> None:
+def test_dropping_units_without_voice_keeps_the_answers(network: Expandable, x: Tensor, generator: Generator) -> None:
     grown = extension(network, generator)
     for layer in grown.hidden:
         layer.incoming[0] = 0
-    before = grown(inputs(20, WIDTHS[0]))
-    torch.testing.assert_close(drop_unused(grown)(inputs(20, WIDTHS[0])), before)
+    before = grown(x)
+    torch.testing.assert_close(drop_unused(grown)(x), before)
+
+
+def test_a_unit_that_reads_a_single_number_is_kept(network: Expandable, generator: Generator) -> None:
+    grown = extension(network, generator)
+    for layer in grown.hidden:
+        layer.incoming.zero_()
+        layer.incoming[1, 0].view(-1)[-1] = 1
+    assert [len(layer.incoming) for layer in drop_unused(grown).hidden] == [1, 1, 1]
 
 
 def test_selected_units_go_out_and_back(network: Expandable) -> None:
     selected = [torch.tensor(chosen) for chosen in ([0, 2, 6], [1, 5], [0, 1, 4], [3])]
     before = [layer.copy() for layer in network.hidden]
     part = network.subnetwork(selected, network.heads[0])
-    assert [layer.weight.shape for layer in part.layers] == [(2, 3), (3, 2), (1, 3), (2, 1)]
+    assert [(layer.units, layer.inputs) for layer in part.layers] == [(2, 3), (3, 2), (1, 3), (2, 1)]
+    assert [layer.form for layer in part.hidden] == [layer.form for layer in before]
     for layer in part.hidden:
         layer.weight.fill_(9)
         layer.bias.fill_(9)
@@ -114,19 +171,29 @@ def test_selected_units_go_out_and_back(network: Expandable) -> None:
         chosen = torch.zeros_like(old.weight, dtype=torch.bool)
         chosen[outs[:, None], ins] = True
         assert torch.equal(new.weight, torch.where(chosen, 9.0, old.weight))
-        assert torch.equal(new.bias == 9, chosen.any(dim=1))
+        assert torch.equal(new.bias == 9, chosen.flatten(1).any(dim=1))
+
+
+def test_a_subnetwork_answers_as_the_network_does_without_the_rest(network: Expandable, x: Tensor) -> None:
+    selected = [torch.tensor(chosen) for chosen in ([0, 2, 6], [1, 5], [0, 1, 4], [3])]
+    part = network.subnetwork(selected, network.heads[0])
+    for layer, ins in zip(network.whole(network.heads[0]).layers, selected, strict=True):
+        layer.weight[:, ~torch.isin(torch.arange(layer.inputs), ins)] = 0
+    torch.testing.assert_close(part(x[:, selected[0]]), network.whole(network.heads[0])(x))
 
 
 SPLIT = [torch.tensor(units) for units in ([0, 4], [1], [0, 3])]
 Wiring = Callable[[Layer, Tensor, Tensor, Layer], Layer]
 
 
-def moved(dtype: torch.dtype = torch.float64, keep: Sequence[Tensor] = ()) -> tuple[Expandable, list[Layer]]:
+def moved(
+    forms: Forms, dtype: torch.dtype = torch.float64, keep: Sequence[Tensor] = ()
+) -> tuple[Expandable, list[Layer]]:
     """Return a network that has grown and moved since it knew its first task, and its old layers."""
-    *hidden, head = random_layers(*WIDTHS, 2, dtype=dtype)
+    *hidden, head = random_layers(*WIDTHS, 2, dtype=dtype, forms=forms)
     network = Expandable([layer.copy() for layer in hidden])
     network.stamp(head)
-    now = random_layers(WIDTHS[0], *(width + 2 for width in WIDTHS[1:]), seed=5, dtype=dtype)
+    now = random_layers(WIDTHS[0], *(width + 2 for width in WIDTHS[1:]), seed=5, dtype=dtype, forms=forms)
     for layer, old, units in zip(now, hidden, keep, strict=bool(keep)):
         stay = ~torch.isin(torch.arange(old.units), units)
         layer.weight[: old.units, : old.inputs][stay] = old.weight[stay]
@@ -142,15 +209,15 @@ def unfed(hidden: Sequence[Layer]) -> None:
         layer.weight[unsplit.nonzero(), below] = 0
 
 
-def test_old_answers_are_those_of_before_once_all_moved_units_are_split() -> None:
-    network, before = moved(torch.float32, keep=SPLIT)
-    expected = Chain(before, network.heads[0])(inputs(20, WIDTHS[0]))
+def test_old_answers_are_those_of_before_once_all_moved_units_are_split(forms: Forms, x: Tensor) -> None:
+    network, before = moved(forms, torch.float32, keep=SPLIT)
+    expected = Chain(before, network.heads[0])(x)
     network.duplicate(SPLIT, before, random_layers(WIDTHS[-1] + 2, 1)[0])
-    assert torch.equal(old_answers(network), expected)
+    assert torch.equal(network.slice(0)(x), expected)
 
 
-def test_a_split_changes_no_argument() -> None:
-    network, before = moved()
+def test_a_split_changes_no_argument(forms: Forms) -> None:
+    network, before = moved(forms)
     now, kept = [layer.copy() for layer in network.hidden], [layer.copy() for layer in before]
     split_layer(network.hidden[1], SPLIT[1], SPLIT[0], before[1])
     for layers, copies in ((network.hidden, now), (before, kept)):
@@ -163,26 +230,25 @@ def double_counting(layer: Layer, split: Tensor, below: Tensor, before: Layer) -
     weight = single.weight.clone()
     weight[:, layer.inputs :] = torch.cat([layer.weight, layer.weight[split]])[:, below]
     weight[layer.units :, below] = layer.weight[split][:, below]
-    return Layer(weight, single.bias)
+    return Layer(weight, single.bias, layer.form)
 
 
 @pytest.mark.parametrize(("wiring", "keeps"), [(split_layer, True), (double_counting, False)])
 def test_a_split_keeps_the_present_answers_where_it_can(
-    wiring: Wiring, keeps: bool, monkeypatch: pytest.MonkeyPatch
+    wiring: Wiring, keeps: bool, forms: Forms, x: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expandable, "split_layer", wiring)
-    network, before = moved()
+    network, before = moved(forms)
     unfed(before)
     head = random_layers(WIDTHS[-1] + 2, 1, dtype=torch.float64)[0]
-    x = inputs(20, WIDTHS[0], torch.float64)
-    present = network.whole(head)(x)
-    after = network.whole(network.duplicate(SPLIT, before, head))(x)
+    present = network.whole(head)(x.double())
+    after = network.whole(network.duplicate(SPLIT, before, head))(x.double())
     assert torch.allclose(after, present, rtol=0, atol=1e-10) is keeps
 
 
 @pytest.mark.parametrize(("wiring", "times"), [(split_layer, 1), (double_counting, 2)])
-def test_an_unsplit_old_units_two_edges_sum_to_the_present_one(wiring: Wiring, times: int) -> None:
-    network, before = moved(keep=SPLIT)
+def test_an_unsplit_old_units_two_edges_sum_to_the_present_one(wiring: Wiring, times: int, forms: Forms) -> None:
+    network, before = moved(forms, keep=SPLIT)
     now, below, split = network.hidden[1], SPLIT[0], SPLIT[1]
     after = wiring(now, split, below, before[1])
     unsplit = ~torch.isin(torch.arange(before[1].units), split)
@@ -192,8 +258,8 @@ def test_an_unsplit_old_units_two_edges_sum_to_the_present_one(wiring: Wiring, t
     )
 
 
-def test_copies_and_newcomers_read_copies_alone_and_originals_nothing_newer() -> None:
-    network, before = moved()
+def test_copies_and_newcomers_read_copies_alone_and_originals_nothing_newer(forms: Forms) -> None:
+    network, before = moved(forms)
     now, below, split = network.hidden[1], SPLIT[0], SPLIT[1]
     after = split_layer(now, split, below, before[1])
     young = after.weight[before[1].units :]
@@ -205,8 +271,8 @@ def test_copies_and_newcomers_read_copies_alone_and_originals_nothing_newer() ->
     assert torch.equal(after.bias[now.units :], now.bias[split])
 
 
-def test_no_split_changes_nothing() -> None:
-    network, before = moved(keep=[torch.tensor([], dtype=torch.long)] * 3)
+def test_no_split_changes_nothing(forms: Forms) -> None:
+    network, before = moved(forms, keep=[torch.tensor([], dtype=torch.long)] * 3)
     now = [layer.copy() for layer in network.hidden]
     network.duplicate([torch.tensor([], dtype=torch.long)] * 3, before, network.heads[0])
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(network.hidden, now, strict=True))
@@ -217,8 +283,8 @@ def test_moved_edges_leave_their_place() -> None:
     assert moved_edges.tolist() == [[1.0, 0.0, 3.0, 2.0]]
 
 
-def test_a_slice_shares_nothing_with_the_network(network: Expandable) -> None:
-    before = old_answers(network)
+def test_a_slice_shares_nothing_with_the_network(network: Expandable, x: Tensor) -> None:
+    before = network.slice(0)(x)
     network.slice(0).hidden[0].weight.zero_()
-    assert torch.equal(old_answers(network), before)
+    assert torch.equal(network.slice(0)(x), before)
     assert all(layer.weight.is_contiguous() for layer in network.slice(0).layers)
