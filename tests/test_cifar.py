@@ -190,11 +190,13 @@ def test_a_published_order_is_the_same_for_every_seed(folder: Path, images: dict
     assert [int(images["coarse"][images["fine"] == task[0]][0]) for task in first] == [15, 12, 5, 9, 7]
 
 
-def test_published_orders_hold_every_superclass_once() -> None:
-    for order in cifar100_superclass.PUBLISHED.values():
+def test_published_orders_hold_every_superclass_once_and_can_be_asked_for() -> None:
+    for name, order in cifar100_superclass.PUBLISHED.items():
         assert sorted(order) == list(range(20))
+        assert cifar100_superclass.Params(order=name)
+    assert len(set(cifar100_superclass.PUBLISHED.values())) == 5
 
 
 def test_an_order_that_is_not_known_is_refused(folder: Path) -> None:
-    with pytest.raises(config.SettingsError, match=r"streams\.cifar100_superclass\.order: .*'seed' or 'apd_b'"):
-        _open(folder, "cifar100_superclass", order="apd_a")
+    with pytest.raises(config.SettingsError, match=r"\.cifar100_superclass\.order: .*'seed', 'apd_a'.* or 'apd_e'"):
+        _open(folder, "cifar100_superclass", order="apd_f")

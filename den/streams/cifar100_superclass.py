@@ -13,7 +13,11 @@ RAW: str | None = cifar.RAW
 NAME = "cifar100_superclass"
 SUPERCLASSES = 20
 PUBLISHED = {  # task orders of APD (Yoon et al. 2020), as superclasses
+    "apd_a": tuple(range(SUPERCLASSES)),
     "apd_b": (15, 12, 5, 9, 7, 16, 18, 17, 1, 0, 3, 8, 11, 14, 10, 6, 2, 4, 13, 19),
+    "apd_c": (17, 1, 19, 18, 12, 7, 6, 0, 11, 15, 10, 5, 13, 3, 9, 16, 4, 14, 2, 8),
+    "apd_d": (11, 9, 6, 5, 12, 4, 0, 10, 13, 7, 14, 3, 15, 16, 8, 1, 2, 19, 18, 17),
+    "apd_e": (6, 14, 0, 11, 12, 17, 13, 4, 9, 1, 7, 19, 8, 10, 3, 15, 18, 5, 2, 16),
 }
 Preparation = cifar.Preparation
 
@@ -25,7 +29,7 @@ class Params(cifar.Params):
     """
 
     tasks: int = Field(SUPERCLASSES, ge=1, le=SUPERCLASSES)
-    order: Literal["seed", "apd_b"] = "seed"
+    order: Literal["seed", "apd_a", "apd_b", "apd_c", "apd_d", "apd_e"] = "seed"
 
 
 def source(raw: Mapping[str, np.ndarray]) -> str:
