@@ -85,7 +85,7 @@ def test_any_other_file_is_refused(content: bytes, why: str, tmp_path: Path) -> 
 def test_a_machine_that_cannot_reach_cifar_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(raw.MIRROR, raising=False)
     monkeypatch.setattr(sources, "answer", lambda url: "no route to host")
-    with pytest.raises(DataError, match=r"published download: https.*: no route to host\n *put https.*into data/raw"):
+    with pytest.raises(DataError, match=r"published download: https.*: no route to host\W+put https.*into data/raw"):
         raw.fetch("cifar-100", tmp_path)
 
 
