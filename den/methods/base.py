@@ -141,10 +141,16 @@ def pack(prefix: str, layers: Sequence[Layer]) -> dict[str, Tensor]:
 
 
 def unpack(prefix: str, tensors: Mapping[str, Tensor]) -> list[Layer]:
-    """Return the layers that `pack` put under `prefix`."""
+    """Return copies of the layers that `pack` put under `prefix`.
+
+    Copies, because the bits of a sum depend on where its tensors begin, and those of a file begin anywhere.
+    """
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".weight") for name in tensors)
     names = (f"{prefix}.{index}" for index in range(count))
-    return [Layer(tensors[f"{name}.weight"], tensors[f"{name}.bias"], _form(name, tensors)) for name in names]
+    return [
+        Layer(tensors[f"{name}.weight"].clone(), tensors[f"{name}.bias"].clone(), _form(name, tensors))
+        for name in names
+    ]
 
 
 def _form(name: str, tensors: Mapping[str, Tensor]) -> Form:
