@@ -2,16 +2,21 @@
 
 import math
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from small import (
+    CONVOLUTIONAL,
     LIVELY,
     NETWORK,
     PARAMS,
     TRAINING,
+    Source,
     build,
+    images,
     inputs,
     learn,
     permuted,
@@ -21,65 +26,78 @@ from small import (
     without_times,
 )
 
-from den import harness
-from den.config import Network, Params, Training
+from den import checkpoints, harness
+from den.config import Network, Params, SettingsError, Training
+from den.harness import Result
 from den.methods import METHODS
+from den.methods.base import Method, State
 from den.methods.den import Den
+from den.methods.den_official import DenWithQuirks
 from den.methods.finetune import Finetune
 from den.methods.joint import Joint, asked_cross_entropy
 from den.streams.lazy import Lazy
-from den.tasks import Split, Task
+from den.tasks import Split, Stream, Task
 from den.training import Diverged, length
 
 SHARED = [name for name, kind in METHODS.items() if issubclass(kind, Finetune | Joint)]
 ONE_HEAD = NETWORK.model_copy(update={"heads": "one"})
+FLAT_ONLY = [name for name, kind in METHODS.items() if issubclass(kind, DenWithQuirks)]
+
+on_flat = [pytest.param(kind, stream, id=f"{kind}-dense") for kind in METHODS]
+on_images = [pytest.param(kind, images, id=f"{kind}-convolutional") for kind in METHODS if kind not in FLAT_ONLY]
+every = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
 
 
 def params(kind: str) -> dict[str, Any] | None:
     return PARAMS.get(kind, LIVELY if issubclass(METHODS[kind], Den) else None)
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_every_method_beats_chance_on_its_first_task(kind: str) -> None:
-    _, result = learn(kind, stream(), params=params(kind))
+@cache
+def learned(kind: str, source: Source) -> tuple[Method, Result, Stream]:
+    """Return a method that has learned, its result, and what it has learned from; for reading only."""
+    on = source()
+    kept = replace(on, tasks=list(on.tasks), tests=list(on.tests))
+    return *learn(kind, kept, params=params(kind)), kept
+
+
+@every
+def test_every_method_beats_chance_on_its_first_task(kind: str, source: Source) -> None:
+    _, result, _ = learned(kind, source)
     first = next(row[0] for row in result.scores["auroc"] if not math.isnan(row[0]))
     assert first > 0.7
 
 
-@pytest.mark.parametrize("kind", METHODS)
-@pytest.mark.parametrize("outputs", [1, 4])
-def test_every_method_answers_for_every_task(kind: str, outputs: int) -> None:
-    on = permuted() if outputs == 4 else stream()
-    method, _ = learn(kind, on, params=params(kind))
+@pytest.mark.parametrize(("kind", "source"), [*on_flat, *on_images, *((kind, permuted) for kind in METHODS)])
+def test_every_method_answers_for_every_task(kind: str, source: Source) -> None:
+    method, _, on = learned(kind, source)
     for task in range(len(on)):
-        answers = method.predict(inputs(9, on.features), task)
+        answers = method.predict(inputs(9, *on.shape), task)
         assert answers is not None
-        assert answers.shape == (9, outputs)
+        assert answers.shape == (9, 4 if source is permuted else 1)
         assert answers.isfinite().all()
         assert not answers.requires_grad
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_same_seed_same_bits(kind: str) -> None:
-    results = []
-    for noise in (0, 1):
-        torch.manual_seed(noise)
-        results.append(learn(kind, stream(), seed=1, params=params(kind)))
-    (one, first), (other, second) = results
+@every
+def test_same_seed_same_bits(kind: str, source: Source) -> None:
+    one, first, on = learned(kind, source)
+    torch.manual_seed(1)  # what others draw is nobody's business
+    other, second = learn(kind, on, params=params(kind))
     assert same_state(one, other)
     assert without_times(first) == without_times(second)
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_another_seed_another_network(kind: str) -> None:
-    assert not same_state(learn(kind, stream(), seed=0)[0], learn(kind, stream(), seed=1)[0])
+    other, _ = learn(kind, stream(), seed=1, params=params(kind))
+    assert not same_state(learned(kind, stream)[0], other)
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_no_method_sees_test_data(kind: str) -> None:
-    honest = stream()
+    one, _, honest = learned(kind, stream)
     poisoned = replace(honest, tests=Lazy(len(honest), lambda task: poison(honest.tests[task])))
-    (one, _), (other, _) = (learn(kind, on, params=params(kind)) for on in (honest, poisoned))
+    other, _ = learn(kind, poisoned, params=params(kind))
     assert same_state(one, other)
 
 
@@ -91,12 +109,10 @@ def test_a_task_has_no_test_data() -> None:
     assert set(vars(stream().tasks[0])) == {"id", "train", "validation"}
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_learning_changes_no_data(kind: str) -> None:
-    on = stream()
-    kept = replace(on, tasks=list(on.tasks), tests=list(on.tests))
-    learn(kind, kept, params=params(kind))
-    for task, fresh in zip(kept.tasks, on.tasks, strict=True):
+@every
+def test_learning_changes_no_data(kind: str, source: Source) -> None:
+    _, _, kept = learned(kind, source)
+    for task, fresh in zip(kept.tasks, source().tasks, strict=True):
         assert torch.equal(task.train.x, fresh.train.x)
         assert torch.equal(task.train.y, fresh.train.y)
 
@@ -115,17 +131,18 @@ def test_answers_that_are_no_numbers_are_not_scored(kind: str) -> None:
         learn(kind, stream(), training=once)
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_states_are_plain_and_come_back(kind: str) -> None:
-    on = stream()
-    method, _ = learn(kind, on, params=params(kind))
+@every
+def test_states_are_plain_and_come_back_from_a_file(kind: str, source: Source, tmp_path: Path) -> None:
+    method, _, on = learned(kind, source)
     state = method.state()
     assert all(tensor.is_contiguous() for tensor in state.tensors.values())
+    checkpoints.save(tmp_path / "state", *state, "me")
     again = build(kind, on, seed=5, params=params(kind))
-    again.restore(state)
+    again.restore(State(*checkpoints.load(tmp_path / "state", "me")))
     assert same_state(method, again)
+    assert again.measure() == method.measure()
     for task in range(len(on)):
-        one, other = (which.predict(inputs(9, on.features), task) for which in (method, again))
+        one, other = (which.predict(inputs(9, *on.shape), task) for which in (method, again))
         assert torch.equal(one, other)
 
 
@@ -140,9 +157,9 @@ def test_parameters_are_closed_and_all_have_defaults(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_stages_have_names_of_their_own(kind: str) -> None:
-    on = stream()
+    _, result, on = learned(kind, stream)
     for task in on:
-        seen = [name for which, name in learn(kind, on)[1].done if which == task.id]
+        seen = [name for which, name in result.done if which == task.id]
         assert len(set(seen)) == len(seen)
         assert seen[-1] == harness.EVALUATION
 
@@ -176,7 +193,7 @@ def test_a_strong_penalty_holds_the_shared_network(kind: str) -> None:
 
 
 def test_single_task_scores_do_not_move() -> None:
-    R = learn("single_task", stream())[1].scores["auroc"]
+    R = learned("single_task", stream)[1].scores["auroc"]
     assert all(R[t][i] == R[i][i] for t in range(3) for i in range(t + 1))
 
 
@@ -203,6 +220,16 @@ def test_joint_asks_each_example_for_its_own_task_alone() -> None:
 def test_l2_is_finetuning_at_no_strength() -> None:
     (one, _), (other, _) = learn("finetune", stream()), learn("l2", stream(), params={"strength": 0.0})
     assert same_state(one, other)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_only_what_follows_code_without_convolutions_refuses_them(kind: str) -> None:
+    METHODS[kind].refuse(NETWORK)
+    if kind not in FLAT_ONLY:
+        METHODS[kind].refuse(CONVOLUTIONAL)
+    else:
+        with pytest.raises(SettingsError, match=r"^network\.convolutions: .*use den$"):
+            METHODS[kind].refuse(CONVOLUTIONAL)
 
 
 @pytest.mark.parametrize("kind", METHODS)
