@@ -79,7 +79,7 @@ def pinned(stream: str) -> str | None:
 
 
 def _reproduce(streams: Sequence[str], force: bool) -> None:
-    flags = ["--quiet", "--single-item", *(["--force"] if force else [])]
+    flags = ["--quiet", "--single-item", "--keep-going", *(["--force"] if force else [])]
     targets = [f"data@{stream}" for stream in streams]
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *flags, *targets]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
