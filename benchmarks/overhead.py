@@ -1,8 +1,8 @@
 """What orchestration costs over the bare library: python benchmarks/overhead.py --suite quick
 
 The suite's cells run twice in alternation, with nothing finished: by the library alone, in as many processes at a time
-and without checkpoints, and by `den run` in a copy of the project. Start-up ends with the first stage; what comes after
-the last cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a
+and without checkpoints, and by `den run` in a copy of the project. A cell's time begins with the opening of its stream,
+in both. Start-up ends with the first stage; what comes after the last cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a
 neighbour slows the machine down, they say more than wall seconds.
 """
 
@@ -34,9 +34,9 @@ from den.worker import warm_up
 from pathlib import Path
 torch.set_num_threads(1)
 cell = next(one for one in suites.load().cells(sys.argv[1]) if one.title == sys.argv[2])
-run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
 warm_up()
 start, busy = time.perf_counter(), time.process_time()
+run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
 harness.run(run.method, run.stream, cell.seed)
 print(time.perf_counter() - start, time.process_time() - busy)
 """
