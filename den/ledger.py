@@ -44,6 +44,11 @@ def read_record(path: Path) -> Record:
     raise LedgerError(f"{path}: {reason}; restore it from git, or delete it to run the cell again")
 
 
+def identities(record: Record) -> list[str]:
+    """Return the identity of a record, and before it those it had before it was carried to other code."""
+    return [*(step["from"] for step in record["provenance"].get("carried", [])), record["identity"]]
+
+
 def _fault(record: Record) -> str:
     """Return why a record cannot be used, or nothing where it can."""
     if record["version"] != VERSION:

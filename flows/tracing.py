@@ -12,7 +12,7 @@ import torch
 
 from den import provenance
 from den.config import SettingsError, read
-from den.ledger import Places, Record, read_record
+from den.ledger import Places, Record, identities, read_record
 from den.runs import Cell, identity
 from den.streams import prepared
 from den.training import device_of
@@ -38,10 +38,14 @@ class Again:
 
 
 def find(result: str, places: Places) -> Record:
-    """Return the record that is meant: its file, or the beginning of its identity. Raises SettingsError."""
+    """Return the record that is meant: its file, or the beginning of an identity that it has or had.
+
+    Raises SettingsError.
+    """
     if Path(result).is_file():
         return read_record(Path(result))
-    found = sorted(path for path in places.results.rglob("*.json") if path.name.startswith(result))
+    paths = sorted(places.results.rglob("*.json"))
+    found = [path for path in paths if path.name.startswith(result)] or [path for path in paths if _had(path, result)]
     if len(found) == 1:
         return read_record(found[0])
     problem = f"{len(found)} records begin with it" if found else "there is no such record"
@@ -64,7 +68,8 @@ def why(record: Record, places: Places) -> str:
         "settings": str({key: value for key, value in cell.items() if key.endswith(("params", "network", "training"))}),
     }
     changes = list(differences(record, places)) or ["nothing"]
-    return "\n".join([*(f"{key:10} {value}" for key, value in about.items()), f"since then  {'; '.join(changes)}"])
+    lines = [*about.items(), *(("carried", _carried(origin, step)) for step in origin.get("carried", []))]
+    return "\n".join([*(f"{key:10} {value}" for key, value in lines), f"since then  {'; '.join(changes)}"])
 
 
 def differences(record: Record, places: Places) -> Iterator[str]:
@@ -81,7 +86,7 @@ def differences(record: Record, places: Places) -> Iterator[str]:
     if now["lock_hash"] != origin["lock_hash"]:
         yield "requirements.txt has changed"
     if identity(cell, places) != record["identity"]:
-        yield f"what the cell's identity covers has changed: {_changed(origin['commit'])}"
+        yield f"what the cell's identity covers has changed: {_changed(commit_of(record))}"
 
 
 def rerun(record: Record, places: Places, announce: Callable[[str], None]) -> Again:
@@ -107,11 +112,30 @@ def changed_files(*commits: str | None) -> list[str] | None:
     return None if done.returncode else done.stdout.split()
 
 
+def commit_of(record: Record) -> str | None:
+    """Return the commit whose code a record stands for: it was measured with it, or carried to it."""
+    steps = [record["provenance"], *record["provenance"].get("carried", [])]
+    return steps[-1]["commit"]
+
+
 def _changed(commit: str | None) -> str:
     """Return in words which files of the library differ from a commit."""
     if (files := changed_files(commit)) is None:
         return f"commit {commit} is not here to compare with"
     return f"{', '.join(files)} since {str(commit)[:SHOWN]}" if files else "settings, data or versions, no code"
+
+
+def _carried(origin: Mapping[str, Any], step: Mapping[str, Any]) -> str:
+    """Return in words how a record was carried to other code than it was measured with."""
+    return (
+        f"measured at commit {origin['commit']}; carried to the code of commit {step['commit']}: "
+        f"{step['compared']} cells compared bit for bit; its identity was {step['from']}"
+    )
+
+
+def _had(path: Path, beginning: str) -> bool:
+    """Tell whether the record in a file had an identity that begins so before it was carried."""
+    return any(one.startswith(beginning) for one in identities(read_record(path)))
 
 
 def _gap(one: float | None, other: float | None) -> float:
