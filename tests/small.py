@@ -16,6 +16,7 @@ from den.config import Convolution, Network, Training
 from den.harness import Result, generator_for
 from den.methods import METHODS
 from den.methods.base import Measures, Method, Problem
+from den.methods.den_official import DenWithQuirks
 from den.networks.forms import DENSE, Form
 from den.networks.layers import Layer
 from den.runs import Cell
@@ -90,6 +91,11 @@ def permuted(tasks: int = 3) -> Stream:
 
 Source = Callable[..., Stream]
 on_either = pytest.mark.parametrize("source", [stream, images], ids=["dense", "convolutional"])
+
+FLAT_ONLY = [name for name, kind in METHODS.items() if issubclass(kind, DenWithQuirks)]  # they know no convolutions
+on_flat = [pytest.param(kind, stream, id=f"{kind}-dense") for kind in METHODS]
+on_images = [pytest.param(kind, images, id=f"{kind}-convolutional") for kind in METHODS if kind not in FLAT_ONLY]
+every_method_on_either = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
 
 
 def problem(on: Stream, network: Network | None = None, training: Training = TRAINING, seed: int = 0) -> Problem:

@@ -1,16 +1,19 @@
 """Capacity as the paper counts it, through the surgery itself."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from small import NETWORK, learn, problem, random_layers, stream
+from small import LIVELY, NETWORK, Source, every_method_on_either, learn, on_either, problem, random_layers, stream
 from torch import Generator
 
 from den.capacity import flops, nonzero, weights
-from den.config import Network
-from den.methods import METHODS
+from den.config import Network, Training
 from den.methods.base import Problem, sizes_and_costs
+from den.methods.den import Den
 from den.networks.expandable import Expandable
 
+SHORT = Training(batch_size=20, steps=2, learning_rate=0.01)
 PAPER = Problem((784,), 10, 10, Network(), problem(stream()).training, 0)
 
 
@@ -30,14 +33,14 @@ def test_den_constant_has_the_papers_capacity(units: int, expected: int, capacit
     assert found["capacity"] == pytest.approx(capacity, abs=5e-4)
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_every_method_measures_its_size(kind: str) -> None:
-    on = stream()
-    method, _ = learn(kind, on)
+@every_method_on_either
+def test_every_method_measures_its_size(kind: str, source: Source) -> None:
+    on = source()
+    method, _ = learn(kind, on, training=SHORT)
     found = {(m.measure, m.layer): m.value for m in method.measure()}
+    layers = range(1, len(problem(on).base.widths) + 1)
     assert found.keys() == {(name, None) for name in ("weights", "nonzero", "capacity", "flops")} | {
-        ("units", 1),
-        ("units", 2),
+        ("units", layer) for layer in layers
     }
     assert found["nonzero", None] <= found["weights", None]
     if kind == "single_task":
@@ -53,6 +56,18 @@ def test_shared_networks_are_counted_once_and_every_head(kind: str) -> None:
     one, two = NETWORK.widths
     assert found["weights"] == on.features * one + one * two + two * len(on)
     assert found["flops"] == 2 * (on.features * one + one * two + two)
+
+
+@on_either
+def test_a_network_that_has_grown_counts_as_one_planned_so_wide(source: Source) -> None:
+    on = source()
+    method, _ = learn("den", on, params=LIVELY, training=SHORT)
+    assert isinstance(method, Den)
+    plans = [replace(problem(on).base, widths=stamp) for stamp in method.network.stamps]
+    found = {m.measure: m.value for m in method.measure()}
+    assert plans[0].widths < plans[1].widths < plans[2].widths
+    assert found["weights"] == plans[2].weights(0) + sum(plan.widths[-1] for plan in plans)
+    assert found["flops"] == 2 * round(sum(plan.multiplications(1) for plan in plans) / len(on))
 
 
 def test_zeros_count_as_weights_but_not_as_nonzero() -> None:

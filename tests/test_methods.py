@@ -10,15 +10,18 @@ import pytest
 import torch
 from small import (
     CONVOLUTIONAL,
+    FLAT_ONLY,
     LIVELY,
     NETWORK,
     PARAMS,
     TRAINING,
     Source,
     build,
-    images,
+    every_method_on_either,
     inputs,
     learn,
+    on_flat,
+    on_images,
     permuted,
     problem,
     same_state,
@@ -32,7 +35,6 @@ from den.harness import Result
 from den.methods import METHODS
 from den.methods.base import Method, State
 from den.methods.den import Den
-from den.methods.den_official import DenWithQuirks
 from den.methods.finetune import Finetune
 from den.methods.joint import Joint, asked_cross_entropy
 from den.streams.lazy import Lazy
@@ -41,11 +43,6 @@ from den.training import Diverged, length
 
 SHARED = [name for name, kind in METHODS.items() if issubclass(kind, Finetune | Joint)]
 ONE_HEAD = NETWORK.model_copy(update={"heads": "one"})
-FLAT_ONLY = [name for name, kind in METHODS.items() if issubclass(kind, DenWithQuirks)]
-
-on_flat = [pytest.param(kind, stream, id=f"{kind}-dense") for kind in METHODS]
-on_images = [pytest.param(kind, images, id=f"{kind}-convolutional") for kind in METHODS if kind not in FLAT_ONLY]
-every = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
 
 
 def params(kind: str) -> dict[str, Any] | None:
@@ -60,7 +57,7 @@ def learned(kind: str, source: Source) -> tuple[Method, Result, Stream]:
     return *learn(kind, kept, params=params(kind)), kept
 
 
-@every
+@every_method_on_either
 def test_every_method_beats_chance_on_its_first_task(kind: str, source: Source) -> None:
     _, result, _ = learned(kind, source)
     first = next(row[0] for row in result.scores["auroc"] if not math.isnan(row[0]))
@@ -78,7 +75,7 @@ def test_every_method_answers_for_every_task(kind: str, source: Source) -> None:
         assert not answers.requires_grad
 
 
-@every
+@every_method_on_either
 def test_same_seed_same_bits(kind: str, source: Source) -> None:
     one, first, on = learned(kind, source)
     torch.manual_seed(1)  # what others draw is nobody's business
@@ -109,7 +106,7 @@ def test_a_task_has_no_test_data() -> None:
     assert set(vars(stream().tasks[0])) == {"id", "train", "validation"}
 
 
-@every
+@every_method_on_either
 def test_learning_changes_no_data(kind: str, source: Source) -> None:
     _, _, kept = learned(kind, source)
     for task, fresh in zip(kept.tasks, source().tasks, strict=True):
@@ -131,7 +128,7 @@ def test_answers_that_are_no_numbers_are_not_scored(kind: str) -> None:
         learn(kind, stream(), training=once)
 
 
-@every
+@every_method_on_either
 def test_states_are_plain_and_come_back_from_a_file(kind: str, source: Source, tmp_path: Path) -> None:
     method, _, on = learned(kind, source)
     state = method.state()

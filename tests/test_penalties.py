@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from small import random_layers
 from torch import Tensor
 
+from den.networks.forms import DENSE, Convolution, Form
 from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Within, drift, unit_wise
 
 FEW = settings(max_examples=50, deadline=None)
@@ -122,9 +123,14 @@ def test_fisher_adds_to_the_gradient_there_is() -> None:
 
 
 @FEW
-@given(st.integers(0, 1000), st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 5.0]), st.sampled_from([1e-3, 1.0, 100.0]))
-def test_within_is_a_projection(seed: int, radius: float, scale: float) -> None:
-    old, now = random_layers(5, 6, seed=seed)[0], random_layers(7, 8, seed=seed + 2)[0]
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 5.0]),
+    st.sampled_from([1e-3, 1.0, 100.0]),
+    st.sampled_from([DENSE, Form((4,)), Convolution((3, 3))]),
+)
+def test_within_is_a_projection(seed: int, radius: float, scale: float, form: Form) -> None:
+    old, now = (random_layers(*ends, seed=seed + ends[0], forms=[form])[0] for ends in ((5, 6), (7, 8)))
     now.weight.mul_(scale)
     frozen = torch.tensor([1, 4])
     within = Within(now.parameters(), old.parameters(), frozen, radius)
@@ -133,7 +139,7 @@ def test_within_is_a_projection(seed: int, radius: float, scale: float) -> None:
     free = torch.tensor([0, 2, 3, 5])
     moved = drift(now.weight[:6, :5] - old.weight, now.bias[:6] - old.bias)
     assert (moved[free] <= radius).all()
-    assert torch.equal(now.weight[frozen], torch.cat([old.weight[frozen], torch.zeros(2, 2)], dim=1))
+    assert torch.equal(now.weight[frozen], torch.cat([old.weight[frozen], torch.zeros(2, 2, *form.kernel)], dim=1))
     assert torch.equal(now.bias[frozen], old.bias[frozen])
     assert torch.equal(now.weight[6:], young[0])
     assert torch.equal(now.weight[0, 5:], young[1])
@@ -151,5 +157,7 @@ def test_within_leaves_what_is_within() -> None:
     assert torch.equal(now.weight, before)
 
 
-def test_drift_of_a_unit_counts_weights_and_bias() -> None:
-    assert drift(rows([3.0, 0.0], [0.0, 0.0]), torch.tensor([4.0, 1.0])).tolist() == [5.0, 1.0]
+@pytest.mark.parametrize("shape", [(2, 4), (2, 2, 2), (2, 1, 2, 2)], ids=str)
+def test_drift_of_a_unit_counts_weights_and_bias(shape: tuple[int, ...]) -> None:
+    moved = rows([1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0]).view(shape)
+    assert drift(moved, torch.tensor([4.0, 1.0])).tolist() == [5.0, 1.0]

@@ -15,7 +15,7 @@ import pytest
 import small
 import torch
 from conftest import ROOT
-from small import TRAINING, cell, learn, same_state, stream, without_times
+from small import CONVOLUTIONAL, TRAINING, cell, images, learn, same_state, stream, without_times
 
 from den import checkpoints, harness, runs, sources
 from den.__main__ import main
@@ -43,17 +43,31 @@ def test_execution_and_harness_give_the_same_numbers(method: str, places: Places
     assert without_times(run.result) == without_times(result)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_checkpoint_leads_to_the_same_end(method: str, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def seen_as_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have cells on blobs see them as images."""
+    monkeypatch.setattr(runs, "open_stream", lambda cell, places: images(cell.seed))
+    monkeypatch.setattr(runs, "IMAGES", {"blobs"})
+
+
+SHORT = TRAINING.model_copy(update={"epochs": 1})
+CONVOLVING = {
+    f"{method}-convolutional": cell(method, network=CONVOLUTIONAL, training=SHORT) for method in ("den", "progressive")
+}
+
+
+@pytest.mark.parametrize("one", [*map(cell, METHODS), *CONVOLVING.values()], ids=[*METHODS, *CONVOLVING])
+def test_every_checkpoint_leads_to_the_same_end(one: Cell, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "CHECKPOINTS_KEPT", 1000)
-    straight = complete(Execution.resume(cell(method), places))
+    if one.network.convolutions:
+        seen_as_images(monkeypatch)
+    straight = complete(Execution.resume(one, places))
     kept = straight.checkpoints()
     assert len(kept) == len(straight.result.done)
     for path in kept:
         elsewhere = replace(places, work=places.work.parent / path.stem)
         (elsewhere.work / straight.identity).mkdir(parents=True)
         shutil.copy(path, elsewhere.work / straight.identity)
-        resumed = complete(Execution.resume(cell(method), elsewhere))
+        resumed = complete(Execution.resume(one, elsewhere))
         assert resumed.result.done == straight.result.done
         assert same_state(resumed.method, straight.method)
         assert without_times(resumed.result) == without_times(straight.result)
@@ -180,6 +194,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "stream_params": {"stream_params": small.SIZES | {"training_examples": 29}},
     "method_params": {"method_params": {"weight_decay": 0.1}},
     **{f"network.{key}": {"network": Network(**{key: value})} for key, value in (("widths", (8, 7)), ("init", "he"))},
+    "network.convolutions": {"network": small.NETWORK.model_copy(update={"convolutions": CONVOLUTIONAL.convolutions})},
     "network.heads": {"network": small.NETWORK.model_copy(update={"heads": "one"})},
     **{
         f"training.{key}": {"training": TRAINING.model_copy(update={key: value})}
