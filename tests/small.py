@@ -17,6 +17,7 @@ from den.harness import Result, generator_for
 from den.methods import METHODS
 from den.methods.base import Measures, Method, Problem
 from den.methods.den_official import DenWithQuirks
+from den.networks import forms
 from den.networks.forms import DENSE, Form
 from den.networks.layers import Layer
 from den.runs import Cell
@@ -143,16 +144,29 @@ def without_times(result: Result) -> tuple[str, list[tuple[Any, ...]]]:
     return repr(result.scores), rows
 
 
+FORMS: dict[str, tuple[Form, ...]] = {
+    "dense": (DENSE, DENSE, DENSE),
+    "convolutions": (forms.Convolution((3, 3), 4, 1), forms.Convolution((3, 3), 4, 2), Form((4,))),
+    "convolution below dense": (forms.Convolution((5, 5), 4, 2), Form((4,)), DENSE),
+}
+"Forms of three hidden layers on top of each other."
+
+
+def read_by(form: Form) -> tuple[int, ...]:
+    """Return the shape of one input of a layer."""
+    return (form.side, form.side) if isinstance(form, forms.Convolution) else form.kernel
+
+
 def random_layers(
-    *sizes: int, seed: int = 0, dtype: torch.dtype = torch.float32, forms: Sequence[Form] = ()
+    *sizes: int, seed: int = 0, dtype: torch.dtype = torch.float32, of: Sequence[Form] = ()
 ) -> list[Layer]:
-    """Return layers with random weights and biases; those without a form are fully connected."""
+    """Return layers with random weights and biases; `of` holds the forms of the first, the others are dense."""
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=dtype)
 
-    ends = zip(pairwise(sizes), chain(forms, repeat(DENSE)), strict=False)
+    ends = zip(pairwise(sizes), chain(of, repeat(DENSE)), strict=False)
     return [Layer(drawn(units, inputs, *form.kernel), drawn(units), form) for (inputs, units), form in ends]
 
 

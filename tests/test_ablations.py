@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, NETWORK, build, inputs, learn, run_stages, same_state, stream
+from small import LIVELY, NETWORK, Source, build, inputs, learn, on_either, problem, run_stages, same_state, stream
 
 from den.config import Network, Training
 from den.methods.ablations import DenConstant, DenDynamic, DnnSelective
 from den.methods.den import Den
 
+SHORT = Training(batch_size=20, steps=12, learning_rate=0.03)
 STAGES = {
     "dnn_selective": ["selective retraining", "closing"],
     "den_constant": ["selective retraining", "constant expansion", "closing"],
@@ -18,9 +19,9 @@ STAGES = {
 }
 
 
-def after_first(kind: str, **params: float) -> Any:
-    method = build(kind, stream(), params=LIVELY | params)
-    run_stages(method, stream().tasks[0])
+def after_first(kind: str, source: Source = stream, **params: float) -> Any:
+    method = build(kind, source(), params=LIVELY | params, training=SHORT)
+    run_stages(method, source().tasks[0])
     return method
 
 
@@ -40,12 +41,14 @@ def test_selective_retraining_alone_never_grows() -> None:
     assert method.network.stamps == [NETWORK.widths] * 3
 
 
+@on_either
 @pytest.mark.parametrize("units", [2, 5])
-def test_a_constant_expansion_keeps_every_unit_whatever_the_loss(units: int) -> None:
+def test_a_constant_expansion_keeps_every_unit_whatever_the_loss(units: int, source: Source) -> None:
     params = LIVELY | {"units_per_expansion": units, "loss_threshold": 100.0, "group_sparsity": 1e3}
-    method, _ = learn("den_constant", stream(), params=params)
+    method, _ = learn("den_constant", source(), params=params, training=SHORT)
     assert isinstance(method, DenConstant)
-    assert method.network.stamps == [tuple(width + task * units for width in NETWORK.widths) for task in range(3)]
+    widths = problem(source()).base.widths
+    assert method.network.stamps == [tuple(width + task * units for width in widths) for task in range(3)]
 
 
 @pytest.mark.parametrize(("units", "capacity"), [(13, 1.551), (20, 1.887)])
@@ -71,12 +74,13 @@ def test_a_dynamic_expansion_knows_the_loss_and_drops_units() -> None:
     assert method.network.widths == NETWORK.widths
 
 
+@on_either
 @pytest.mark.parametrize("kind", STAGES)
-def test_a_variant_without_eq_6_is_held_near_the_task_before(kind: str) -> None:
+def test_a_variant_without_eq_6_is_held_near_the_task_before(kind: str, source: Source) -> None:
     moves = []
     for drift in (0.0, 1e5):
-        method = after_first(kind, drift=drift)
-        run_stages(method, stream().tasks[1])
+        method = after_first(kind, source, drift=drift)
+        run_stages(method, source().tasks[1])
         moves.append(max(float(rho.max()) for rho in method.drifts()))
     assert moves[1] < 0.05 * moves[0]
 

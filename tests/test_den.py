@@ -137,7 +137,7 @@ def test_selection_finds_every_path(sizes: list[int], convolutions: int, seed: i
     generator = Generator().manual_seed(seed)
     above = [forms.Form((4,))] if convolutions else []
     below = [forms.Convolution((3, 3), 4)] * min(convolutions, len(sizes) - 1)
-    *hidden, head = random_layers(*sizes, 2, seed=seed, forms=[*below, *above])
+    *hidden, head = random_layers(*sizes, 2, seed=seed, of=[*below, *above])
     for layer in (*hidden, head):
         layer.weight *= torch.rand(layer.weight.shape, generator=generator) < density
     layers = [*hidden, head]

@@ -1,5 +1,6 @@
 """The Fisher information is the mean of squared gradients of single examples, and EWC's penalty holds."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,22 +15,42 @@ from den.config import Network
 from den.harness import generator_for
 from den.methods import ewc
 from den.methods.ewc import Ewc, fisher, sample_labels
+from den.networks import forms
 from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, Layer
 from den.penalties import Fisher
 
 EXAMPLES = 40
+IMAGE = (3, 4, 4)
 
 
 @pytest.fixture
 def chain() -> Chain[Layer]:
-    *hidden, head = random_layers(5, 4, 3, 2)
-    return Chain(hidden, head)
+    return dense()[0]
 
 
 @pytest.fixture
-def labels(chain: Chain[Layer]) -> Tensor:
-    return sample_labels(chain, inputs(EXAMPLES, 5), Generator().manual_seed(0))
+def labels() -> Tensor:
+    return dense()[2]
+
+
+Asked = tuple[Chain[Layer], Tensor, Tensor]
+
+
+def dense() -> Asked:
+    """Return a network, examples and labels."""
+    *hidden, head = random_layers(5, 4, 3, 2)
+    return labelled(Chain(hidden, head), 5)
+
+
+def convolutional() -> Asked:
+    layers = Blueprint.of(CONVOLUTIONAL, IMAGE).layers("glorot", Generator().manual_seed(5))
+    return labelled(Chain(layers, random_layers(layers[-1].units, 2)[0]), *IMAGE)
+
+
+def labelled(chain: Chain[Layer], *shape: int) -> Asked:
+    x = inputs(EXAMPLES, *shape)
+    return chain, x, sample_labels(chain, x, Generator().manual_seed(0))
 
 
 def one_by_one(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
@@ -51,18 +72,9 @@ def close(found: list[Tensor], expected: list[Tensor], **tolerance: float) -> No
         torch.testing.assert_close(one, other, **tolerance)
 
 
-def test_fisher_is_the_mean_square_of_single_gradients(chain: Chain[Layer], labels: Tensor) -> None:
-    x = inputs(EXAMPLES, 5)
-    close(fisher(chain, x, labels), one_by_one(chain, x, labels), rtol=1e-5, atol=1e-7)
-
-
-def test_fisher_of_convolutions_is_the_mean_square_of_single_gradients() -> None:
-    generator = Generator().manual_seed(5)
-    layers = Blueprint.of(CONVOLUTIONAL, (3, 4, 4)).layers("glorot", generator)
-    chain = Chain(layers, random_layers(layers[-1].units, 2)[0])
-    x = inputs(EXAMPLES, 48).unflatten(1, (3, 4, 4))
-    y = sample_labels(chain, x, generator)
-    close(fisher(chain, x, y), one_by_one(chain, x, y), rtol=1e-4, atol=1e-7)
+@pytest.mark.parametrize("make", [dense, convolutional])
+def test_fisher_is_the_mean_square_of_single_gradients(make: Callable[[], Asked]) -> None:
+    close(fisher(*make()), one_by_one(*make()), rtol=1e-5, atol=1e-7)
 
 
 def test_fisher_leaves_the_network_alone(chain: Chain[Layer], labels: Tensor) -> None:
@@ -77,14 +89,13 @@ def test_fisher_knows_no_order_of_rows(chain: Chain[Layer], labels: Tensor) -> N
     close(fisher(chain, x[order], labels[order]), fisher(chain, x, labels), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("make", [dense, convolutional])
 @pytest.mark.parametrize("size", [1, 7, 40])
-def test_fisher_knows_no_batch_size(
-    chain: Chain[Layer], labels: Tensor, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x = inputs(EXAMPLES, 5)
-    whole = fisher(chain, x, labels)
+def test_fisher_knows_no_batch_size(size: int, make: Callable[[], Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fisher(*make())
     monkeypatch.setattr(ewc, "blocks", lambda n: (slice(start, start + size) for start in range(0, n, size)))
-    close(fisher(chain, x, labels), whole, rtol=1e-5, atol=1e-7)
+    monkeypatch.setattr(forms, "AT_ONCE", 3)
+    close(fisher(*make()), whole, rtol=1e-5, atol=1e-7)
 
 
 def test_sampled_labels_approach_the_exact_expectation(chain: Chain[Layer]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from small import inputs, random_layers
+from small import FORMS, inputs, random_layers, read_by
 from torch import Generator, Tensor
 
 from den.networks import expandable
@@ -14,11 +14,6 @@ from den.networks.forms import DENSE, Convolution, Form
 from den.networks.layers import Chain, Layer, fresh
 
 WIDTHS = 7, 6, 5, 4
-FORMS = {
-    "dense": (DENSE, DENSE, DENSE),
-    "convolutions": (Convolution((3, 3), 4, 1), Convolution((3, 3), 4, 2), Form((4,))),
-    "convolution below dense": (Convolution((5, 5), 4, 2), Form((4,)), DENSE),
-}
 Forms = tuple[Form, ...]
 
 
@@ -33,11 +28,6 @@ def x(forms: Forms) -> Tensor:
     return inputs(20, WIDTHS[0], *read_by(forms[0]))
 
 
-def read_by(form: Form) -> tuple[int, ...]:
-    """Return the shape of one input of a layer."""
-    return (form.side, form.side) if isinstance(form, Convolution) else form.kernel
-
-
 @pytest.fixture
 def generator() -> Generator:
     return Generator().manual_seed(3)
@@ -46,7 +36,7 @@ def generator() -> Generator:
 @pytest.fixture
 def network(forms: Forms) -> Expandable:
     """Return a network of three hidden layers that knows one task."""
-    *hidden, head = random_layers(*WIDTHS, 2, forms=forms)
+    *hidden, head = random_layers(*WIDTHS, 2, of=forms)
     known = Expandable(hidden)
     known.stamp(head)
     return known
@@ -83,7 +73,7 @@ def test_a_part_is_a_copy_of_the_same_form(network: Expandable) -> None:
 @pytest.mark.parametrize(("units", "ins"), [(0, 3), (3, 0), (0, 0), (3, 2)])
 def test_a_layer_without_units_or_inputs_answers_as_any_other(forms: Forms, units: int, ins: int) -> None:
     for form in forms:
-        (layer,) = random_layers(ins, units, forms=[form])
+        (layer,) = random_layers(ins, units, of=[form])
         answers = layer(inputs(20, ins, *read_by(form)))
         assert answers.shape == (20, units, *form.image)
         if not ins:
@@ -91,7 +81,7 @@ def test_a_layer_without_units_or_inputs_answers_as_any_other(forms: Forms, unit
 
 
 def test_an_image_shifted_is_an_answer_shifted() -> None:
-    (layer,) = random_layers(2, 3, forms=[Convolution((3, 3), 8, 2)])
+    (layer,) = random_layers(2, 3, of=[Convolution((3, 3), 8, 2)])
     x = torch.zeros(5, 2, 8, 8)
     x[:, :, 2:4, 2:4] = inputs(5, 2, 2, 2)
     torch.testing.assert_close(layer(x.roll(2, dims=3)), layer(x).roll(1, dims=3))
@@ -190,10 +180,10 @@ def moved(
     forms: Forms, dtype: torch.dtype = torch.float64, keep: Sequence[Tensor] = ()
 ) -> tuple[Expandable, list[Layer]]:
     """Return a network that has grown and moved since it knew its first task, and its old layers."""
-    *hidden, head = random_layers(*WIDTHS, 2, dtype=dtype, forms=forms)
+    *hidden, head = random_layers(*WIDTHS, 2, dtype=dtype, of=forms)
     network = Expandable([layer.copy() for layer in hidden])
     network.stamp(head)
-    now = random_layers(WIDTHS[0], *(width + 2 for width in WIDTHS[1:]), seed=5, dtype=dtype, forms=forms)
+    now = random_layers(WIDTHS[0], *(width + 2 for width in WIDTHS[1:]), seed=5, dtype=dtype, of=forms)
     for layer, old, units in zip(now, hidden, keep, strict=bool(keep)):
         stay = ~torch.isin(torch.arange(old.units), units)
         layer.weight[: old.units, : old.inputs][stay] = old.weight[stay]

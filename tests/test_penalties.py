@@ -130,7 +130,7 @@ def test_fisher_adds_to_the_gradient_there_is() -> None:
     st.sampled_from([DENSE, Form((4,)), Convolution((3, 3))]),
 )
 def test_within_is_a_projection(seed: int, radius: float, scale: float, form: Form) -> None:
-    old, now = (random_layers(*ends, seed=seed + ends[0], forms=[form])[0] for ends in ((5, 6), (7, 8)))
+    old, now = (random_layers(*ends, seed=seed + ends[0], of=[form])[0] for ends in ((5, 6), (7, 8)))
     now.weight.mul_(scale)
     frozen = torch.tensor([1, 4])
     within = Within(now.parameters(), old.parameters(), frozen, radius)

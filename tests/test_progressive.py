@@ -1,10 +1,26 @@
 """A progressive column reads all earlier ones, which never change."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import NETWORK, build, inputs, learn, permuted, random_layers, stream
+from small import (
+    FORMS,
+    NETWORK,
+    Source,
+    as_images,
+    build,
+    inputs,
+    learn,
+    on_either,
+    permuted,
+    problem,
+    random_layers,
+    read_by,
+    stream,
+)
 from torch import Tensor
 
 from den.config import Network, SettingsError
@@ -12,38 +28,48 @@ from den.harness import generator_for
 from den.methods.progressive import Learning, Params, Progressive, with_activations
 from den.networks.blueprint import Blueprint
 from den.networks.columns import Columns, answer, new_column, units
-from den.networks.forms import DENSE
+from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer
+from den.tasks import Stream
 
 FEATURES = 48
+INPUTS = 3
+
+
+def permuted_images() -> Stream:
+    return as_images(permuted())
 
 
 def plan(*widths: int) -> Blueprint:
     return Blueprint.of(Network(widths=widths), (FEATURES,))
 
 
-def columns(*widths: tuple[int, int]) -> list[Chain[Layer]]:
-    """Return random columns of two hidden layers next to each other, four outputs each."""
+def columns(*widths: Sequence[int], forms: Sequence[Form]) -> list[Chain[Layer]]:
+    """Return random columns of the forms' hidden layers next to each other, four outputs each."""
     made: list[Chain[Layer]] = []
-    for seed, (one, two) in enumerate(widths):
-        below = units(made, 2)
-        sizes = (FEATURES, one), (one + below[0], two), (two + below[1], 4)
-        first, second, head = (random_layers(*pair, seed=seed)[0] for pair in sizes)
-        made.append(Chain([first, second], head))
+    for seed, own in enumerate(widths):
+        below = units(made, len(own))
+        read = (INPUTS, *(width + beside for width, beside in zip(own, below, strict=True)))
+        ends = zip(read, (*own, 4), (*forms, DENSE), strict=True)
+        *hidden, head = (random_layers(*pair, seed=seed, dtype=torch.float64, of=[form])[0] for *pair, form in ends)
+        made.append(Chain(hidden, head))
     return made
 
 
 def lateral(layer: Layer, read: list[Tensor]) -> Tensor:
-    """Return sum_s U^s h^s + b, one product a column."""
+    """Return sum_s U^s h^s + b, pooled: one product, or one convolution, a column."""
     blocks = layer.weight.split([one.shape[1] for one in read], dim=1)
-    return layer.bias + sum(h @ U.T for h, U in zip(read, blocks, strict=True))
+    own = sum(layer.form.sums(h, U) for h, U in zip(read, blocks, strict=True))
+    return layer.form.pool(own + layer.bias.view(-1, *[1] * (own.dim() - 2)))
 
 
 def by_definition(many: Columns, x: Tensor) -> Tensor:
     """Return the last column's answer as the paper writes it: h_l = relu(W_l h_{l-1} + sum_s U_l^s h_{l-1}^s + b_l)."""
-    first = [(x @ column.hidden[0].weight.T + column.hidden[0].bias).relu() for column in many]
-    second = [lateral(column.hidden[1], first[: index + 1]).relu() for index, column in enumerate(many)]
-    return lateral(many[-1].head, second)
+    below = [[x]] * len(many)
+    for depth in range(len(many[0].hidden)):
+        own = [lateral(column.hidden[depth], read).relu() for column, read in zip(many, below, strict=True)]
+        below = [own[: index + 1] for index in range(len(many))]
+    return lateral(many[-1].head, below[-1])
 
 
 def learned(**params: float) -> Progressive:
@@ -52,33 +78,38 @@ def learned(**params: float) -> Progressive:
     return method
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=4))
-def test_a_column_answers_as_the_paper_writes_it(widths: list[tuple[int, int]]) -> None:
-    many = columns(*widths)
-    torch.testing.assert_close(answer(many, inputs(5, FEATURES)), by_definition(many, inputs(5, FEATURES)))
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(1, 5)] * 3), min_size=1, max_size=4), st.sampled_from(list(FORMS)))
+def test_a_column_answers_as_the_paper_writes_it(widths: list[tuple[int, ...]], kind: str) -> None:
+    many = columns(*widths, forms=FORMS[kind])
+    x = inputs(5, INPUTS, *read_by(FORMS[kind][0]), dtype=torch.float64)
+    torch.testing.assert_close(answer(many, x), by_definition(many, x))
 
 
-def test_training_sees_what_predicting_sees() -> None:
-    many = columns((5, 4), (3, 2), (2, 3))
-    split = permuted().tasks[0].train
-    seen = with_activations(split, many[:2], [DENSE, DENSE])
-    learning = Learning(many[2], [(count,) for count in (FEATURES, *units(many[:2], 2))])
+@on_either
+def test_training_sees_what_predicting_sees(source: Source) -> None:
+    method, _ = learn("progressive", source())
+    assert isinstance(method, Progressive)
+    many, split, forms = method.networks, source().tasks[2].train, problem(source()).base.forms
+    seen = with_activations(split, many[:2], forms)
+    beside = zip(units(many[:2], len(forms)), forms, strict=True)
+    learning = Learning(many[2], [source().shape, *((count, *form.image) for count, form in beside)])
     rows = slice(0, 50)
     torch.testing.assert_close(learning(seen.inputs(rows)), answer(many, split.inputs(rows)))
     assert seen.y is split.y
 
 
-def test_old_answers_keep_their_bits() -> None:
-    on = permuted()
-    method = build("progressive", on)
+@pytest.mark.parametrize("source", [permuted, permuted_images], ids=["dense", "convolutional"])
+def test_old_answers_keep_their_bits(source: Source) -> None:
+    on = source()
+    method, x = build("progressive", on), inputs(30, *on.shape)
     kept: list[Tensor] = []
     for task in on.tasks:
         for stage in method.stages(task):
             stage.run(task, generator_for(0, task.id, stage.name))
         for known, answers in enumerate(kept):
-            assert torch.equal(method.predict(inputs(30, FEATURES), known), answers)
-        kept.append(method.predict(inputs(30, FEATURES), task.id))
+            assert torch.equal(method.predict(x, known), answers)
+        kept.append(method.predict(x, task.id))
 
 
 def test_the_first_column_is_the_network_of_a_single_task() -> None:

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from den.config import SettingsError
+from den.config import Convolution, Network, SettingsError, read
 from den.methods import METHODS
-from den.streams import STREAMS
+from den.runs import Cell
+from den.streams import IMAGES, STREAMS
 from den.suites import load
 
 PLAIN: dict[str, Any] = {
@@ -193,6 +194,7 @@ BAD = {
     "training.batch_size": (2.5, r"training\.batch_size"),
     "training.optimizer": ("adamw", r"training\.optimizer: .*'adam' or 'sgd'"),
     "training.device": ("tpu", r"training\.device: .*'cpu'"),
+    "network.convolutions": ([{"channels": 3, "kernel": 4}], r"network\.convolutions\.0\.kernel: .*odd"),
     "network.widths": ([8, 0], r"network\.widths\.1: .*greater than 0"),
     "network.heads": ("two", r"network\.heads: .*'per_task' or 'one'"),
     "network.init": ("zeros", r"network\.init: .*'glorot'"),
@@ -227,6 +229,8 @@ BAD_OVERRIDES = {
     "training=3": "cannot be set",
     "suites.one.seeds=[3]": "cannot be set; keys begin with",
     "data.seeds=3": "cannot be set; keys begin with",
+    "network.convolutions=[{channels: 20}, {}]": r"network\.convolutions\.1\.channels: missing",
+    "network.convolutions.0.channels=3": r"network\.convolutions: .* valid array",
     "network.widths.0=3": "widths is a value, .*, not a block",
     "methods.den=3": r"methods\.den",
     "methods.nonesuch.strength=3": r"methods\.nonesuch.*finetune",
@@ -275,6 +279,35 @@ def test_a_missing_file_says_where_to_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_with_every_stream(stream: str, method: str, write: Callable[..., Path]) -> None:
     assert load(write()).cells("one", [stream], [method], [0])[0].title == f"{stream} · {method} · seed 0"
+
+
+def test_convolutions_are_set_as_a_list(write: Callable[..., Path]) -> None:
+    plan = load(write(), ["network.convolutions=[{channels: 20}, {channels: 50, kernel: 3, pooling: 1}]"])
+    (cell,) = plan.cells("one", streams=["cifar100"], methods=["den"], seeds=[0])
+    assert cell.network == Network(
+        convolutions=(Convolution(channels=20), Convolution(channels=50, kernel=3, pooling=1)), widths=(8, 6)
+    )
+    assert read(Cell, cell.model_dump(mode="json"), "cell") == cell
+
+
+def test_streams_have_networks_of_their_own(write: Callable[..., Path]) -> None:
+    path = write("per_stream.cifar100", {"network.convolutions": [{"channels": 20}], "network.widths": [9]})
+    flat, images = load(path).cells("one", streams=["blobs", "cifar100"], methods=["den"], seeds=[0])
+    assert flat.network == Network(widths=(8, 6))
+    assert images.network == Network(convolutions=(Convolution(channels=20),), widths=(9,))
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("method", ["den", "den_official"])
+def test_convolutions_are_refused_where_nothing_can_be_done_with_them(
+    stream: str, method: str, write: Callable[..., Path]
+) -> None:
+    plan = load(write(), ["network.convolutions=[{channels: 20}]"])
+    if stream in IMAGES and method == "den":
+        assert plan.cells("one", [stream], [method])
+    else:
+        with pytest.raises(SettingsError, match=r"^network\.convolutions: "):
+            plan.cells("one", [stream], [method])
 
 
 def test_a_network_that_a_method_cannot_use_is_refused_for_that_method_alone() -> None:
