@@ -1,5 +1,7 @@
 """What follows training: evaluation, exact AUROC, and the Fisher information of EWC."""
 
+from functools import partial
+
 import timing
 import torch
 import training
@@ -61,7 +63,7 @@ def _fisher(generator: Generator, repeats: int) -> list[timing.Row]:
     x = split.inputs(slice(None))
     runs = {
         EPOCH: lambda: fit(chain, split, epoch, generator),
-        "Fisher of 1,000 samples": lambda: fisher(chain, x, sample_labels(chain, x, generator)),
+        "Fisher of 1,000 samples": lambda: fisher(chain, x, partial(sample_labels, generator=generator)),
     }
     bars = {"Fisher of 1,000 samples": (EPOCH, 1.0)}
     return timing.beside(timing.alternated(runs, repeats), EPOCH, "ms", 1000.0, bars)

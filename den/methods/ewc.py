@@ -1,6 +1,7 @@
 """EWC: fine-tuning held back where the Fisher information says it matters (Kirkpatrick et al. 2017)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -58,8 +59,7 @@ class Ewc(Finetune):
         """Add the task's Fisher information to what holds the shared parameters."""
         chain, shared = self.network.chain(task.id), self.network.shared()
         rows = torch.randperm(len(task.train), generator=generator)[: self.params.samples].to(task.train.y.device)
-        x = task.train.inputs(rows)
-        new = fisher(chain, x, sample_labels(chain, x, generator))[: len(shared)]
+        new = fisher(chain, task.train.inputs(rows), partial(sample_labels, generator=generator))[: len(shared)]
         if self.curvature is None or self.pull is None:
             self.curvature = [torch.zeros_like(f) for f in new]
             self.pull = [torch.zeros_like(f) for f in new]
@@ -85,23 +85,22 @@ class Ewc(Finetune):
         )
 
 
-@torch.no_grad()
-def sample_labels(chain: Chain[Layer], x: Tensor, generator: Generator) -> Tensor:
+def sample_labels(answers: Tensor, generator: Generator) -> Tensor:
     """Return labels drawn from the network's own answers: the Fisher information is an expectation over those."""
-    answers = torch.cat([chain(x[rows]) for rows in blocks(len(x))]).sigmoid()
     draws = torch.rand(answers.shape, generator=generator).to(answers.device)
-    return (draws < answers).to(torch.float32)
+    return (draws < answers.sigmoid()).to(torch.float32)
 
 
-def fisher(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
+def fisher(chain: Chain[Layer], x: Tensor, label: Callable[[Tensor], Tensor]) -> list[Tensor]:
     """Return every parameter's Fisher information (diagonal): the mean square of an example's gradient of log p(y|x).
 
-    Exact, for any batch and any row order: a layer's form knows every example's own gradient.
+    label: returns labels y for the answers to some examples; examples come in order. Exact, for any batch and any row
+    order: a layer's form knows every example's own gradient.
     """
     total = [torch.zeros_like(tensor) for tensor in chain.parameters()]
     for rows in blocks(len(x)):
         ins, outs = _forward(chain, x[rows])
-        surprise = binary_cross_entropy_with_logits(outs[-1], y[rows], reduction="sum")
+        surprise = binary_cross_entropy_with_logits(outs[-1], label(outs[-1].detach()), reduction="sum")
         backs = torch.autograd.grad(surprise, outs)
         for index, (layer, a, back) in enumerate(zip(chain.layers, ins, backs, strict=True)):
             weight, bias = layer.form.squares(a.detach(), back)
