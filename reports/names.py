@@ -27,13 +27,33 @@ METHODS = {
     "single_task": "Single-task",
     "joint": "Joint",
 }
+OTHERS = {  # published beside ours, and not run here
+    "rcl": "RCL",
+    "apd": "APD",
+    "ccll": "CCLL",
+    "rkr": "RKR",
+    "gpm": "GPM",
+    "api": "API",
+    "gem": "GEM",
+    "er_res": "ER-Res",
+    "afec": "AFEC",
+    "ags_cl": "AGS-CL",
+    "fs_dgpm": "FS-DGPM",
+    "trgp": "TRGP",
+    "packnet": "PackNet",
+    "supsup": "SupSup",
+    "wsn": "WSN",
+    "multitask": "Multitask or single-task",
+}
 PLUS, MINUS = "plus_", "minus_"
+SCORES = {"auroc": "AUROC", "accuracy": "accuracy"}
 STREAMS = {
     "mnist_variation": "MNIST-Variation",
     "permuted_mnist": "Permuted MNIST",
     "split_mnist": "Split MNIST",
     "rotated_mnist": "Rotated MNIST",
     "cifar100": "CIFAR-100",
+    "cifar100_superclass": "CIFAR-100 by superclass",
     "awa": "AwA",
 }
 
@@ -44,7 +64,7 @@ def method(name: str) -> str:
         return f"DEN with {quirk(name)}"
     if name.startswith(MINUS):
         return f"Released code without {quirk(name)}"
-    return METHODS.get(name, _plain(name))
+    return METHODS.get(name) or OTHERS.get(name) or _plain(name)
 
 
 def quirk(name: str) -> str:
@@ -93,6 +113,10 @@ def number(value: float, digits: int = 0) -> str:
     return "" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
-def _plain(name: str) -> str:
-    words = name.replace("_", " ")
+def heading(words: str) -> str:
+    """Return words with the first letter large."""
     return words[:1].upper() + words[1:]
+
+
+def _plain(name: str) -> str:
+    return heading(name.replace("_", " "))
