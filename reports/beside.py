@@ -1,6 +1,7 @@
 """The tables of one stream that set what others published beside what was measured, as text."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,32 +11,36 @@ from den import metrics
 from reports import names
 from reports.comparisons import PAPER_METHOD, RELEASED_METHOD, by_seed, capacities, difference, lost, mean_of
 from reports.printed import Table, change, number, present, score
-from reports.summary import estimate, estimates, finals, matrices, over_seeds, plain, published
+from reports.spacing import early, shown
+from reports.summary import estimate, estimates, finals, matrices, over_seeds, plain, published, score_name
 from reports.tables import Tables
 
 REPRODUCTION, LOG = "Mariotti & Portelas 2018", "console log of dongkwan-kim/DEN"
-EARLY = (1, 4, 7)
 
 Row = dict[str, str]
 
 
 def beside(tables: Tables) -> list[Table]:
     """Return the tables of one stream that have something to show."""
-    known = plain(tables)
+    known, score = plain(tables), score_name(tables)
     found = [
         Table("The paper beside it", "Average AUROC after the last task; the paper is Yoon et al. 2018", final(known)),
         Table(
             "DEN’s margins",
-            "Average AUROC of DEN less that of the other method, on the same splits",
+            f"Average {score} of DEN less that of the other method, on the same splits",
             margins(known),
         ),
-        Table("After each task", "Average AUROC over the tasks learned so far", over_tasks(known)),
+        Table("After each task", f"Average {score} over the tasks learned so far", over_tasks(known)),
         Table(
             "Capacity",
             "Capacity counts weights relative to the base network; the paper’s points are capacity: AUROC",
             capacity(known),
         ),
-        Table("Drift", "AUROC of a task when it was just learned, at the end, and what it lost", drift(known)),
+        Table(
+            "Drift",
+            f"{names.heading(score)} of a task when it was just learned, at the end, and what it lost",
+            drift(known),
+        ),
         Table(
             "The released code’s log",
             f"Measured beside one run of the released code, {LOG}; AUROC of a task is at the end",
@@ -49,7 +54,7 @@ def final(tables: Tables) -> pd.DataFrame:
     """Return the paper's average AUROC after the last task, a reproduction's, and the measured one."""
     theirs = finals(tables.streams[0])
     others = published("final", tables.streams[0], REPRODUCTION).set_index("method")["value"]
-    ours = estimates(tables, "auroc", metrics.average)
+    ours = estimates(tables, metrics.average)
     rows = [
         {
             "method": method,
@@ -85,16 +90,17 @@ def margins(tables: Tables) -> pd.DataFrame:
 
 def over_tasks(tables: Tables) -> pd.DataFrame:
     """Return the average AUROC after each task, measured and the paper's, a row each."""
-    curves = published("over_tasks", tables.streams[0]).groupby("method")
-    theirs = {str(method): list(rows["value"]) for method, rows in curves}
+    curves = published("over_tasks", tables.streams[0])
     digits = _digits(tables)
     rows: list[Row] = []
-    for method, seeds in matrices(tables, "auroc").items() if theirs else ():
+    for method, seeds in matrices(tables).items() if len(curves) else ():
         mean, error = over_seeds([metrics.averages(R) for R in seeds.values()])
         ours = [names.with_error(*pair, digits) for pair in zip(mean, error, strict=True)]
-        rows.append(_curve(method, "measured", ours))
-        if method in theirs:
-            rows.append(_curve(method, "paper", [names.score(value, digits) for value in theirs[method]]))
+        theirs = curves[curves["method"] == method].set_index("after_task")["value"]
+        rows.append(_curve(method, "measured", dict(enumerate(ours, start=1)), len(ours)))
+        if len(theirs):
+            told = {task: names.score(value, digits) for task, value in theirs.items()}
+            rows.append(_curve(method, "paper", told, len(ours)))
     return present(rows)
 
 
@@ -103,7 +109,7 @@ def capacity(tables: Tables) -> pd.DataFrame:
     digits = _digits(tables)
     theirs = published("capacity", tables.streams[0]).groupby("method")
     points = {str(method): ", ".join(_points(rows, digits)) for method, rows in theirs}
-    sizes, auroc = capacities(tables), estimates(tables, "auroc", metrics.average)
+    sizes, auroc = capacities(tables), estimates(tables, metrics.average)
     rows = [
         {
             "method": method,
@@ -119,11 +125,11 @@ def capacity(tables: Tables) -> pd.DataFrame:
 
 def drift(tables: Tables) -> pd.DataFrame:
     """Return what an early, a middle and a late task lost, measured and in the paper; a row a task and method."""
-    found = matrices(tables, "auroc")
+    found = matrices(tables)
     last, digits = int(tables.scores["task"].max()), _digits(tables)
     rows = [
         _drift(tables.streams[0], method, list(seeds.values()), task, digits)
-        for task in EARLY
+        for task in early(last)
         if task < last
         for method, seeds in found.items()
     ]
@@ -132,7 +138,7 @@ def drift(tables: Tables) -> pd.DataFrame:
 
 def log(tables: Tables) -> pd.DataFrame:
     """Return what the released code printed beside what `den_official` measured, a row a task."""
-    seeds = matrices(tables, "auroc").get(RELEASED_METHOD, {})
+    seeds = matrices(tables).get(RELEASED_METHOD, {})
     printed = published("official_log", tables.streams[0], LOG)
     if not seeds or printed.empty:
         return pd.DataFrame()
@@ -147,8 +153,8 @@ def _digits(tables: Tables) -> int:
     return 4 if (published("over_tasks", tables.streams[0])["value"] > 0.99).any() else 3
 
 
-def _curve(method: str, source: str, values: list[str]) -> Row:
-    return {"method": method, "source": source} | {str(task): value for task, value in enumerate(values, start=1)}
+def _curve(method: str, source: str, values: Mapping[int, str], tasks: int) -> Row:
+    return {"method": method, "source": source} | {str(task): values.get(task, "") for task in shown(tasks)}
 
 
 def _points(rows: pd.DataFrame, digits: int) -> list[str]:

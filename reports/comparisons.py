@@ -4,12 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports import names
-from reports.summary import Estimate, estimate, matrices
+from reports.summary import Estimate, Metric, estimate, matrices
 from reports.tables import Tables
 
 Values = Mapping[str, Mapping[int, float]]
@@ -26,8 +24,8 @@ class Departure(NamedTuple):
     mended: Estimate
 
 
-def by_seed(tables: Tables, metric: Callable[[NDArray[np.float64]], float], score: str = "auroc") -> Values:
-    """Return a metric of the score matrix of every method and seed."""
+def by_seed(tables: Tables, metric: Metric, score: str = "") -> Values:
+    """Return a metric of every method and seed of one stream; of its main score, if none is named."""
     found = matrices(tables, score)
     return {method: {seed: metric(R) for seed, R in seeds.items()} for method, seeds in found.items()}
 
@@ -40,6 +38,11 @@ def capacities(tables: Tables) -> Values:
 def seconds(tables: Tables) -> Values:
     """Return the seconds that the training of every method and seed took."""
     return _values(tables.cells, "train_seconds")
+
+
+def steps(tables: Tables) -> Values:
+    """Return the steps of every method and seed, those of all tasks and stages together."""
+    return _values(_of(tables, "steps").groupby(["method", "seed"])["value"].sum().reset_index(), "value")
 
 
 def training(tables: Tables, measure: str) -> Values:
@@ -89,7 +92,7 @@ def departures(values: Values) -> dict[str, Departure]:
     return dict(sorted(found.items(), key=lambda item: (math.isnan(item[1].added.mean), item[1].added.mean)))
 
 
-def lost(task: int) -> Callable[[NDArray[np.float64]], float]:
+def lost(task: int) -> Metric:
     """Return the metric of what a task, counted from 1, lost from when it was learned to the end."""
     return lambda R: float(R[task - 1, task - 1] - R[-1, task - 1])
 

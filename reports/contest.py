@@ -12,9 +12,9 @@ from reports import inference, names
 from reports.comparisons import Values, by_seed, capacities, seconds
 from reports.findings import SUBJECT
 from reports.inference import Difference, Interval
+from reports.summary import main_score
 from reports.tables import Tables
 
-SCORES = {"auroc": "AUROC", "accuracy": "accuracy"}
 FEW = 4  # splits, with fewer of which only large differences show
 
 
@@ -38,8 +38,9 @@ class Contest:
 
     @property
     def tables(self) -> list[pd.DataFrame]:
-        """The contest as text, a table a score."""
-        return [pd.DataFrame([_text(row, score) for row in self.numbers.itertuples()]) for score in SCORES]
+        """The contest as text, a table a score, the stream's main one first."""
+        scores = sorted(names.SCORES, key=lambda score: score != main_score(self.stream))
+        return [pd.DataFrame([_text(row, score) for row in self.numbers.itertuples()]) for score in scores]
 
 
 def contest(tables: Tables, rival: str = "") -> Contest:
@@ -47,17 +48,18 @@ def contest(tables: Tables, rival: str = "") -> Contest:
 
     Raises ValueError for a rival that is not there.
     """
-    scores = {score: by_seed(tables, metrics.average, score) for score in SCORES}
-    rival = _rival(scores["auroc"], rival)
+    scores = {score: by_seed(tables, metrics.average, score) for score in names.SCORES}
+    main = main_score(tables.streams[0])
+    rival = _rival(scores[main], rival)
     quantities = scores | {"capacity": capacities(tables), "seconds": seconds(tables)}
     gaps = {score: inference.against(values, rival) for score, values in scores.items()}
     rows = [
         {"method": method}
         | _means(method, quantities)
         | _gaps(method, gaps)
-        for method in scores["auroc"]
+        for method in scores[main]
     ]  # fmt: skip
-    return Contest(tables.streams[0], rival, pd.DataFrame(rows), note(gaps["auroc"]))
+    return Contest(tables.streams[0], rival, pd.DataFrame(rows), note(gaps[main]))
 
 
 def note(gaps: Mapping[str, Difference]) -> str:
@@ -79,11 +81,11 @@ def note(gaps: Mapping[str, Difference]) -> str:
     return " ".join(told)
 
 
-def _rival(auroc: Values, asked: str) -> str:
+def _rival(average: Values, asked: str) -> str:
     if not asked:
-        return SUBJECT if SUBJECT in auroc else max(auroc, key=lambda method: _of(auroc[method]).mean)
-    if asked not in auroc:
-        raise ValueError(f"{asked} has no finished cell; there are {', '.join(auroc)}")
+        return SUBJECT if SUBJECT in average else max(average, key=lambda method: _of(average[method]).mean)
+    if asked not in average:
+        raise ValueError(f"{asked} has no finished cell; there are {', '.join(average)}")
     return asked
 
 
@@ -116,7 +118,7 @@ def _text(row: Any, score: str) -> dict[str, str]:
     mean, high = getattr(row, score), getattr(row, f"{score}_high")
     return {
         "method": row.method,
-        SCORES[score]: names.with_error(mean, high - mean),
+        names.SCORES[score]: names.with_error(mean, high - mean),
         "difference": difference(*(getattr(row, f"{score}_difference{end}") for end in ("", "_low", "_high"))),
         "p": probability(getattr(row, f"{score}_difference_p_holm")),
         "capacity": names.number(row.capacity, 2),

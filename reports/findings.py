@@ -8,7 +8,8 @@ import pandas as pd
 from den import metrics
 from reports import names
 from reports.comparisons import by_seed, difference
-from reports.summary import Estimate, estimates, fired, plain
+from reports.layers import layer
+from reports.summary import Estimate, estimates, fired, plain, score_name
 from reports.tables import Tables
 
 SUBJECT, REFERENCE = "den", "single_task"
@@ -17,16 +18,16 @@ SUBJECT, REFERENCE = "den", "single_task"
 def verdict(tables: Tables) -> str:
     """Return how DEN did against single-task networks on one stream; without them, the best against the next."""
     tables = plain(tables)
-    auroc = estimates(tables, "auroc", metrics.average)
-    subject, rival = _pair(auroc)
+    average = estimates(tables, metrics.average)
+    subject, rival = _pair(average)
     tasks = int(tables.scores["task"].max())
-    said = f"After {tasks} tasks {_said(subject, auroc[subject])} in average AUROC"
+    said = f"After {tasks} tasks {_said(subject, average[subject])} in average {score_name(tables)}"
     if rival is None:
         return f"{said}; there is no other method to compare it with."
     gap = difference(by_seed(tables, metrics.average), subject, rival)
     sizes = tables.cells.groupby("method")["capacity"].mean()
     return (
-        f"{said} against {_said(rival, auroc[rival])}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
+        f"{said} against {_said(rival, average[rival])}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
         f"the base network against {sizes[rival]:.2f}.{' One seed: no error bars.' if gap.seeds == 1 else ''}"
     )
 
@@ -53,15 +54,15 @@ def how_often(tables: Tables) -> list[str]:
     ]
 
 
-def _pair(auroc: dict[str, Estimate]) -> tuple[str, str | None]:
-    ranking = sorted(auroc, key=lambda method: -auroc[method].mean)
-    subject = SUBJECT if SUBJECT in auroc else ranking[0]
+def _pair(average: dict[str, Estimate]) -> tuple[str, str | None]:
+    ranking = sorted(average, key=lambda method: -average[method].mean)
+    subject = SUBJECT if SUBJECT in average else ranking[0]
     others = [method for method in ranking if method != subject]
     return subject, REFERENCE if REFERENCE in others else next(iter(others), None)
 
 
-def _said(method: str, auroc: Estimate) -> str:
-    return f"{names.method(method)} {names.with_error(auroc.mean, auroc.error)}"
+def _said(method: str, average: Estimate) -> str:
+    return f"{names.method(method)} {names.with_error(*average.pair)}"
 
 
 def _judged(gap: Estimate) -> str:
@@ -78,16 +79,16 @@ def _judged(gap: Estimate) -> str:
 
 
 def _extremes(tables: Tables) -> str:
-    auroc = estimates(tables, "auroc", metrics.average)
-    ranking = sorted(auroc, key=lambda method: -auroc[method].mean)
+    average = estimates(tables, metrics.average)
+    ranking = sorted(average, key=lambda method: -average[method].mean)
     if len(ranking) < 3:
         return ""
-    highest, lowest = (_said(method, auroc[method]) for method in (ranking[0], ranking[-1]))
-    return f"Highest average AUROC: {highest}; lowest: {lowest}."
+    highest, lowest = (_said(method, average[method]) for method in (ranking[0], ranking[-1]))
+    return f"Highest average {score_name(tables)}: {highest}; lowest: {lowest}."
 
 
 def _forgotten(tables: Tables) -> str:
-    lost = estimates(tables, "auroc", metrics.forgetting)
+    lost = estimates(tables, metrics.forgetting)
     known = sorted((one.mean, method) for method, one in lost.items() if not math.isnan(one.mean))
     said = ", ".join(f"{names.method(method)} {names.score(mean)}" for mean, method in known)
     return f"Forgetting, from least to most: {said}." if said else ""
@@ -107,12 +108,12 @@ def _widened(tables: Tables) -> list[str]:
         .agg(["first", "last"])
     )
     grown = widths[widths["first"] != widths["last"]]
-    return [f"{names.method(method)}: {_widths(rows)}." for method, rows in grown.groupby("method")]
+    return [f"{names.method(method)}: {_widths(tables, rows)}." for method, rows in grown.groupby("method")]
 
 
-def _widths(rows: pd.DataFrame) -> str:
-    ends = [(layer, row["first"], row["last"]) for (_, layer), row in rows.iterrows()]
-    return "; ".join(f"hidden layer {layer} went from {a:.0f} to {b:.0f} units" for layer, a, b in ends)
+def _widths(tables: Tables, rows: pd.DataFrame) -> str:
+    ends = [(layer(tables, number), row["first"], row["last"]) for (_, number), row in rows.iterrows()]
+    return "; ".join(f"{name} went from {a:.0f} to {b:.0f} units" for name, a, b in ends)
 
 
 def _kept(tables: Tables) -> str:

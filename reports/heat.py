@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports import names
-from reports.summary import matrices, over_seeds, plain
+from reports.spacing import stride
+from reports.summary import matrices, over_seeds, plain, score_name
 from reports.tables import Tables
 
 STRONGEST = 60
@@ -27,21 +28,32 @@ class Square:
 
 @dataclass(frozen=True)
 class HeatMaps:
-    """One stream's heat maps: squares by method and task learned, and the scores without colour and of full colour."""
+    """One stream's heat maps: squares by method and task learned, and the scores without colour and of full colour.
 
+    every: how many tasks go to a number along the sides; score: what the squares are of.
+    """
+
+    score: str
     low: str
     high: str
+    every: int
     methods: dict[str, dict[int, list[Square]]]
+
+    @property
+    def told(self) -> str:
+        """What stands in a square: "whole" with its error, "short" without it, "none" is colour alone."""
+        return "whole" if self.every == 1 else "short" if self.every == 2 else "none"
 
 
 def heat_maps(tables: Tables) -> HeatMaps:
-    """Return the AUROC matrices of one stream, means over seeds, coloured from its lowest score to its highest."""
-    found = {method: _estimates(list(seeds.values())) for method, seeds in matrices(plain(tables), "auroc").items()}
+    """Return the matrices of a stream’s main score, means over seeds, coloured from its lowest to its highest."""
+    found = {method: _estimates(list(seeds.values())) for method, seeds in matrices(plain(tables)).items()}
     means = np.array([mean for mean, _ in found.values()])
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
     digits = 3 if np.nanmedian(means) > NEAR_ONE else 2
     squares = {method: _rows(*pair, (low, high), digits) for method, pair in found.items()}
-    return HeatMaps(names.score(low, digits), names.score(high, digits), squares)
+    ends = (names.score(end, digits) for end in (low, high))
+    return HeatMaps(score_name(tables), *ends, stride(int(tables.scores["task"].max())), squares)
 
 
 def _estimates(seeds: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from reports import names, style
-from reports.summary import STATISTICS, estimate
+from reports.summary import STATISTICS, estimate, statistic
 from reports.tables import Record
 
 METRICS = (*STATISTICS, "capacity", "seconds")
@@ -78,7 +78,7 @@ def _curve(axes: style.Axes, rows: pd.DataFrame, method: str) -> None:
 
 def label(metric: str) -> str:
     """Return a metric as a reader knows it."""
-    return "AUROC" if metric == "auroc" else metric.replace("_", " ")
+    return names.SCORES.get(metric, metric.replace("_", " "))
 
 
 def _cell(record: Record, metric: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _value(record: Record, metric: str) -> float:
         return float(record["capacity"]["capacity"])
     if metric == "seconds":
         return float(record["train_seconds"])
-    score, measure = STATISTICS[metric]
+    score, measure = statistic(metric, record["cell"]["stream"])
     return measure(np.array(record["scores"][score], dtype=float))
 
 

@@ -13,6 +13,7 @@ from reports.comparisons import Values, by_seed, capacities
 from reports.contest import difference, probability
 from reports.inference import Difference
 from reports.printed import Table
+from reports.summary import main_score
 from reports.tables import Tables
 
 Outcome = Literal["worse", "better", "changed", "within noise", "unchanged", "new"]
@@ -20,7 +21,7 @@ Outcome = Literal["worse", "better", "changed", "within noise", "unchanged", "ne
 OUTCOMES: tuple[Outcome, ...] = ("worse", "better", "changed", "within noise", "unchanged", "new")
 "What may be said, the gravest first; `changed` is what too few splits leave open."
 SHOWN = 0.0005  # a difference that three digits do not show is none
-LABELS = {"auroc": "AUROC", "accuracy": "accuracy", "capacity": "capacity"}
+LABELS = names.SCORES | {"capacity": "capacity"}
 LOWER_IS_BETTER = ("capacity",)
 KEYS = ["stream", "method", "seed", "after_task", "task", "score"]
 
@@ -91,7 +92,7 @@ def _stream(accepted: Tables, present: Tables, stream: str) -> list[Judgement]:
 def _metrics(tables: Tables) -> dict[str, Values]:
     if tables.cells.empty:
         return {metric: {} for metric in LABELS}
-    scores = {score: by_seed(tables, metrics.average, score) for score in ("auroc", "accuracy")}
+    scores = {score: by_seed(tables, metrics.average, score) for score in names.SCORES}
     return scores | {"capacity": capacities(tables)}
 
 
@@ -140,7 +141,7 @@ def _outcome(metric: str, gap: Difference) -> Outcome:
 
 def _few(judgements: Sequence[Judgement]) -> list[Judgement]:
     dull = ("unchanged", "new")
-    return [one for one in judgements if one.outcome not in dull or one.metric == "auroc"]
+    return [one for one in judgements if one.outcome not in dull or one.metric == main_score(one.stream)]
 
 
 def _text(one: Judgement) -> dict[str, str]:

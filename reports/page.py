@@ -19,8 +19,10 @@ from reports.contest import Contest, contest
 from reports.figures import FIGURES
 from reports.findings import SUBJECT, findings, verdict
 from reports.heat import HeatMaps, heat_maps
+from reports.later import later
+from reports.notes import notes
 from reports.studies import studies
-from reports.summary import plain, summary
+from reports.summary import main_score, plain, score_name, summary
 from reports.tables import Tables
 
 
@@ -41,7 +43,9 @@ class Section:
     tasks: int
     methods: int
     seeds: list[int]
+    score: str
     verdict: str
+    notes: list[str]
     judged: printed.Table | None
     contest: Contest
     findings: list[str]
@@ -84,12 +88,14 @@ def _section(tables: Tables, stream: str, folder: Path, judged: printed.Table | 
         tasks=int(tables.scores["task"].max()),
         methods=tables.cells["method"].nunique(),
         seeds=sorted(int(seed) for seed in tables.cells["seed"].unique()),
+        score=score_name(tables),
         verdict=verdict(tables),
+        notes=notes(tables),
         judged=judged,
         contest=contest(plain(tables)),
         findings=findings(tables),
         results=printed.results(plain(tables)),
-        tables=[*beside(tables), *studies(tables), *_departures(tables)],
+        tables=[*later(tables), *beside(tables), *studies(tables), *_departures(tables)],
         cells=printed.cells(tables),
         heat=heat_maps(tables),
         drawings=[drawn for name in FIGURES if (drawn := _drawing(tables, stream, name, folder))],
@@ -100,15 +106,16 @@ def _drawing(tables: Tables, stream: str, name: str, folder: Path) -> Drawing | 
     figure = FIGURES[name](tables)
     if figure is None:
         return None
-    caption = _caption(name)
+    name, caption = name.replace("auroc", main_score(stream)), _caption(name, score_name(tables))
     files.write(folder / "figures" / stream / f"{name}.png", drawings.png(figure))
     files.write(folder / "figures" / stream / f"{name}.svg", drawings.svg(figure))
     return Drawing(name, caption, Markup(drawings.inline(figure, f"{_slug(stream)}-{name}", escape(caption))))
 
 
-def _caption(name: str) -> str:
-    """Return the first line of the docstring of the figure's module."""
-    return (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
+def _caption(name: str, score: str) -> str:
+    """Return the first line of the docstring of the figure's module, on the score that the stream is told in."""
+    line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
+    return names.heading(line.replace("AUROC", score))
 
 
 def _departures(tables: Tables) -> list[printed.Table]:
@@ -134,6 +141,7 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
         "unbroken": _unbroken,
         "breakable": _breakable,
         "slug": _slug,
+        "heading": names.heading,
     }
     environment.globals |= {"color": lambda method: style.look(method)["color"], "subject": SUBJECT}
     return environment.get_template(template).render(suite=suite, again=again, sections=sections)
@@ -149,4 +157,4 @@ def _unbroken(text: str) -> str:
 
 def _breakable(text: str) -> str:
     """Return a number that a narrow cell breaks before its standard error and nowhere else."""
-    return text.replace(" ± ", " ±\u00a0")
+    return text.replace(" ± ", " ±\u00a0").replace("–", "\u2060–\u2060")

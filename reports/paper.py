@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from reports.summary import published
 
 Numbers = Mapping[str, Mapping[str, float]]
@@ -25,6 +27,16 @@ def selected(stream: str, layer: int) -> Mapping[str, float]:
     rows = published("selective", stream)
     rows = rows[(rows["measure"] == "selected units") & (rows["layer"] == layer)]
     return dict(rows.set_index("method")["value"])
+
+
+def later(stream: str) -> pd.DataFrame:
+    """Return what later papers have for a stream: a row a method, its score, value and capacity, which may be nan."""
+    return published("later", stream, source="")
+
+
+def points(stream: str) -> pd.DataFrame:
+    """Return the published points of a stream, the paper's and later ones: method, capacity and value."""
+    return pd.concat([published("capacity", stream), later(stream).dropna(subset="capacity")])
 
 
 def ablation(stream: str) -> Numbers:

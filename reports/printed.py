@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports import names
-from reports.summary import Estimate, estimate, summary
+from reports.summary import Estimate, estimate, main_score, summary
 from reports.tables import Tables
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: its heading, a line that says what is in it, and its rows as text."""
+    """A table of a report: its heading, a line that says what is in it, its rows as text, and the methods in bold."""
 
     title: str
     note: str
     rows: pd.DataFrame
+    bold: tuple[str, ...] = ()
 
 
 def present(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -44,11 +45,11 @@ def number(value: Estimate, digits: int = 2) -> str:
 def results(tables: Tables) -> pd.DataFrame:
     """Return one stream's summary as text: a row a method, standard errors, the paper's score where it has one."""
     rows = summary(tables)
+    scores = sorted(names.SCORES, key=lambda score: score != main_score(tables.streams[0]))
     text = pd.DataFrame(
         {
             "method": rows["method"],
-            "AUROC": _with_errors(rows, "auroc"),
-            "accuracy": _with_errors(rows, "accuracy"),
+            **{names.SCORES[score]: _with_errors(rows, score) for score in scores},
             "forgetting": _with_errors(rows, "forgetting"),
             "capacity": _of_cells(tables, rows, "capacity", 2),
             "seconds": _of_cells(tables, rows, "train_seconds", 1),
@@ -78,9 +79,13 @@ def cells(tables: Tables) -> pd.DataFrame:
     )
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """Return a table of text as Markdown, methods by their labels."""
-    labelled = frame.assign(method=frame["method"].map(names.method)) if "method" in frame else frame
+def markdown(frame: pd.DataFrame, bold: Sequence[str] = ()) -> str:
+    """Return a table of text as Markdown, methods by their labels, some of them bold."""
+
+    def label(method: str) -> str:
+        return f"**{names.method(method)}**" if method in bold else names.method(method)
+
+    labelled = frame.assign(method=frame["method"].map(label)) if "method" in frame else frame
     sides = ["left" if column in ("method", "departure", "source", "read from") else "right" for column in frame]
     return labelled.to_markdown(index=False, disable_numparse=True, colalign=sides)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from den import metrics
-from reports import growth, names, paper
+from reports import growth, layers, names, paper
 from reports.comparisons import (
     EVALUATION,
     WHOLE,
@@ -22,9 +22,13 @@ from reports.comparisons import (
     training,
 )
 from reports.printed import Table, change, number, present, score
-from reports.summary import estimate, plain
+from reports.summary import estimate, plain, score_name
 from reports.tables import Tables
 
+GROWTH = (
+    "Units by task learned, or by several together: kept of what the expansion offered (units_per_expansion in a "
+    "cell’s settings), split, added by both together, and all there are then"
+)
 UNSELECTIVE = ("finetune", "dnn_l1")
 
 
@@ -40,14 +44,9 @@ def studies(tables: Tables) -> list[Table]:
             selective_retraining(known),
         ),
         Table("Selected units", "Units that a task selects, on average over all tasks but the first", selected(known)),
-        Table(
-            "Network growth",
-            "Units of each hidden layer by task learned: kept of what the expansion offered (units_per_expansion in a "
-            "cell’s settings), split, added by both together, and all there are then",
-            growth.printed(known),
-        ),
+        *(Table(f"Network growth{some}", GROWTH, rows) for some, rows in growth.printed(known).items()),
         Table("Time", "Seconds that the stages of all tasks took together", times(known)),
-        Table("DEN in parts", "Average AUROC after the last task, and capacity", ablation(known)),
+        Table("DEN in parts", f"Average {score_name(tables)} after the last task, and capacity", ablation(known)),
         Table(
             "The released code’s departures",
             "What each changes when it is added to the paper’s algorithm, and when it is mended in the released code; "
@@ -59,7 +58,7 @@ def studies(tables: Tables) -> list[Table]:
 
 
 def selective_retraining(tables: Tables) -> pd.DataFrame:
-    """Return seconds, steps and AUROC of methods that select beside those that train the whole network."""
+    """Return seconds, steps and score of methods that select beside those that train the whole network."""
     seconds, steps, share = training(tables, "seconds"), training(tables, "steps"), selective_share(tables)
     auroc, theirs = by_seed(tables, metrics.average), paper.retraining(tables.streams[0])
     methods = names.ordered({*share, *(method for method in UNSELECTIVE if method in seconds)}) if share else []
@@ -71,8 +70,8 @@ def selective_retraining(tables: Tables) -> pd.DataFrame:
             "time ratio": number(ratio(seconds, method, paper.WHOLE)),
             "paper: time ratio": names.number(theirs["seconds"].get(method, math.nan), 2),
             "share": number(mean_of(share, method)),
-            "AUROC": score(mean_of(auroc, method)),
-            "paper: AUROC": names.score(theirs["auroc"].get(method, math.nan)),
+            score_name(tables): score(mean_of(auroc, method)),
+            f"paper: {score_name(tables)}": names.score(theirs["auroc"].get(method, math.nan)),
         }
         for method in methods
     ]
@@ -81,9 +80,9 @@ def selective_retraining(tables: Tables) -> pd.DataFrame:
 
 def selected(tables: Tables) -> pd.DataFrame:
     """Return the units that a task selects, layer by layer, and the paper's."""
-    layers = selected_units(tables)
-    methods = names.ordered(method for values in layers.values() for method in values)
-    return present([{"method": method} | _selected(tables.streams[0], layers, method) for method in methods])
+    found = selected_units(tables)
+    methods = names.ordered(method for values in found.values() for method in values)
+    return present([{"method": method} | _selected(tables, found, method) for method in methods])
 
 
 def times(tables: Tables) -> pd.DataFrame:
@@ -99,13 +98,13 @@ def times(tables: Tables) -> pd.DataFrame:
 
 
 def ablation(tables: Tables) -> pd.DataFrame:
-    """Return AUROC and capacity of DEN without parts of it, and the paper's; empty where no variant was measured."""
+    """Return score and capacity of DEN without parts of it, and the paper's; empty where no variant was measured."""
     auroc, sizes, theirs = by_seed(tables, metrics.average), capacities(tables), paper.ablation(tables.streams[0])
     rows = [
         {
             "method": method,
-            "AUROC": score(mean_of(auroc, method)),
-            "paper: AUROC": names.score(theirs["value"].get(method, math.nan), 4),
+            score_name(tables): score(mean_of(auroc, method)),
+            f"paper: {score_name(tables)}": names.score(theirs["value"].get(method, math.nan), 4),
             "capacity": number(mean_of(sizes, method)),
             "paper: capacity": names.number(theirs["capacity"].get(method, math.nan), 2),
         }
@@ -116,11 +115,11 @@ def ablation(tables: Tables) -> pd.DataFrame:
 
 
 def differences(tables: Tables) -> pd.DataFrame:
-    """Return what each departure changes in AUROC, forgetting and capacity, paired by split."""
+    """Return what each departure changes in score, forgetting and capacity, paired by split."""
     auroc, forgotten = (departures(by_seed(tables, metric)) for metric in (metrics.average, metrics.forgetting))
     sizes = departures(capacities(tables))
     rows = [
-        {"departure": quirk, **_sides("AUROC", departure, 4), **_sides("forgetting", forgotten[quirk], 4)}
+        {"departure": quirk, **_sides(score_name(tables), departure, 4), **_sides("forgetting", forgotten[quirk], 4)}
         | _sides("capacity", sizes[quirk], 2)
         | {"seeds": str(max(departure.added.seeds, departure.mended.seeds))}
         for quirk, departure in auroc.items()
@@ -128,12 +127,12 @@ def differences(tables: Tables) -> pd.DataFrame:
     return present(rows)
 
 
-def _selected(stream: str, layers: Mapping[int, Values], method: str) -> dict[str, str]:
+def _selected(tables: Tables, selected: Mapping[int, Values], method: str) -> dict[str, str]:
     found = {}
-    for layer, values in layers.items():
-        name = f"layer {layer}" if layer else "inputs"
+    for layer, values in selected.items():
+        name, theirs = layers.column(tables, layer), paper.selected(tables.streams[0], layer)
         found[name] = number(mean_of(values, method), 1)
-        found[f"paper: {name}"] = names.number(paper.selected(stream, layer).get(method, math.nan))
+        found[f"paper: {name}"] = names.number(theirs.get(method, math.nan))
     return found
 
 

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
 from reports import names
+from reports.spacing import MOST, stride
 
 WIDTH, HEIGHT = 3.4, 2.6
 "Inches of a figure: a column of a paper in two columns wide."
@@ -22,8 +23,8 @@ LETTER, ENTRY = 0.06, 0.38
 "Inches that a letter of a legend takes, and what stands before and after an entry's letters."
 APART = 0.18
 "Rows between the measured point and the paper's."
-ROW, LEGEND_ROW, BESIDE_ROWS = 0.22, 0.15, 0.95
-"Inches that a row of points takes, a line of the legend, and what stands above and below the rows."
+ROW, LEGEND_ROW, BESIDE_ROWS, BESIDE_PANEL = 0.22, 0.15, 0.95, 0.5
+"Inches that a row of points takes, a line of the legend, what stands above and below the rows, and between panels."
 MARK = 5
 "Points across a marker that stands alone."
 DASHES, DOTS = (0, (4, 2)), (0, (1, 2))
@@ -55,6 +56,8 @@ LOOKS = {
     "single_task": ("#009e73", "s"),
     "joint": ("#1a9cc2", "D"),
 }
+OTHER = (FAINT, "p")
+"Colour and marker of all methods that are not run here."
 SPARE = [(color, marker) for marker in "<>*p" for color in ("#8b6fc4", "#a3922f", "#3f9c9c", "#c4605f", "#7a8f3c")]
 
 HOUSE: Any = {
@@ -102,8 +105,9 @@ def house() -> Iterator[None]:
 
 
 def look(method: str) -> dict[str, Any]:
-    """Return a method's colour and marker, always the same for the same name, and its label."""
-    color, marker = LOOKS.get(method, SPARE[crc32(method.encode()) % len(SPARE)])
+    """Return a method's colour and marker, always the same for the same name, and its label; others' are grey."""
+    spare = OTHER if method in names.OTHERS else SPARE[crc32(method.encode()) % len(SPARE)]
+    color, marker = LOOKS.get(method, spare)
     above = 3 if method == "den" else 2
     return {
         "color": color,
@@ -119,6 +123,25 @@ def panels(rows: int = 1, columns: int = 1, share: bool = True, height: float = 
     figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=share).flat)
+
+
+def shape(count: int) -> tuple[int, int]:
+    """Return rows and columns of so many panels: up to three side by side, more of them two and two."""
+    columns = count if count <= 3 else 2
+    return math.ceil(count / columns), columns
+
+
+def first(panes: Sequence[Axes], count: int) -> list[Axes]:
+    """Return the first panels, and take the others away."""
+    for spare in panes[count:]:
+        spare.remove()
+    return list(panes[:count])
+
+
+def leftmost(axes: Axes) -> bool:
+    """Return whether a panel stands in the first column."""
+    place = axes.get_subplotspec()
+    return place is not None and place.is_first_col()
 
 
 def legend(figure: Figure) -> None:
@@ -175,20 +198,31 @@ def scores(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
 
 def tasks(axes: Axes, last: int, first: int = 1, most: int = 10) -> None:
     """Count whole tasks along the x axis, at `most` that many, with room for the markers at both ends."""
-    axes.set_xlim(first - 0.3, last + 0.3)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=most, min_n_ticks=1))
+    room = max(0.3, (last - first) / 30)
+    axes.set_xlim(first - room, last + room)
+    every = stride(last - first, most * 2 // 3)  # numbers of two digits stand further apart
+    few = MaxNLocator(integer=True, nbins=most, min_n_ticks=1)
+    axes.xaxis.set_major_locator(few if last <= MOST else FixedLocator([*range(every, last + 1, every)]))
 
 
 def curve(axes: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, method: str) -> None:
-    """Draw a method's curve over `x`, and a band of one standard error where there is one; nan is left out."""
+    """Draw a method's curve over `x`, and a band of one standard error where there is one; nan is left out.
+
+    Where points are many, markers stand as far apart as they would on one of few.
+    """
     known = ~np.isnan(y)
-    axes.plot(x[known], y[known], **look(method))
+    axes.plot(x[known], y[known], markevery=stride(len(x)), **look(method))
     axes.fill_between(x, y - error, y + error, color=look(method)["color"], alpha=0.18, linewidth=0)
 
 
 def dashed(axes: Axes, x: Sequence[float], y: Sequence[float], method: str) -> None:
-    """Draw what the paper has for a method: its curve in the method's colour, dashed, without markers or a label."""
-    axes.plot(x, y, color=look(method)["color"], linestyle=DASHES, linewidth=1, alpha=0.8, zorder=1.5)
+    """Draw what the paper has for a method: its curve in the method's colour, dashed, without a label.
+
+    Where its points are few and far between, they are marked, open.
+    """
+    drawn = {"color": look(method)["color"], "linestyle": DASHES, "linewidth": 1, "alpha": 0.8, "zorder": 1.5}
+    far = {"marker": look(method)["marker"], "markerfacecolor": "none"} if max(np.diff(x), default=1) > 1 else {}
+    axes.plot(x, y, **drawn, **far)
 
 
 def opened(axes: Axes, x: float, y: float, method: str) -> None:
@@ -216,14 +250,16 @@ def explain_dashed(axes: Axes) -> None:
     explain(axes, "dashed: the paper", linestyle=DASHES, linewidth=1)
 
 
-def explain_open(axes: Axes) -> None:
+def explain_open(axes: Axes, said: str = "open: the paper", marker: str = "o") -> None:
     """Say in the legend whose the open points are."""
-    explain(axes, "open: the paper", linestyle="none", marker="o", markersize=MARK, markerfacecolor="none")
+    explain(axes, said, linestyle="none", marker=marker, markersize=MARK, markerfacecolor="none")
 
 
-def rows(labels: Sequence[str], columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a row for each label, from the top down, as high as they need; panels stand side by side."""
-    figure, panes = panels(columns=columns, height=BESIDE_ROWS + ROW * len(labels))
+def rows(labels: Sequence[str], count: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels with a row for each label, from the top down, as high as they need."""
+    lines, columns = shape(count)
+    figure, panes = panels(lines, columns, height=BESIDE_ROWS + lines * ROW * len(labels) + BESIDE_PANEL * (lines - 1))
+    panes = first(panes, count)
     panes[0].set_ylim(len(labels) - 0.4, -0.6)
     for axes in panes:
         axes.grid(visible=False, axis="y")

@@ -17,11 +17,11 @@ from reports.tables import Tables
 FIRED = " fired"
 PUBLISHED = Path(__file__).parent / "published"
 PAPER = "Yoon et al. 2018"
-STATISTICS = {
-    "auroc": ("auroc", metrics.average),
-    "accuracy": ("accuracy", metrics.average),
-    **{name: ("auroc", metric) for name, metric in metrics.METRICS.items() if name != "average"},
-}
+OTHERS = {name: metric for name, metric in metrics.METRICS.items() if name != "average"}
+STATISTICS = (*names.SCORES, *OTHERS)
+"Averages of the two scores, and what else is told of a stream's main score."
+
+Metric = Callable[[NDArray[np.float64]], float]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,23 @@ class Estimate:
         return self.mean, self.error
 
 
+@cache
+def main_score(stream: str) -> str:
+    """Return the score that a stream's results are told in: that of the numbers published for it, or else AUROC."""
+    told = pd.concat([_file("final"), _file("later")]).drop_duplicates("stream").set_index("stream")["score"]
+    return str(told.get(stream, "auroc"))
+
+
+def score_name(tables: Tables) -> str:
+    """Return the main score of one stream's tables as a reader knows it."""
+    return names.SCORES[main_score(tables.streams[0])]
+
+
+def statistic(name: str, stream: str) -> tuple[str, Metric]:
+    """Return the score that one of STATISTICS is of, on a stream, and its metric."""
+    return (main_score(stream), OTHERS[name]) if name in OTHERS else (name, metrics.average)
+
+
 def estimate(values: Iterable[float]) -> Estimate:
     """Return the mean of the values that are known, and its standard error."""
     known = np.array([value for value in values if not math.isnan(value)])
@@ -52,13 +69,14 @@ def over_seeds(curves: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], 
     return np.array([point.mean for point in points]), np.array([point.error for point in points])
 
 
-def matrices(tables: Tables, score: str) -> dict[str, dict[int, NDArray[np.float64]]]:
+def matrices(tables: Tables, score: str = "") -> dict[str, dict[int, NDArray[np.float64]]]:
     """Return the score matrices of one stream's tables by method and seed, methods in the order of `names.ordered`.
 
-    Raises ValueError where two cells of one method and seed would be taken for one.
+    score: the stream's main score, if none is named. Raises ValueError where two cells of one method and seed would be
+    taken for one.
     """
     _refuse_twins(tables)
-    found = tables.scores[tables.scores["score"] == score]
+    found = tables.scores[tables.scores["score"] == (score or main_score(tables.streams[0]))]
     tasks = int(tables.scores["task"].max()) if len(found) else 0
     return {
         method: {int(seed): _matrix(rows, tasks) for seed, rows in found[found["method"] == method].groupby("seed")}
@@ -67,16 +85,16 @@ def matrices(tables: Tables, score: str) -> dict[str, dict[int, NDArray[np.float
 
 
 def curves(tables: Tables) -> pd.DataFrame:
-    """Return the average AUROC of one stream's methods, means over seeds: a row a number of tasks learned."""
+    """Return the average main score of one stream's methods, means over seeds: a row a number of tasks learned."""
     found = {
         method: over_seeds([metrics.averages(R) for R in seeds.values()])[0]
-        for method, seeds in matrices(tables, "auroc").items()
+        for method, seeds in matrices(tables).items()
     }
     return pd.DataFrame({"after_task": range(1, 1 + max(map(len, found.values()))), **found})
 
 
-def estimates(tables: Tables, score: str, metric: Callable[[NDArray[np.float64]], float]) -> dict[str, Estimate]:
-    """Return a metric of `den.metrics` by method, over the seeds of one stream."""
+def estimates(tables: Tables, metric: Metric, score: str = "") -> dict[str, Estimate]:
+    """Return a metric of `den.metrics` by method, over the seeds of one stream; of its main score, if none is named."""
     found = matrices(tables, score)
     return {method: estimate(metric(R) for R in seeds.values()) for method, seeds in found.items()}
 
@@ -85,7 +103,7 @@ def summary(tables: Tables) -> pd.DataFrame:
     """Return one row per stream and method: STATISTICS over seeds, capacity, seconds, the paper beside them.
 
     Columns ending in `_error` are standard errors, nan for one seed; forgetting, backward transfer and plasticity are
-    of AUROC; `published` is the paper's final average AUROC, nan where it has none.
+    of the stream's main score; `published` is the paper's final average AUROC, nan where it has none.
     """
     rows = [row for stream in tables.streams for row in _rows(tables.of(stream=stream), stream)]
     return pd.DataFrame(rows)
@@ -100,9 +118,9 @@ def fired(tables: Tables) -> pd.DataFrame:
 
 
 def published(name: str, stream: str, source: str = PAPER) -> pd.DataFrame:
-    """Return the numbers of published/<name>.csv that a source has for a stream; empty where it has none."""
+    """Return the numbers of published/<name>.csv that a source, or any, has for a stream; empty where it has none."""
     frame = _file(name)
-    return frame[(frame["stream"] == stream) & (frame["source"] == source)].reset_index(drop=True)
+    return frame[(frame["stream"] == stream) & (frame["source"] == (source or frame["source"]))].reset_index(drop=True)
 
 
 @cache
@@ -127,7 +145,8 @@ def plain(tables: Tables) -> Tables:
 
 
 def _rows(tables: Tables, stream: str) -> list[dict[str, object]]:
-    found = {column: estimates(tables, score, metric) for column, (score, metric) in STATISTICS.items()}
+    measured = {column: statistic(column, stream) for column in STATISTICS}
+    found = {column: estimates(tables, metric, score) for column, (score, metric) in measured.items()}
     cells = tables.cells.groupby("method")[["capacity", "train_seconds"]].mean()
     paper = finals(stream)["value"]
     return [

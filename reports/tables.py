@@ -46,6 +46,8 @@ MEASURES = {
     "measure": "string",
     "value": "float64",
 }
+KERNEL = "kernel"
+"The measure of a convolution: the side of its filters."
 COLUMNS = {"scores": SCORES, "cells": CELLS, "measures": MEASURES}
 
 
@@ -153,6 +155,9 @@ def _cell(record: Record) -> dict[str, Any]:
 
 
 def _measures(record: Record) -> Iterator[dict[str, Any]]:
+    for layer, one in enumerate(record["cell"].get("network", {}).get("convolutions", []), start=1):
+        found = {"after_task": 1, "stage": None, "layer": layer, "measure": KERNEL, "value": float(one["kernel"])}
+        yield _place(record) | found
     for row in record["measures"]:
         named = {key: row[key] for key in ("stage", "layer", "measure", "value")}
         yield _place(record) | {"after_task": row["task"]} | named

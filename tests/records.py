@@ -9,7 +9,7 @@ FRESH = (0.91, 0.93, 0.75, 0.83, 0.78, 0.77, 0.74, 0.82, 0.77, 0.73)
 LOSS = {"den": 0.001, "single_task": 0.0, "joint": 0.0, "l2": 0.006, "ewc": 0.008, "finetune": 0.035}
 EDGE = {"den": 0.012, "joint": 0.02}
 GROWTH = {"den": 0.04, "den_constant_13": 0.06, "den_constant_20": 0.1, "den_dynamic": 0.05, "single_task": 1.0}
-SELECTIVE = {"den": 0.7, "dnn_selective": 0.7, "dnn_l1": 0.9}
+SELECTIVE = {"den": 0.7, "den_finetune": 0.7, "dnn_selective": 0.7, "dnn_l1": 0.9}
 ABLATION = (
     "finetune",
     "l2",
@@ -26,20 +26,32 @@ DIFFERENCES = (
     "den_official",
     *(f"{side}_{quirk}" for quirk in ("one_step_head", "all_inputs") for side in ("plus", "minus")),
 )
+EXPANDING = ("den", "den_finetune")
 METHODS = ("finetune", "l2", "ewc", "single_task", "joint", "den")
 SHIFT = {"auroc": 0.0, "accuracy": 0.05}
 BASE = 285_824
+DENSE, LENET = (
+    {"widths": [312, 128]},
+    {
+        "convolutions": [{"channels": 20, "kernel": 5, "pooling": 2}, {"channels": 50, "kernel": 5, "pooling": 2}],
+        "widths": [800, 500],
+    },
+)
+NETWORKS = {"cifar100": LENET, "cifar100_superclass": LENET}
+LATER = ("finetune", "l2", "ewc", "progressive", "den", "den_finetune", "single_task", "joint")
+LARGE = {"awa": 50, "cifar100": 10, "cifar100_superclass": 20}
 
 
 def record(stream: str, method: str, seed: int, tasks: int = 10) -> dict[str, Any]:
     """Return one plausible record: `method` forgets at its own pace, DEN grows, joint knows its last row alone."""
     generator = np.random.default_rng([seed, *stream.encode(), *method.encode()])
-    units = [_units(method, task) for task in range(tasks)]
+    network = NETWORKS.get(stream, DENSE)
+    units = [_units(method, task, network) for task in range(tasks)]
     capacity = 1 + GROWTH.get(method, 0.0) * (tasks - 1)
     return {
         "version": 1,
         "identity": sha256(f"{stream} {method} {seed}".encode()).hexdigest()[:16],
-        "cell": {"stream": stream, "method": method, "seed": seed, "evaluation": "test"},
+        "cell": {"stream": stream, "method": method, "seed": seed, "network": network, "evaluation": "test"},
         "scores": {name: _matrix(method, tasks, generator, above) for name, above in SHIFT.items()},
         "measures": [row for task in range(tasks) for row in _measures(method, task, units[task], generator)],
         "capacity": {
@@ -72,30 +84,36 @@ def _row(method: str, fresh: np.ndarray, after_task: int, generator: np.random.G
     return [float(one) if seen >= 0 else None for one, seen in zip(value, age, strict=True)]
 
 
-def _units(method: str, task: int) -> list[int]:
-    return [312 + 9 * task, 128 + 7 * task] if method == "den" else [312, 128]
+def _units(method: str, task: int, network: dict[str, Any]) -> list[int]:
+    widths = [*(one["channels"] for one in network.get("convolutions", [])), *network["widths"]]
+    return [width + (9 - 2 * (at % 2)) * task * (method in EXPANDING) for at, width in enumerate(widths)]
 
 
 def _measures(method: str, task: int, units: list[int], generator: np.random.Generator) -> list[dict[str, Any]]:
     rows = [(None, layer, "units", float(width)) for layer, width in enumerate(units, start=1)]
     rows += [(None, None, "weights", float(BASE)), (None, None, "capacity", 1.0 + 0.04 * task)]
-    rows += _costs(method, task, generator)
-    if method == "den" and task:
+    rows += _costs(method, task, generator, units)
+    if method in EXPANDING and task:
         rows += [("selective retraining", None, "expansion fired", 1.0)]
         rows += [("split and duplication", None, "split fired", float(task % 2))]
-        rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in (1, 2)]
-        rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in (1, 2)]
+        rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in range(1, len(units) + 1)]
+        rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in range(1, len(units) + 1)]
         rows += [("split and duplication", None, "answer shift", float(generator.uniform(0, 0.01)))]
     names = ("stage", "layer", "measure", "value")
     return [{"task": task + 1} | dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _costs(method: str, task: int, generator: np.random.Generator) -> list[tuple[str | None, int | None, str, float]]:
+def _costs(
+    method: str, task: int, generator: np.random.Generator, units: list[int]
+) -> list[tuple[str | None, int | None, str, float]]:
     """Return the seconds and steps of a task's training and evaluation, and what it selected."""
     share = SELECTIVE.get(method, 1.0) if task else 1.0
     stage = "selective retraining" if task and method in SELECTIVE and method != "dnn_l1" else "train"
     seconds = float(2.0 * share * generator.uniform(0.97, 1.03))
     rows = [(stage, None, "seconds", seconds), (stage, None, "steps", 195.0), ("evaluation", None, "seconds", 1.5)]
     if task and method in SELECTIVE:
-        rows += [(stage, layer, "selected units", float(200 - 60 * layer)) for layer in (0, 1, 2)]
+        rows += [
+            (stage, layer, "selected units", float(min(most, max(20, 200 - 60 * layer))))
+            for layer, most in enumerate((200, *units))
+        ]
     return rows

@@ -5,13 +5,13 @@ from matplotlib.figure import Figure
 
 from den import metrics
 from reports import style
-from reports.summary import matrices, over_seeds, plain, published
+from reports.summary import matrices, over_seeds, plain, published, score_name
 from reports.tables import Tables
 
 
 def draw(tables: Tables) -> Figure:
     """Draw the average AUROC over the tasks seen so far; the band is one standard error over seeds."""
-    found = matrices(plain(tables), "auroc")
+    found = matrices(plain(tables))
     with style.house():
         figure, (axes,) = style.panels()
         for method, seeds in found.items():
@@ -19,7 +19,7 @@ def draw(tables: Tables) -> Figure:
             style.curve(axes, np.arange(1, len(mean) + 1), mean, error, method)
             style.tasks(axes, len(mean))
         _paper(axes, tables, set(found))
-        axes.set(xlabel="Tasks learned", ylabel="Average AUROC")
+        axes.set(xlabel="Tasks learned", ylabel=f"Average {score_name(tables)}")
         style.scores(axes)
         style.legend(figure)
     return figure

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from den import metrics
 from reports import style
 from reports.comparisons import PAPER_METHOD, RELEASED_METHOD, Departure, by_seed, departures
+from reports.summary import score_name
 from reports.tables import Tables
 
 
@@ -18,7 +19,7 @@ def draw(tables: Tables) -> Figure | None:
         axes.axvline(0, color=style.FAINT, linewidth=0.8, zorder=1)
         for row, departure in enumerate(found.values()):
             _departure(axes, row, departure)
-        axes.set_xlabel("Change of average AUROC")
+        axes.set_xlabel(f"Change of average {score_name(tables)}")
         style.explain(axes, "added to the paper’s algorithm", **_marker(PAPER_METHOD))
         style.explain(axes, "mended in the released code", **_marker(RELEASED_METHOD))
         style.scores(axes, axis="x")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from den import metrics
 from reports import names, paper, style
 from reports.comparisons import by_seed, capacities, mean_of
-from reports.summary import plain
+from reports.summary import plain, score_name
 from reports.tables import Tables
 
 
@@ -21,7 +21,7 @@ def draw(tables: Tables) -> Figure | None:
         for axes, values, told in ((scores, auroc, "value"), (sizes, capacities(known), "capacity")):
             measured = {method: mean_of(values, method).pair for method in auroc}
             style.comparison(axes, list(auroc), measured, theirs[told])
-        scores.set_xlabel("Average AUROC")
+        scores.set_xlabel(f"Average {score_name(tables)}")
         style.scores(scores, axis="x")
         sizes.set_xlabel("Capacity")
         style.legend(figure)

@@ -5,20 +5,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports import style
-from reports.summary import matrices, over_seeds, plain, published
+from reports import names, style
+from reports.spacing import early
+from reports.summary import matrices, over_seeds, plain, published, score_name
 from reports.tables import Tables
-
-TASKS = (1, 4, 7)
 
 
 def draw(tables: Tables) -> Figure:
-    """Draw a panel for each of tasks 1, 4 and 7 that the stream has; the band is one standard error over seeds."""
-    found = matrices(plain(tables), "auroc")
+    """Draw a panel for each task that is followed, 1, 4 and 7 of ten; the band is one standard error over seeds."""
+    found = matrices(plain(tables))
     paper = published("drift", tables.streams[0])
     paper = paper[paper["method"].isin(list(found))]
     last = int(tables.scores["task"].max())
-    chosen = [task for task in TASKS if task <= last]
+    chosen = early(last)
     with style.house():
         figure, panels = style.panels(columns=len(chosen))
         for axes, task in zip(panels, chosen, strict=True):
@@ -28,7 +27,7 @@ def draw(tables: Tables) -> Figure:
             axes.set_title(f"Task {task}")
             style.tasks(axes, last, first=task, most=6)
             style.scores(axes)
-        panels[0].set_ylabel("AUROC")
+        panels[0].set_ylabel(names.heading(score_name(tables)))
         figure.supxlabel("Tasks learned")
         style.legend(figure)
     return figure

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports import names, paper, style
+from reports import layers, names, paper, style
 from reports.comparisons import mean_of, selected_units
 from reports.summary import plain
 from reports.tables import Tables
@@ -11,17 +11,17 @@ from reports.tables import Tables
 
 def draw(tables: Tables) -> Figure | None:
     """Draw a panel for each hidden layer, bars are standard errors; None where no method selects."""
-    layers = {layer: values for layer, values in selected_units(plain(tables)).items() if layer > 0}
-    if not layers:
+    found = {number: values for number, values in selected_units(plain(tables)).items() if number > 0}
+    if not found:
         return None
-    methods = names.ordered(method for values in layers.values() for method in values)
+    methods = names.ordered(method for values in found.values() for method in values)
     with style.house():
-        figure, panels = style.rows([names.method(method) for method in methods], len(layers))
-        for axes, (layer, values) in zip(panels, sorted(layers.items()), strict=True):
+        figure, panels = style.rows([names.method(method) for method in methods], len(found))
+        for axes, (number, values) in zip(panels, sorted(found.items()), strict=True):
             measured = {method: mean_of(values, method).pair for method in methods}
-            style.comparison(axes, methods, measured, paper.selected(tables.streams[0], layer))
-            _base(axes, tables, layer)
-            axes.set_title(f"Hidden layer {layer}")
+            style.comparison(axes, methods, measured, paper.selected(tables.streams[0], number))
+            _base(axes, tables, number)
+            axes.set_title(layers.title(tables, number))
             style.from_zero(axes)
         figure.supxlabel("Units selected")
         style.legend(figure)

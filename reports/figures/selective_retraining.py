@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from den import metrics
 from reports import names, paper, style
 from reports.comparisons import by_seed, mean_of, ratio, training
+from reports.summary import score_name
 from reports.tables import Tables
 
 METHODS = ("finetune", "dnn_l1", "dnn_selective")
@@ -25,7 +26,7 @@ def draw(tables: Tables) -> Figure | None:
         style.comparison(scores, methods, {method: mean_of(auroc, method).pair for method in methods}, theirs["auroc"])
         times.set(xlabel="Time, relative to fine-tuning")
         style.from_zero(times)
-        scores.set(xlabel="Average AUROC")
+        scores.set(xlabel=f"Average {score_name(tables)}")
         style.scores(scores, axis="x")
         style.legend(figure)
     return figure

@@ -5,9 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports import names, style
+from reports import layers, names, style
 from reports.summary import plain
 from reports.tables import Tables
+
+HIGHER = 1.5
+"Inches that another row of panels takes."
 
 
 def draw(tables: Tables) -> Figure | None:
@@ -17,16 +20,17 @@ def draw(tables: Tables) -> Figure | None:
     """
     units = plain(tables).of(measure="units").measures
     units = units[units["stage"].isna()]
-    layers = sorted(units["layer"].dropna().unique())
-    if not layers:
+    numbers = sorted(units["layer"].dropna().unique())
+    if not numbers:
         return None
     with style.house():
-        figure, panels = style.panels(columns=len(layers), share=False)
-        for axes, layer in zip(panels, layers, strict=True):
-            _layer(axes, units[units["layer"] == layer])
-            axes.set_title(f"Hidden layer {layer}")
+        rows, columns = style.shape(len(numbers))
+        figure, panels = style.panels(rows, columns, share=False, height=style.HEIGHT + HIGHER * (rows - 1))
+        for axes, number in zip(style.first(panels, len(numbers)), numbers, strict=True):
+            _layer(axes, units[units["layer"] == number])
+            axes.set_title(layers.title(tables, number))
+            axes.set_ylabel("Units" if style.leftmost(axes) else "")
             style.tasks(axes, int(units["after_task"].max()), most=6)
-        panels[0].set_ylabel("Units")
         figure.supxlabel("Tasks learned")
         style.legend(figure)
     return figure

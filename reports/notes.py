@@ -1,0 +1,80 @@
+"""What a reader should know before comparing a stream's results with published ones."""
+
+from collections.abc import Callable
+
+from reports import names
+from reports.comparisons import mean_of, steps
+from reports.layers import convolutions
+from reports.tables import Tables
+
+FEATURES = {  # of AwA, by the hash of the prepared stream
+    "aaa94be5f2f46b1e36648a7599749f3ed899b6921f4bac4a2d6051de6e0c39c9": "bags of words of Animals with Attributes 1 "
+    "(lss, phog, rgsift, sift and surf, of 92 images a class)",
+}
+
+
+def notes(tables: Tables) -> list[str]:
+    """Return the sentences of one stream; none where nothing was published for it, or all is as published."""
+    told = NOTES.get(tables.streams[0], ())
+    return [sentence for tell in told for sentence in tell(tables)]
+
+
+def _awa(tables: Tables) -> list[str]:
+    return [
+        f"Features: {' and '.join(map(_features, sorted(tables.cells['stream_hash'].unique())))}, reduced to principal "
+        "components of the training images. The paper’s are DECAF features, which cannot be had: animals, tasks and "
+        "numbers of images are the paper’s, inputs are not. Methods can be compared, scores only roughly.",
+        "The three splits of a seed hold 30, 30 and 30 images of each animal, as the paper’s do.",
+        "The paper has two numbers for DEN: .8913 in the legend, .906 over capacity.",
+    ]
+
+
+def _features(stream_hash: str) -> str:
+    unknown = f"those that the manifest of the prepared stream {stream_hash[:8]} names as its source"
+    return FEATURES.get(stream_hash, unknown)
+
+
+def _cifar100(tables: Tables) -> list[str]:
+    return [
+        "The paper’s network is a modified AlexNet, five convolutions of 64, 128, 256, 256 and 128 channels below "
+        f"dense layers of 384, 192 and 100 units; here it has {_network(tables)}.",
+        "A task’s ten classes are ten outputs, each class against the task’s others; the paper’s axis counts classes, "
+        "ten a task.",
+    ]
+
+
+def _superclass(tables: Tables) -> list[str]:
+    return [
+        "The published numbers of DEN, RCL and APD are of one paper by authors of DEN, Yoon et al. 2020, as Liang & Li "
+        "2023 repeat them. Capacity there is final parameters relative to the base network’s, which is LeNet, "
+        f"convolutions of 20 and 50 channels below dense layers of 800 and 500 units; here it has {_network(tables)}.",
+        "Their protocol: batches of 100, 20 epochs a task, a learning rate of .001, weight decay of .0001, 20 % of the "
+        "training images held out. That is 400 steps a task, 8,000 for twenty; the other papers’ may differ.",
+        "A task’s five classes are five logistic outputs, each class against the others; the highest output answers.",
+    ]
+
+
+def _budget(tables: Tables) -> list[str]:
+    found = {method: mean_of(steps(tables), method).mean for method in steps(tables)}
+    said = ", ".join(f"{names.method(method)} {names.number(found[method])}" for method in sorted(found, key=found.get))
+    return [f"Steps here, of all tasks and stages: {said}."]
+
+
+def _undisclosed(tables: Tables) -> list[str]:
+    return ["The paper tells neither steps nor learning rate nor optimiser nor the strengths of penalties."]
+
+
+def _network(tables: Tables) -> str:
+    """Return the hidden layers as most methods have them after the first task."""
+    rows = tables.of(measure="units", after_task=1).measures
+    units = rows[rows["stage"].isna()].groupby("layer")["value"].agg(lambda widths: widths.mode().iloc[0])
+    widths, below = [f"{width:.0f}" for width in units], convolutions(tables)
+    channels = f"convolutions of {' and '.join(widths[:below])} channels below " if below else ""
+    return f"{channels}dense layers of {' and '.join(widths[below:])} units"
+
+
+NOTES: dict[str, tuple[Callable[[Tables], list[str]], ...]] = {
+    "awa": (_awa, _undisclosed, _budget),
+    "cifar100": (_cifar100, _undisclosed, _budget),
+    "cifar100_superclass": (_superclass, _budget),
+}
