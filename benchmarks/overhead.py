@@ -2,8 +2,9 @@
 
 The suite's cells run twice in alternation, with nothing finished: by the library alone, in as many processes at a time
 and without checkpoints, and by `den run` in a copy of the project. A cell's time begins with the opening of its stream,
-in both. Start-up ends with the first stage; what comes after the last cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a
-neighbour slows the machine down, they say more than wall seconds.
+in both. Start-up ends with the first stage; what comes after the last cell (report, MLflow) is reported apart. CPU
+seconds are those of all processes, Prefect's server too: where a neighbour slows the machine down, they say more than
+wall seconds.
 """
 
 import shutil

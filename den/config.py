@@ -99,9 +99,9 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
     return f"{key}: {error['msg']}, not {error['input']!r}{hint}"
 
 
-def _block(kind: Any, location: Sequence[str]) -> Any:
-    """Return the kind of the parameters at a location inside `kind`, by field or by key of a mapping."""
+def _block(kind: Any, location: Sequence[str | int]) -> Any:
+    """Return the kind of the parameters at a location inside `kind`: fields, keys of mappings, places in lists."""
     for part in location:
         fields = getattr(kind, "model_fields", {})
-        kind = fields[part].annotation if fields else get_args(kind)[-1]
+        kind = fields[part].annotation if fields else get_args(kind)[0 if isinstance(part, int) else -1]
     return kind

@@ -103,11 +103,14 @@ class Subject:
     def identity(self, places: Places) -> str:
         """Return the identity of the study: of its space, seed, capacity limit, data, and all that it holds fixed."""
         low = {key: one.clip(one.low) for key, one in self.space.items()}
+        held = self.cell(low).model_dump(mode="json", exclude={"variant"})
+        if not held["network"]["convolutions"]:
+            del held["network"]["convolutions"]  # as in the studies of networks that have none
         about = [
             {key: one.model_dump() for key, one in self.space.items()},
             self.search.seed,
             self.search.capacity.get(self.method),
-            self.cell(low).model_dump(mode="json", exclude={"variant"}),
+            held,
             prepared.hash_of(places.data / self.stream),
         ]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]

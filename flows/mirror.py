@@ -8,6 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunStatus, RunTag
 
+from den.ledger import identities
 from flows import datasets, models, notes, points, tracking
 from reports import names, tables
 
@@ -68,7 +69,8 @@ def _experiment(client: MlflowClient, record: Record) -> str:
 
 def _known(client: MlflowClient, experiment: str, record: Record) -> bool:
     """Tell whether the cell is there under its name; a half-told one of an earlier run is removed."""
-    found = client.search_runs([experiment], f"tags.identity = '{record['identity']}'")
+    searches = (f"tags.identity = '{one}'" for one in identities(record))
+    found = [run for search in searches for run in client.search_runs([experiment], search)]
     for run in found:
         if run.info.status != FINISHED:
             models.forget(client, experiment, run.info.run_id)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from den.ledger import Places, Record, read_record
 from den.runs import unnamed
-from flows.tracing import changed_files
+from flows.tracing import changed_files, commit_of
 from reports import judgement, tables
 from reports.judgement import Judgement
 from reports.printed import Table
@@ -78,7 +78,7 @@ def changes(old: Record, new: Record) -> Iterator[str]:
         was, now = (str(record["provenance"].get(key))[:SHOWN] for record in (old, new))
         if was != now:
             yield f"{name} is {now}, it was {was}"
-    yield from _code(old["provenance"]["commit"], new["provenance"]["commit"])
+    yield from _code(commit_of(old), commit_of(new))
     if new["provenance"]["dirty"]:
         yield "den/ has changes that are not committed"
 

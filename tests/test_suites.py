@@ -230,6 +230,7 @@ BAD_OVERRIDES = {
     "suites.one.seeds=[3]": "cannot be set; keys begin with",
     "data.seeds=3": "cannot be set; keys begin with",
     "network.convolutions=[{channels: 20}, {}]": r"network\.convolutions\.1\.channels: missing",
+    "network.convolutions=[{chanels: 3}]": r"network\.convolutions\.0\.chanels: unknown key; allowed here: channels, ",
     "network.convolutions.0.channels=3": r"network\.convolutions: .* valid array",
     "network.widths.0=3": "widths is a value, .*, not a block",
     "methods.den=3": r"methods\.den",

@@ -54,6 +54,10 @@ class Problem:
     training: Training
     seed: int
 
+    def __post_init__(self) -> None:
+        """Refuse a network that cannot be made for such examples, before anything is trained."""
+        _ = self.base
+
     @property
     def base(self) -> Blueprint:
         """The hidden layers of the base network."""
