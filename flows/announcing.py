@@ -30,7 +30,7 @@ def announce(
 def _leave(suite: str, collected: tables.Tables, report: Path, verdict: Verdict) -> None:
     for stream in collected.streams:
         rows = printed.results(collected.of(stream=stream))
-        _table(_key("results", suite, stream), rows, f"{suite}, {stream}: {verdict.word}")
+        _table(_key("results", suite, stream), rows, f"{suite}, {stream}: {verdict.of(stream)}")
         if judged := verdict.table(stream):
             _table(_key("verdict", suite, stream), judged.rows, judged.note)
         for figure in sorted((report / "figures" / stream).glob("*.png")):

@@ -76,7 +76,7 @@ def _show(suite: str, outcome: Outcome) -> None:
         terminal.show(collected)
         for stream in collected.streams:
             if judged := outcome.verdict.table(stream):
-                title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.word}"
+                title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.of(stream)}"
                 moved = judged.rows[judged.rows["verdict"] != "unchanged"]
                 terminal.show_table(title, *([moved] if len(moved) else []), note=judged.note)
         print(f"\nreport: {OUT / suite}")

@@ -30,6 +30,10 @@ class Verdict:
     judgements: Sequence[Judgement] = ()
     changes: Sequence[str] = ()
 
+    def of(self, stream: str) -> str:
+        """Return the gravest judgement on one stream; `new` where nothing is accepted."""
+        return judgement.overall([one for one in self.judgements if one.stream == stream])
+
     def table(self, stream: str) -> Table | None:
         """Return the judgements on a stream as a table, its note with what changed; None where nothing is accepted."""
         found = [one for one in self.judgements if one.stream == stream]

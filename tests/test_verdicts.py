@@ -90,6 +90,16 @@ def commit(folder: Path, content: str) -> str:
     return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def test_every_stream_has_a_word_of_its_own(here: Path) -> None:
+    both = [one for stream in ("blobs", "split_mnist") for one in records(stream, seeds=2, methods=METHODS, tasks=3)]
+    tables.write(tables.collect(both, "smoke"), here / "reports/accepted/smoke")
+    verdict = verdicts.verdict(
+        "smoke", [changed(one, -0.01) if one["cell"]["stream"] == "blobs" else one for one in both]
+    )
+    assert [verdict.of(stream) for stream in ("blobs", "split_mnist", "awa")] == ["worse", "unchanged", "new"]
+    assert verdict.word == "worse"
+
+
 def test_what_nobody_has_accepted_is_new(accepted: list[dict]) -> None:
     assert verdicts.verdict("other", accepted).word == "new"
     assert verdicts.verdict("other", accepted).table("blobs") is None
