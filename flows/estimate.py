@@ -4,7 +4,7 @@ A cell is training steps and evaluations; the ledger says how many of the one it
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +21,7 @@ STEP = 0.006  # seconds, on one core, of a network of so many weights and a batc
 WEIGHTS, BATCH = 784 * 312 + 312 * 128 + 128 * 10, 256
 SMALLEST = 0.0005  # seconds of a step, however small
 START = 1.0  # seconds of a cell besides its stages
+SLOW = frozenset({"awa"})  # streams whose first task takes seconds to open
 
 
 class Shape(NamedTuple):
@@ -63,7 +64,7 @@ def announce(cells: Sequence[Cell], among: int, slots: int, places: Places) -> s
     if not cells:
         return text
     shapes = {key: shape_of(cell, places) for key, cell in _by_stream(cells).items()}
-    guess = guessed([(cell, shapes[_stream(cell)]) for cell in cells], ledger(places))
+    guess = guessed([(cell, shapes[_stream(cell)]) for cell in cells], ledger(places, shapes))
     return f"{text}: {told(guess, slots)}"
 
 
@@ -123,13 +124,15 @@ def step_seconds(cell: Cell, shape: Shape) -> float:
     return max(SMALLEST, STEP * products / WEIGHTS * cell.training.batch_size / BATCH)
 
 
-def ledger(places: Places) -> list[Sample]:
-    """Return what the ledger's records tell; those that today's code or data cannot read tell nothing."""
-    found = list(_records(places))
-    shapes: dict[str, Shape] = {}
-    for stream, cell in _by_stream(cell for cell, _ in found).items():
+def ledger(places: Places, shapes: Mapping[str, Shape]) -> list[Sample]:
+    """Return what the ledger's records tell; those that today's code or data cannot read tell nothing.
+
+    shapes: those of streams that are known. Of others, what is slow to open tells nothing either.
+    """
+    found, shapes = list(_records(places)), dict(shapes)
+    for stream, cell in _by_stream(cell for cell, _ in found if cell.stream not in SLOW).items():
         with suppress(DataError, SettingsError):
-            shapes[stream] = shape_of(cell, places)
+            shapes[stream] = shapes.get(stream) or shape_of(cell, places)
     known = ((record, cell, shapes.get(_stream(cell))) for cell, record in found)
     return [sample for record, cell, shape in known if shape for sample in sampled(record, cell, shape)]
 

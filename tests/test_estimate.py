@@ -96,7 +96,7 @@ def test_the_ledger_tells_what_its_records_can(places: Places) -> None:
     path = record_path(cell("l2"), places)
     path.with_name("damaged.json").write_text("{")
     write_record(path.with_name("old.json"), record | {"cell": record["cell"] | {"method": "gone"}})
-    (found,) = estimate.ledger(places)
+    (found,) = estimate.ledger(places, {})
     assert found.cell == cell("l2")
     assert found.steps == STEPS
     assert found.training == record["train_seconds"]
