@@ -13,7 +13,6 @@ import math
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+from zipfile import ZipFile
 
 import carrying
 import click
@@ -174,8 +174,8 @@ def sides(folder: Path, old: str, new: str) -> Iterator[tuple[Side, Side]]:
 
 def checked_out(name: str, folder: Path) -> Path:
     """Write the files of a commit into a folder, beside them the raw data that is here; returns the folder."""
-    with tarfile.open(fileobj=BytesIO(git("archive", commit(name)))) as archive:
-        archive.extractall(folder, filter="data")
+    with ZipFile(BytesIO(git("archive", "--format=zip", commit(name)))) as archive:
+        archive.extractall(folder)
     if (raw := ROOT / "data/raw").exists():
         (folder / "data/raw").symlink_to(raw)
     return folder
