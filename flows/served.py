@@ -32,7 +32,8 @@ class Network(PythonModel):
     ) -> NDArray[np.float32]:
         """Return the probability of every class (images, classes) as the network answers for a task.
 
-        model_input: (images, features) as the stream has them, pixels from 0 to 255; params: task_id, from 1.
+        model_input: (images, features), or images with channels, as the stream has them, pixels from 0 to 255;
+        params: task_id, from 1.
         """
         task = (params or {}).get("task_id", 1)
         if not 1 <= task <= self.tasks:

