@@ -214,10 +214,10 @@ def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
     """Yield what to make once, each after what it builds on: where it stands in the file, a plan and a grid."""
     everything = Suite(streams=tuple(STREAMS), methods=tuple(METHODS), seeds=(0,))
     yield "", replace(plan, file=plan.file.model_copy(update={"chosen": {}})), everything
+    uncovered = replace(plan, file=plan.file.model_copy(update={"per_stream": {}}))
     for stream, methods in plan.file.chosen.items():
         for method in methods:
-            own = {"streams": (stream,), "methods": (method,)}
-            yield f"chosen.{stream}.{method}: ", plan, everything.model_copy(update=own)
+            yield f"chosen.{stream}.{method}: ", uncovered, Suite(streams=(stream,), methods=(method,), seeds=(0,))
     for name in plan.file.variants:
         yield f"variants.{name}: ", plan, everything.model_copy(update={"methods": (name,)})
     yield from ((f"suites.{name}: ", plan, suite) for name, suite in plan.file.suites.items())

@@ -161,6 +161,14 @@ def test_a_method_can_have_the_numbers_chosen_for_another(write: Callable[..., P
     assert l2.training.learning_rate == 0.25
 
 
+def test_a_chosen_number_is_checked_though_the_streams_own_replaces_it(write: Callable[..., Path]) -> None:
+    path = write("chosen", {"blobs": {"den": {"study": STUDY, "numbers": {"drift": "garbage"}}}})
+    own = {"per_stream": {"blobs": {"methods.den.drift": 3.0}}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | own))
+    with pytest.raises(SettingsError, match=r"chosen\.blobs\.den: methods\.den\.drift"):
+        load(path)
+
+
 BAD = {
     "chosen.nonesuch": ({}, r"chosen\.nonesuch: .*blobs"),
     "chosen.blobs": ({"nonesuch": DEN}, r"chosen\.blobs\.nonesuch: .*finetune"),
