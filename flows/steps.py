@@ -12,7 +12,7 @@ from den.ledger import Places
 from den.runs import Cell, open_stream
 from den.suites import Plan
 from den.worker import Step, Worker
-from flows import announcing, datasets, reporting, settling, tracking, verdicts
+from flows import announcing, datasets, settling, tracking, verdicts
 from flows.verdicts import Verdict
 
 
@@ -59,6 +59,8 @@ def judge(suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, 
 @prefect.task(task_run_name="report", cache_policy=NO_CACHE)
 def report(suite: str, records: Sequence[dict[str, Any]], verdict: Verdict) -> Path:
     """Draw tables, figures and the page of finished cells; returns their folder."""
+    from flows import reporting  # and with it matplotlib, which no stage waits for
+
     settling.note()
     return reporting.write(suite, records, verdict)
 

@@ -1,6 +1,7 @@
 """Every method against one of them, and how surely they differ: paired t-tests by split, Holm-corrected.
 
 Source: Student 1908; Holm 1979; for learners in particular Demsar 2006.
+scipy loads its `stats` when it is first asked for it, and a benchmark's first stage need not wait for that.
 """
 
 import math
@@ -8,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
+import scipy
 
 from reports.comparisons import Values
 
@@ -49,7 +49,7 @@ def interval(values: Sequence[float]) -> Interval:
     mean = float(known.mean())
     if np.ptp(known) <= ALIKE:
         return Interval(mean, mean, mean, len(known))
-    low, high = stats.t.interval(1 - LEVEL, len(known) - 1, loc=mean, scale=stats.sem(known))
+    low, high = scipy.stats.t.interval(1 - LEVEL, len(known) - 1, loc=mean, scale=scipy.stats.sem(known))
     return Interval(mean, float(low), float(high), len(known))
 
 
@@ -60,7 +60,7 @@ def paired(differences: Sequence[float]) -> Difference:
         return Difference(over, math.nan)
     if over.reach == 0:
         return Difference(over, _sure(over.mean))
-    return Difference(over, float(stats.ttest_1samp(differences, 0).pvalue))
+    return Difference(over, float(scipy.stats.ttest_1samp(differences, 0).pvalue))
 
 
 def unpaired(values: Sequence[float], others: Sequence[float]) -> Difference:
@@ -70,13 +70,15 @@ def unpaired(values: Sequence[float], others: Sequence[float]) -> Difference:
         return Difference(Interval(gap, math.nan, math.nan, size), math.nan)
     if max(np.ptp(values), np.ptp(others)) <= ALIKE:
         return Difference(Interval(gap, gap, gap, size), _sure(gap))
-    found = stats.ttest_ind(values, others, equal_var=False)
+    found = scipy.stats.ttest_ind(values, others, equal_var=False)
     low, high = found.confidence_interval(1 - LEVEL)
     return Difference(Interval(gap, float(low), float(high), size), float(found.pvalue))
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Return the differences with p adjusted after Holm over all of them; those without p keep none."""
+    from statsmodels.stats.multitest import multipletests
+
     known = [one.p for one in differences if not math.isnan(one.p)]
     adjusted = iter(multipletests(known, LEVEL, "holm")[1]) if known else iter(())
     return [one if math.isnan(one.p) else Difference(one.over, one.p, float(next(adjusted))) for one in differences]
