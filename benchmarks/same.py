@@ -58,7 +58,7 @@ def short(stream: str, images: int, steps: int = 20) -> tuple[str, ...]:
     """Return settings for three tasks of a stream with little data, `images` as it counts them, and few steps.
 
     Networks and batches stay as large as in the records, and evaluation takes one block that is full and one that is
-    not: how a product is computed, and so its last bit, depends on its size.
+    not, where the stream has as many: how a product is computed, and so its last bit, depends on its size.
     """
     sizes = {"tasks": 3, "training_images": images, "validation_images": 10, "test_images": images}
     lengths = (f"training.steps={steps}", *(f"methods.{one}.training.steps={steps}" for one in ("den", "den_plus")))
@@ -94,6 +94,9 @@ GROUPS = (
     Group("ablation", "ablation", "mnist_variation", (), short("mnist_variation", 120)),
     Group("full", "permuted-mnist", "permuted_mnist", (), short("permuted_mnist", 1200)),
     Group("differences", "differences", "permuted_mnist", (), (*short("permuted_mnist", 1200), *HOT)),
+    Group("full", "awa", "awa", (), short("awa", 30)),
+    Group("full", "cifar100-superclass", "cifar100_superclass", (), short("cifar100_superclass", 100)),
+    Group("full", "cifar100-quick", "cifar100", (), short("cifar100", 100)),
     Group("full", "quick", "split_mnist", ("finetune", "den"), short("split_mnist", 600)),
     Group("full", "quick", "rotated_mnist", ("finetune", "den"), short("rotated_mnist", 1200)),
 )

@@ -11,7 +11,7 @@ from den.config import read
 from den.ledger import Places, Record, write_record
 from den.runs import Cell, identity, named, record_path, unnamed
 from den.worker import CellFailed, Worker
-from flows import crew, datasets, steps, zombies
+from flows import crew, datasets, lockfile, steps, zombies
 from flows.progress import watcher
 
 LIMIT = "den-cells"
@@ -33,7 +33,7 @@ def learn(cell: Cell, places: Places) -> Record:
 
 def origin(cell: Cell) -> dict[str, Any]:
     """Return what only the flow knows of where a cell's result comes from."""
-    return {"flow_run": flow_run.id, "data_version": datasets.pinned(cell.stream)}
+    return {"flow_run": flow_run.id, "data_version": lockfile.pinned(cell.stream)}
 
 
 def received(settings: dict[str, Any]) -> tuple[Cell, Places]:

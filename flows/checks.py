@@ -148,9 +148,9 @@ def streams() -> Finding:
 def pins() -> Finding:
     """Look which streams have their version in dvc.lock."""
     from den.streams import STREAMS
-    from flows import datasets
+    from flows import lockfile
 
-    if loose := [name for name in STREAMS if datasets.pinned(name) is None]:
+    if loose := [name for name in STREAMS if lockfile.pinned(name) is None]:
         return hint(f"not in dvc.lock: {', '.join(loose)}", advice="`den prepare` pins them; commit dvc.lock")
     return Finding(f"all {len(STREAMS)} in dvc.lock")
 

@@ -16,7 +16,7 @@ from den.config import SettingsError
 from den.ledger import Places, Record
 from den.runs import Cell, finished
 from den.worker import Worker
-from flows import datasets, settling
+from flows import lockfile, settling
 from flows.cells import received, taken
 
 PATIENCE = "10s"  # for a scheduler to answer
@@ -49,5 +49,5 @@ def learned(cell: dict[str, Any]) -> Record:
     asked, places = received(cell)
     if (record := finished(asked, places)) is not None:
         return record
-    with Worker(asked, places, {"data_version": datasets.pinned(asked.stream)}) as worker:
+    with Worker(asked, places, {"data_version": lockfile.pinned(asked.stream)}) as worker:
         return worker.finish()

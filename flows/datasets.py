@@ -8,12 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from den.ledger import Places
 from den.streams import STREAMS, prepared
 from den.suites import Plan, refuse_unknown
-from flows import raw
+from flows import lockfile, raw
 
 RAW = Path("data/raw")
 
@@ -31,7 +29,8 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
     for stream in streams:
         refuse_unknown(stream, STREAMS, "stream")
     if versioned():
-        _reproduce(streams, force)
+        if stale := [stream for stream in streams if force or not lockfile.holds(stream, plan, places)]:
+            _reproduce(stale, force)
         for stream in streams:
             prepared.read(places.data / stream)
         return
@@ -68,14 +67,6 @@ def _current(folder: Path, preparation: dict[str, Any], seeds: int) -> bool:
     except prepared.DataError:
         return False
     return about["preparation"] == preparation and about["seeds"] == seeds
-
-
-def pinned(stream: str) -> str | None:
-    """Return the hash under which dvc.lock keeps the stream, or None where it does not."""
-    lock = Path("dvc.lock")
-    stages = (yaml.safe_load(lock.read_text()) if lock.exists() else None) or {}
-    entry = stages.get("stages", {}).get(f"data@{stream}")
-    return entry["outs"][0]["md5"] if entry else None
 
 
 def _reproduce(streams: Sequence[str], force: bool) -> None:

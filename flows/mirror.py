@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunStatus, RunTag
 
 from den.ledger import identities
-from flows import datasets, models, notes, points, tracking
+from flows import lockfile, models, notes, points, tracking
 from reports import names, tables
 
 Record = Mapping[str, Any]
@@ -86,7 +86,7 @@ def _parent(client: MlflowClient, experiment: str, benchmark: Benchmark) -> str:
     if found:
         return found[0].info.run_id
     tags = SOURCE | {"role": "benchmark", "suite": benchmark.suite, "stream": benchmark.stream}
-    tags |= {"data": pin} if (pin := datasets.pinned(benchmark.stream)) else {}
+    tags |= {"data": pin} if (pin := lockfile.pinned(benchmark.stream)) else {}
     start = min(points.milliseconds(record["provenance"]["started"]) for record in benchmark.records)
     name = f"{benchmark.suite} · {names.stream(benchmark.stream)}"
     return client.create_run(experiment, start, tags, name).info.run_id

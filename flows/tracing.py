@@ -17,7 +17,7 @@ from den.runs import Cell, identity
 from den.streams import prepared
 from den.training import device_of
 from den.worker import Worker
-from flows import datasets
+from flows import lockfile
 from reports import tables
 
 SHOWN = 6  # digits of a hash
@@ -78,7 +78,7 @@ def differences(record: Record, places: Places) -> Iterator[str]:
     now = provenance.provenance(device_of(cell.training))
     if (data := prepared.hash_of(places.data / cell.stream)) != origin["stream_hash"]:
         yield f"the prepared data is {data[:SHOWN]}, it was {origin['stream_hash'][:SHOWN]}"
-    if origin.get("data_version") not in (None, version := datasets.pinned(cell.stream)):
+    if origin.get("data_version") not in (None, version := lockfile.pinned(cell.stream)):
         yield f"dvc.lock pins the data as {version}, it was {origin['data_version']}"
     for name in ("torch", "cuda", "device", "host", "python"):
         if now[name] != origin[name]:

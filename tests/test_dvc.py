@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import IDENTITY, den
 
+from den import suites
+from den.ledger import Places
+from flows import lockfile
+
 pytestmark = pytest.mark.slow
 
 
@@ -36,6 +40,22 @@ def test_data_goes_to_a_remote_and_comes_back_the_same(project: Path, tmp_path: 
     assert contents(project / "data/streams/blobs") == before
     again = den(project, "prepare", "--stream", "blobs")
     assert again.returncode == 0, again.stderr
+
+
+def test_what_the_lock_says_holds_until_code_settings_or_bytes_change(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert den(project, "prepare", "--stream", "blobs").returncode == 0
+    monkeypatch.chdir(project)
+    assert lockfile.holds("blobs", suites.load(), Places())
+    assert "up to date" in dvc(project, "status", "data@blobs")
+    for name in ("den/streams/blobs.py", "data/streams/blobs/manifest.json", "params.yaml"):
+        before = Path(name).read_text()
+        Path(name).write_text(before + "\n" if name != "params.yaml" else before.replace("seeds: 10", "seeds: 9"))
+        assert not lockfile.holds("blobs", suites.load(), Places()), name
+        Path(name).write_text(before)
+    assert lockfile.holds("blobs", suites.load(), Places())
+    assert not lockfile.holds("split_mnist", suites.load(), Places())
 
 
 def test_two_preparations_at_once_do_each_other_no_harm(project: Path) -> None:
