@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED,
+    PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED,
+    temporary_settings,
+)
 
 from den import suites
 from den.config import SettingsError
@@ -24,6 +29,7 @@ from reports import names, tables
 from reports.shelf import OUT
 
 WORSE = 3  # the exit code of a checked run that found something worse than what is accepted
+EVENTS = (PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED, PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED)
 INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
 
 
@@ -97,11 +103,13 @@ def shelter() -> None:
     """Start Prefect's own server, where none is configured, deaf to Ctrl-C, which a terminal sends to all.
 
     It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
+    It keeps no events, a third of its work: nobody can hang an automation on a server that ends with its run.
     Raises SettingsError where a server is configured and does not answer.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
     try:
-        get_client(sync_client=True)
+        with temporary_settings(dict.fromkeys(EVENTS, False)):
+            get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
