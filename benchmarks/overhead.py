@@ -1,10 +1,9 @@
 """What orchestration costs over the bare library: python benchmarks/overhead.py --suite quick
 
-The suite's cells run twice in alternation, with nothing finished: by the library alone, in as many processes at a time
-and without checkpoints, and by `den run` in a copy of the project. A cell's time begins with the opening of its stream,
-in both. Start-up ends with the first stage; what comes after the last cell (report, MLflow) is reported apart. CPU
-seconds are those of all processes, Prefect's server too: where a neighbour slows the machine down, they say more than
-wall seconds.
+The suite's cells run twice in alternation, with nothing finished: by the library alone (benchmarks/bare.py), and by
+`den run` in a copy of the project, as many at a time. Start-up ends with the first stage; what comes after the last
+cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a neighbour
+slows the machine down, they say more than wall seconds.
 """
 
 import shutil
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
@@ -21,26 +19,7 @@ import click
 import kills
 import psutil
 
-from den import suites
-from flows.estimate import Guess
-
 ROOT = Path(__file__).parent.parent
-
-BARE = """
-import sys, time, torch
-from den import harness, suites
-from den.ledger import Places
-from den.runs import Execution
-from den.worker import warm_up
-from pathlib import Path
-torch.set_num_threads(1)
-cell = next(one for one in suites.load().cells(sys.argv[1]) if one.title == sys.argv[2])
-warm_up()
-start, busy = time.perf_counter(), time.process_time()
-run = Execution.resume(cell, Places(work=Path(sys.argv[3])))
-harness.run(run.method, run.stream, cell.seed)
-print(time.perf_counter() - start, time.process_time() - busy)
-"""
 
 
 @click.command()
@@ -62,18 +41,11 @@ def main(suite: str, repeats: int, slots: int) -> None:
 
 
 def bare(suite: str, slots: int) -> tuple[float, float]:
-    """Return wall and CPU seconds of all cells, `slots` at a time: each process's loading of torch is not counted."""
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(slots) as pool:
-        titles = [cell.title for cell in suites.load(ROOT / "params.yaml").cells(suite)]
-        seconds, busy = zip(*pool.map(lambda title: one_cell(suite, title, scratch), titles), strict=True)
-    return Guess(seconds, whole=True).elapsed(slots), sum(busy)
-
-
-def one_cell(suite: str, title: str, scratch: str) -> list[float]:
-    """Return wall and CPU seconds of one cell in a process of its own."""
-    command = [sys.executable, "-c", BARE, suite, title, scratch]
+    """Return wall and CPU seconds of all cells by the library alone, `slots` at a time."""
+    command = [sys.executable, str(Path(__file__).with_name("bare.py")), suite, str(slots)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return [float(number) for number in done.stdout.split()]
+    wall, busy = map(float, done.stdout.split())
+    return wall, busy
 
 
 def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float, float]:
