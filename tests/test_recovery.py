@@ -22,11 +22,17 @@ def interrupt(project: Path, word: int, after: str) -> tuple[int, str]:
     """Start `den`, send it a signal soon after it has said a certain thing; return its exit code and all it said."""
     said = project / "said"
     with said.open("w") as file:
-        running = subprocess.Popen([sys.executable, "-m", "flows.cli", *COMMAND], cwd=project, stderr=file)
+        command = [sys.executable, "-m", "flows.cli", *COMMAND]
+        running = subprocess.Popen(command, cwd=project, stderr=file, preexec_fn=heeding)
     while after not in said.read_text() and running.poll() is None:
         time.sleep(0.1)
     running.send_signal(word)
     return running.wait(60), said.read_text()
+
+
+def heeding() -> None:
+    """Heed Ctrl-C, which what a shell starts in the background ignores, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def findings(record: Record) -> tuple[object, list[dict]]:
