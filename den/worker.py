@@ -23,6 +23,8 @@ from typing import Any, Self
 from den.ledger import Places, Record
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# The allocator of Linux would hand memory back after every step and fault it in again for the next.
+MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 PRELOADED = ["den.runs", "torch._dynamo"]  # the second is what the first step of an optimiser would load
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
@@ -120,8 +122,9 @@ def make_ready() -> None:
     with _starting:
         if sys.platform == "linux":  # elsewhere torch may not be forked once it is loaded
             forkserver.set_forkserver_preload(PRELOADED)
-        before = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(ONE_THREAD)
+        own = ONE_THREAD | MEMORY_KEPT
+        before = {name: os.environ.get(name) for name in own}
+        os.environ.update(own)
         try:
             forkserver.ensure_running()
         finally:
