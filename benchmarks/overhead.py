@@ -1,17 +1,20 @@
 """What orchestration costs over the bare library: python benchmarks/overhead.py --suite quick
 
 The suite's cells run twice in alternation, with nothing finished: by the library alone (benchmarks/bare.py), and by
-`den run` in a copy of the project, as many at a time. Start-up ends with the first stage; what comes after the last
-cell (report, MLflow) is reported apart. CPU seconds are those of all processes, Prefect's server too: where a neighbour
-slows the machine down, they say more than wall seconds.
+`den run` in a copy of the project, as many at a time. Orchestration is all that `den run` does from its first stage to
+its end but the report: stages as Prefect tasks, checkpoints, records, MLflow, Prefect's own end. Start-up, which ends
+with the first stage, and the report are said apart. CPU seconds are those of all processes while cells run, Prefect's
+server too: where a neighbour slows the machine down, they say more than wall seconds.
 """
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +25,17 @@ import psutil
 ROOT = Path(__file__).parent.parent
 
 
+@dataclass(frozen=True)
+class Times:
+    """Seconds of one `den run`: to the first stage, from there to the last cell's end, after it; and of CPU."""
+
+    start: float
+    cells: float
+    after: float
+    report: float
+    busy: float
+
+
 @click.command()
 @click.option("--suite", default="quick", show_default=True)
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
@@ -30,14 +44,29 @@ def main(suite: str, repeats: int, slots: int) -> None:
     """Print the seconds of a suite by the library alone and by `den run`, and what the difference is."""
     with tempfile.TemporaryDirectory() as folder:
         project = copied(Path(folder) / "project")
-        timed = [(bare(suite, slots), orchestrated(project, suite, slots)) for _ in range(repeats)]
-    alone, busy = (median(one[part] for one, _ in timed) for part in range(2))
-    start, cells, after, used = (median(times[part] for _, times in timed) for part in range(4))
-    click.echo(f"{'cells, the library alone':32}{alone:8.1f} s {busy:8.1f} CPU seconds")
-    click.echo(f"{'cells, den run':32}{cells:8.1f} s {used:8.1f} CPU seconds")
-    click.echo(f"{'':32}{100 * (cells / alone - 1):+8.1f} % {100 * (used / busy - 1):+8.1f} %")
-    click.echo(f"{'start-up before them':32}{start:8.1f} s")
-    click.echo(f"{'report and MLflow after them':32}{after:8.1f} s")
+        pairs = [(bare(suite, slots), orchestrated(project, suite, slots)) for _ in range(repeats)]
+    click.echo(f"{'medians of ' + str(repeats):34}{'alone':>9}{'den run':>9}{'more':>9}")
+    show("cells, CPU seconds", [(alone[1], times.busy) for alone, times in pairs])
+    show("cells, s", [(alone[0], times.cells) for alone, times in pairs])
+    show("all but start-up and report, s", [(alone[0], spent(times)) for alone, times in pairs])
+    for part in ("start", "after", "report"):
+        click.echo(f"{part + ', s':43}{median(getattr(times, part) for _, times in pairs):9.1f}")
+
+
+def show(title: str, pairs: list[tuple[float, float]]) -> None:
+    """Print two numbers side by side, and how much more the second is, run by run."""
+    alone, both = (median(column) for column in zip(*pairs, strict=True))
+    more = median(100 * (second / first - 1) for first, second in pairs)
+    click.echo(f"{title:34}{alone:9.1f}{both:9.1f}{more:+8.1f} %  ({_each(pairs)})")
+
+
+def _each(pairs: list[tuple[float, float]]) -> str:
+    return ", ".join(f"{100 * (second / first - 1):+.1f}" for first, second in pairs)
+
+
+def spent(times: Times) -> float:
+    """Return the seconds of all that the bare library's are held against."""
+    return times.cells + times.after - times.report
 
 
 def bare(suite: str, slots: int) -> tuple[float, float]:
@@ -48,19 +77,28 @@ def bare(suite: str, slots: int) -> tuple[float, float]:
     return wall, busy
 
 
-def orchestrated(project: Path, suite: str, slots: int) -> tuple[float, float, float, float]:
-    """Return the seconds of `den run` to its first stage, to the last cell's end, and after it; CPU of the second."""
+def orchestrated(project: Path, suite: str, slots: int) -> Times:
+    """Return the seconds of `den run`."""
     kills.forget(project)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite, "--slots", str(slots)]
-    began, first, last, busy, used = time.perf_counter(), 0.0, 0.0, 0.0, 0.0
+    began, first, last, before, busy = time.perf_counter(), 0.0, 0.0, 0.0, 0.0
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         for line in run.stderr:
             if not first and ": task 1 of " in line:
-                first, busy = time.perf_counter(), cpu(project)
+                first, before = time.perf_counter(), cpu(project)
             if line.rstrip().endswith(": finished"):
-                last, used = time.perf_counter(), cpu(project) - busy
-    return first - began, last - first, time.perf_counter() - last, used
+                last, busy = time.perf_counter(), cpu(project) - before
+    return Times(first - began, last - first, time.perf_counter() - last, reporting(project), busy)
+
+
+def reporting(project: Path) -> float:
+    """Return the seconds of the last report, as Prefect has them."""
+    days = "julianday(end_time) - julianday(start_time)"
+    last = f"select {days} from task_run where name = 'report' order by start_time desc limit 1"
+    with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as database:
+        (found,) = database.execute(last).fetchone()
+    return 86400 * float(found)
 
 
 def cpu(project: Path) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flows import completion
+from flows import completion, garbage
 from flows.refusals import Commands
 
 SUITE = partial(click.option, "--suite", shell_complete=completion.suites)
@@ -69,7 +69,9 @@ def run(check: bool, estimate: bool, **asked: Any) -> None:
         from den.worker import make_ready
 
         make_ready()  # loads torch while this process loads the rest
-    from flows import running
+    garbage.leave_at_exit()
+    with garbage.loading():
+        from flows import running
 
     request = running.Request(**asked)
     if estimate:
@@ -100,7 +102,9 @@ def search(
     from den.worker import make_ready
 
     make_ready()
-    from flows.search import run
+    garbage.leave_at_exit()
+    with garbage.loading():
+        from flows.search import run
 
     sys.exit(run(streams, methods, trials, slots))
 
