@@ -44,13 +44,20 @@ def main(suite: str, repeats: int, slots: int) -> None:
     """Print the seconds of a suite by the library alone and by `den run`, and what the difference is."""
     with tempfile.TemporaryDirectory() as folder:
         project = copied(Path(folder) / "project")
-        pairs = [(bare(suite, slots), orchestrated(project, suite, slots)) for _ in range(repeats)]
+        pairs = [pair(project, suite, slots) for _ in range(repeats)]
     click.echo(f"{'medians of ' + str(repeats):34}{'alone':>9}{'den run':>9}{'more':>9}")
     show("cells, CPU seconds", [(alone[1], times.busy) for alone, times in pairs])
     show("cells, s", [(alone[0], times.cells) for alone, times in pairs])
     show("all but start-up and report, s", [(alone[0], spent(times)) for alone, times in pairs])
     for part in ("start", "after", "report"):
         click.echo(f"{part + ', s':43}{median(getattr(times, part) for _, times in pairs):9.1f}")
+
+
+def pair(project: Path, suite: str, slots: int) -> tuple[tuple[float, float], Times]:
+    """Return what the library alone takes, wall and CPU, and what `den run` takes; said on standard error too."""
+    found = bare(suite, slots), orchestrated(project, suite, slots)
+    click.echo(found, err=True)
+    return found
 
 
 def show(title: str, pairs: list[tuple[float, float]]) -> None:

@@ -36,7 +36,7 @@ SPARING = {  # how its own server leaves the processors to the cells
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
     PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1000,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 0.5,
+    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,  # whole seconds; with less it never rests
 }
 LATER = ("flows.mirror", "flows.reporting", "scipy.stats", "statsmodels.stats.multitest")  # needed after the cells
 INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
@@ -121,7 +121,7 @@ def shelter() -> None:
 
     It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
     It keeps no events, since nobody can hang an automation on a server that ends with its run, and writes the states
-    of stages twice a second instead of one by one: together more than half of its work.
+    of stages once a second instead of one by one: together more than half of its work.
     Raises SettingsError where a server is configured and does not answer.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
