@@ -63,12 +63,9 @@ def pair(project: Path, suite: str, slots: int) -> tuple[tuple[float, float], Ti
 def show(title: str, pairs: list[tuple[float, float]]) -> None:
     """Print two numbers side by side, and how much more the second is, run by run."""
     alone, both = (median(column) for column in zip(*pairs, strict=True))
-    more = median(100 * (second / first - 1) for first, second in pairs)
-    click.echo(f"{title:34}{alone:9.1f}{both:9.1f}{more:+8.1f} %  ({_each(pairs)})")
-
-
-def _each(pairs: list[tuple[float, float]]) -> str:
-    return ", ".join(f"{100 * (second / first - 1):+.1f}" for first, second in pairs)
+    more = [100 * (second / first - 1) for first, second in pairs]
+    each = ", ".join(f"{one:+.1f}" for one in more)
+    click.echo(f"{title:34}{alone:9.1f}{both:9.1f}{median(more):+8.1f} %  ({each})")
 
 
 def spent(times: Times) -> float:

@@ -121,7 +121,7 @@ def shelter() -> None:
 
     It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
     It keeps no events, since nobody can hang an automation on a server that ends with its run, and writes the states
-    of stages once a second instead of one by one: together more than half of its work.
+    of stages once a second instead of one by one: together about half of its work.
     Raises SettingsError where a server is configured and does not answer.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
