@@ -35,7 +35,5 @@ def first_stage(project: Path) -> float:
     start = time.perf_counter()
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
-        for line in run.stderr:
-            if "task 1 of" in line:
-                found = time.perf_counter() - start
-        return found
+        said = [time.perf_counter() - start for line in run.stderr if "task 1 of" in line]
+    return said[0]

@@ -13,6 +13,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL,
@@ -32,7 +33,8 @@ from reports import names, tables
 from reports.shelf import OUT
 
 WORSE = 3  # the exit code of a checked run that found something worse than what is accepted
-SPARING = {  # how its own server leaves the processors to the cells
+SPARING = {  # how its own server, and who talks to it, leave the processors to the cells
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
     PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1000,
@@ -67,7 +69,7 @@ def run(request: Request, check: bool = False) -> int:
     request.cells()
     refuse_nowhere(request.on)
     try:
-        with zombies.named(), started(), quiet(), watched(), settled():
+        with zombies.named(), sheltered(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))
     except CellsFailed as error:
         outcome = error.outcome
@@ -105,7 +107,7 @@ def started() -> Iterator[None]:
     with ThreadPoolExecutor(1) as aside:
         aside.submit(tracking.store)  # where it fails, tracking will say so
         aside.submit(load, LATER)
-        shelter()
+        start_server()
         yield
 
 
@@ -116,18 +118,27 @@ def load(names: Sequence[str]) -> None:
             import_module(name)
 
 
-def shelter() -> None:
+@contextmanager
+def sheltered() -> Iterator[None]:
+    """Let what is inside run on Prefect's own server, where none is configured, as sparingly as can be.
+
+    It keeps no events, since nobody can hang an automation on a server that ends with its run, and writes the states
+    of stages once a second instead of one by one: together about half of its work. Heartbeats would be such events,
+    and their thread takes up to a second to end with each flow.
+    """
+    with temporary_settings({} if PREFECT_API_URL.value() else SPARING):
+        yield
+
+
+def start_server() -> None:
     """Start Prefect's own server, where none is configured, deaf to Ctrl-C, which a terminal sends to all.
 
     It must live on to hear how the flow ended; the flow ends it. It hears first which runs ended without a word.
-    It keeps no events, since nobody can hang an automation on a server that ends with its run, and writes the states
-    of stages once a second instead of one by one: together about half of its work.
     Raises SettingsError where a server is configured and does not answer.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
     try:
-        with temporary_settings(SPARING):
-            get_client(sync_client=True)
+        get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:

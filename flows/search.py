@@ -82,8 +82,8 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
     try:
-        with zombies.named(), running.quiet(), settled():
-            running.shelter()
+        with zombies.named(), running.sheltered(), running.quiet(), settled():
+            running.start_server()
             ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
     except KeyboardInterrupt:
         print(running.INTERRUPTED, file=sys.stderr)
