@@ -252,7 +252,7 @@ def _own_training(settings: Settings, method: str) -> None:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} is not here; run the command in the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
