@@ -14,6 +14,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, infer_signature
+from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
 from den import harness
 from den.config import SettingsError, read
@@ -45,6 +46,11 @@ def log(
     client.log_outputs(run, [LoggedModelOutput(model.model_id, len(learned.stream))])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return model.model_id
+
+
+def warm_up() -> None:
+    """Let MLflow list what is installed here: it does so once, before its first model, and takes half a second."""
+    warn_dependency_requirement_mismatches(_requirements())
 
 
 def forget(client: MlflowClient, experiment: str, run: str) -> None:
@@ -79,9 +85,13 @@ def _save(learned: Execution, model: LoggedModel, run: str, folder: Path) -> Non
         artifacts={"about": str(folder / "about.json"), "checkpoint": str(learned.checkpoints()[-1])},
         signature=infer_signature(images, answers.cpu().numpy(), {"task_id": 1}),
         input_example=(images, {"task_id": 1}),
-        pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],  # else MLflow tries the model to find them
+        pip_requirements=_requirements(),  # else MLflow tries the model to find them
         mlflow_model=Model(run_id=run, model_uuid=model.model_id, model_id=model.model_id),
     )
+
+
+def _requirements() -> list[str]:
+    return [f"{name}=={version(name)}" for name in NEEDED]
 
 
 def _about(learned: Execution) -> dict[str, Any]:
