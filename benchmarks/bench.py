@@ -2,7 +2,7 @@
 
 Writes benchmarks/results.md, with the machine. Ratios are medians of pairs that ran one after the other, so that a
 machine that is busy for a while spoils few of them; still, it wants a quiet one. Avalanche is compared where
-DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py).
+DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py), and a GPU's graphs where there is a GPU.
 """
 
 import os
@@ -10,8 +10,10 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 
 import click
+import gpu
 import growth
 import pandas as pd
 import peers
@@ -27,6 +29,7 @@ from den import files, provenance
 RESULTS = Path(__file__).with_name("results.md")
 GROUPS = {
     "training": (training, 15),
+    "gpu": (gpu, 5),
     "scoring": (scoring, 15),
     "selection": (selection, 15),
     "growth": (growth, 1),
@@ -45,18 +48,19 @@ def main(names: tuple[str, ...]) -> None:
     told = []
     for name, (module, repeats) in GROUPS.items():
         if not names or name in names:
-            told.append(section(module.__doc__ or name, module.rows(repeats)))
+            told.append(section(module, module.rows(repeats)))
             click.echo(told[-1])
     if not names:
         files.write(RESULTS, "\n".join(["# Benchmarks", "", machine(), "", *told]))
 
 
-def section(title: str, rows: list[timing.Row]) -> str:
-    """Return a group's rows as Markdown."""
+def section(module: ModuleType, rows: list[timing.Row]) -> str:
+    """Return a group's rows as Markdown; where there are none, why."""
+    title = (module.__doc__ or module.__name__).splitlines()[0]
     if not rows:
-        return f"## {title.splitlines()[0]}\n\nNot run: DEN_PEER_PYTHON names no Python with Avalanche.\n"
+        return f"## {title}\n\nNot run: {module.NOT_RUN}.\n"
     table = pd.DataFrame([printed(row) for row in rows]).to_markdown(index=False, disable_numparse=True)
-    return f"## {title.splitlines()[0]}\n\n{table}\n"
+    return f"## {title}\n\n{table}\n"
 
 
 def printed(row: timing.Row) -> dict[str, str]:

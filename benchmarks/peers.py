@@ -27,6 +27,7 @@ from den.streams.permuted_mnist import NAME, Params
 from den.tasks import Split, Stream, Task
 
 VARIABLE = "DEN_PEER_PYTHON"
+NOT_RUN = f"{VARIABLE} names no Python with Avalanche"
 SIZES, BATCH, EPOCHS, TASKS, STRENGTH, LEARNING_RATE = (784, 312, 128, 10), 256, 2, 3, 1.0, 0.001
 PATHS = ("memory", "fused", "stock")
 BARS = {("memory", "training"): 1 / 2.5, ("stock", "training"): 1 / 8, ("memory", "evaluation"): 1 / 4}

@@ -64,9 +64,11 @@ def penalised(chain: Chain) -> dict[str, list[Penalty]]:
     }
 
 
-def fitted(chain: Chain, split: Split, generator: Generator, penalties: list[Penalty]) -> Callable[[], object]:
-    """Return what takes STEPS steps of the library's own loop."""
-    training = Training(steps=STEPS, batch_size=BATCH)
+def fitted(
+    chain: Chain, split: Split, generator: Generator, penalties: list[Penalty], steps: int = STEPS
+) -> Callable[[], object]:
+    """Return what takes so many steps of the library's own loop."""
+    training = Training(steps=steps, batch_size=BATCH)
     return lambda: fit(chain, split, training, generator, penalties)
 
 

@@ -6,11 +6,13 @@ where exact zeros come from. A proximal step's threshold is the learning rate ti
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softshrink
+
+from den.graphs import Rate
 
 
 class Penalty(Protocol):
@@ -19,14 +21,14 @@ class Penalty(Protocol):
     def add_gradients(self) -> None:
         """Add the penalty's gradient to the tensors' gradients."""
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         """Move the tensors to the penalty's proximal point."""
 
 
 class Smooth:
     """A penalty with a gradient and no proximal step."""
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         """Do nothing."""
 
 
@@ -51,7 +53,7 @@ class L2(Proximal):
     def value(self) -> Tensor:
         return self.strength * sum((w.square().sum() for w in self.tensors), torch.zeros(()))
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         for w in self.tensors:
             w.div_(1 + 2 * learning_rate * self.strength)
 
@@ -71,7 +73,7 @@ class Drift(Proximal):
         moves = ((_block(w, old) - old).square().sum() for w, old in zip(self.tensors, self.before, strict=True))
         return self.strength * sum(moves, torch.zeros(()))
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         pull = 2 * learning_rate * self.strength
         for w, old in zip(self.tensors, self.before, strict=True):
             _block(w, old).lerp_(old, pull / (1 + pull))
@@ -102,9 +104,10 @@ class L1(Proximal):
     tensors: Sequence[Tensor]
     strength: float
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         for w in self.tensors:
-            w.copy_(softshrink(w, learning_rate * self.strength))
+            threshold = learning_rate * self.strength
+            w.sub_(w.clamp(-threshold, threshold))  # type: ignore[arg-type]  # two numbers or two tensors: both are
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +120,7 @@ class GroupLasso(Proximal):
     tensors: Sequence[Tensor]
     strength: float
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         for w in self.tensors:
             norms = w.flatten(1).norm(dim=1).clamp_min_(torch.finfo(w.dtype).tiny)
             w.mul_(unit_wise((1 - learning_rate * self.strength / norms).clamp_min_(0), w))
@@ -142,7 +145,7 @@ class Unscaled(Proximal):
 
     penalty: Penalty
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         self.penalty.proximal_step(1.0)
 
 
@@ -159,18 +162,22 @@ class Within(Proximal):
     frozen: Tensor
     radius: float
 
-    def proximal_step(self, learning_rate: float) -> None:
+    def proximal_step(self, learning_rate: Rate) -> None:
         old_weight, old_bias = self.before
         weight, bias = _block(self.now[0], old_weight), _block(self.now[1], old_bias)
         moved_weight, moved_bias = weight - old_weight, bias - old_bias
         length = drift(moved_weight, moved_bias)
-        far = (length > self.radius).nonzero().squeeze(1)
-        size = drift(old_weight[far], old_bias[far])
-        inner = self.radius * (1 - 1e-6) - 2e-7 * size  # rounding to float32 must not carry a unit out again
-        shrink = inner.clamp_min(0) / length[far]
-        weight[far] = old_weight[far] + moved_weight[far] * unit_wise(shrink, moved_weight)
-        bias[far] = old_bias[far] + moved_bias[far] * shrink
+        inner = self.radius * (1 - 1e-6) - 2e-7 * self.size  # rounding to float32 must not carry a unit out again
+        shrink, far = inner.clamp_min(0) / length, length > self.radius
+        nearer = moved_weight.mul_(unit_wise(shrink, weight)).add_(old_weight)
+        torch.where(unit_wise(far, weight), nearer, weight, out=weight)
+        torch.where(far, moved_bias.mul_(shrink).add_(old_bias), bias, out=bias)
         self._restore()
+
+    @cached_property
+    def size(self) -> Tensor:
+        """How far each old unit is from zero."""
+        return drift(*self.before)
 
     def _restore(self) -> None:
         old_weight, old_bias = self.before

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -9,6 +10,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den.config import SettingsError, Training
+from den.graphs import Rate, launched
 from den.penalties import Penalty
 from den.tasks import Split
 
@@ -67,20 +69,18 @@ def fit(
 
     Raises Diverged with the number of the step whose loss is no number or beyond 10,000.
     """
-    parameters = network.parameters()
-    optimizer = _optimizer(parameters, training)
-    steps, losses = length(training, len(split)), []
+    parameters, device = network.parameters(), split.y.device
+    steps, batch = length(training, len(split)), min(training.batch_size, len(split))
+    step = partial(_step, network, split, _optimizer(parameters, training, device), penalties, loss)
+    take = launched(step, batch, device)
+    check_every, losses = max(CHECK_EVERY, len(split) // batch), []  # on a GPU a check waits for all steps before it
     _require_gradients(parameters, True)
-    for step, rows in enumerate(_batches(len(split), training.batch_size, steps, generator, split.y.device)):
-        value = loss(network(split.inputs(rows)), split.targets(rows))
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        losses.append(value.detach())
-        _step(optimizer, penalties, training.learning_rate * _pace(training, step, steps, len(split)))
-        if len(losses) % CHECK_EVERY == 0:
-            _refuse_divergence(losses, CHECK_EVERY)
+    for number, rows in enumerate(_batches(len(split), batch, steps, generator, device)):
+        losses.append(take(rows, training.learning_rate * _pace(training, number, steps, len(split))))
+        if len(losses) % check_every == 0:
+            _refuse_divergence(losses, check_every)
     _require_gradients(parameters, False)
-    _refuse_divergence(losses, CHECK_EVERY)
+    _refuse_divergence(losses, check_every)
     return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item(), losses[-1].item())
 
 
@@ -105,9 +105,10 @@ def blocks(examples: int) -> Iterator[slice]:
         yield slice(start, min(start + EVALUATION_BATCH, examples))
 
 
-def _optimizer(parameters: list[Tensor], training: Training) -> torch.optim.Optimizer:
-    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[training.optimizer]
-    return kind(parameters, lr=training.learning_rate, fused=True)
+def _optimizer(parameters: list[Tensor], training: Training, device: torch.device) -> torch.optim.Optimizer:
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=training.learning_rate, fused=True)
+    return torch.optim.Adam(parameters, lr=training.learning_rate, fused=True, capturable=device.type == "cuda")
 
 
 def _pace(training: Training, step: int, steps: int, examples: int) -> float:
@@ -117,26 +118,36 @@ def _pace(training: Training, step: int, steps: int, examples: int) -> float:
     return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
-def _step(optimizer: torch.optim.Optimizer, penalties: Sequence[Penalty], learning_rate: float) -> None:
-    optimizer.param_groups[0]["lr"] = learning_rate
+def _step(
+    network: Learner,
+    split: Split,
+    optimizer: torch.optim.Optimizer,
+    penalties: Sequence[Penalty],
+    loss: Loss,
+    rows: Tensor,
+    rate: Rate,
+) -> Tensor:
+    """Take one step on the rows of the split; return its loss. Waits for no value, so that it can be replayed."""
+    value = loss(network(split.inputs(rows)), split.targets(rows))
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    optimizer.param_groups[0]["lr"] = rate
     with torch.no_grad():
         for penalty in penalties:
             penalty.add_gradients()
         optimizer.step()
         for penalty in penalties:
-            penalty.proximal_step(learning_rate)
+            penalty.proximal_step(rate)
+    return value.detach()
 
 
-def _batches(
-    examples: int, batch_size: int, steps: int, generator: Generator, device: torch.device
-) -> Iterator[Tensor]:
+def _batches(examples: int, batch: int, steps: int, generator: Generator, device: torch.device) -> Iterator[Tensor]:
     """Yield the rows of each batch: a new shuffle every epoch, its incomplete last batch left out."""
-    size = min(batch_size, examples)
-    an_epoch = examples // size
+    an_epoch = examples // batch
     for start in range(0, steps, an_epoch):
         order = torch.randperm(examples, generator=generator).to(device)
-        for batch in range(min(an_epoch, steps - start)):
-            yield order[batch * size : (batch + 1) * size]
+        for number in range(min(an_epoch, steps - start)):
+            yield order[number * batch : (number + 1) * batch]
 
 
 def _require_gradients(parameters: Sequence[Tensor], required: bool) -> None:
