@@ -11,12 +11,10 @@ import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-import torch
-
 from den import harness, suites
 from den.ledger import Places
 from den.runs import Execution
-from den.worker import warm_up
+from den.worker import set_up_torch
 
 
 def main(suite: str, slots: int) -> None:
@@ -33,8 +31,7 @@ def main(suite: str, slots: int) -> None:
 
 def begin(ready: Barrier) -> None:
     """Load what a stage needs, then wait for the other processes."""
-    torch.set_num_threads(1)
-    warm_up()
+    set_up_torch()
     ready.wait()
 
 

@@ -5,24 +5,21 @@ import json
 import sys
 from pathlib import Path
 
-import torch
-
 from den.config import SettingsError, read
 from den.ledger import LedgerError, Places
 from den.runs import Busy, Cell, execute, record_path
 from den.streams.prepared import DataError
 from den.training import Diverged
-from den.worker import warm_up
+from den.worker import set_up_torch
 
 
 def main() -> int:
     """Run the cell of the command line; return 0, 1 where it failed, 2 where it was refused."""
     options = _options()
-    torch.set_num_threads(1)
     places = Places(options.data, options.results, options.work)
     try:
         cell = read(Cell, json.loads(options.cell.read_text(encoding="utf-8")), str(options.cell))
-        warm_up()
+        set_up_torch()
         execute(cell, places, announce=lambda title: print(title, file=sys.stderr))
     except (SettingsError, DataError, LedgerError, Busy, OSError, json.JSONDecodeError) as refusal:
         print(refusal, file=sys.stderr)

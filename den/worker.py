@@ -132,10 +132,15 @@ def make_ready() -> None:
                 _restore(name, value)
 
 
-def warm_up() -> None:
-    """Take one step of an optimiser: the first of a process loads much of torch, and is no part of a stage's time."""
+def set_up_torch() -> None:
+    """Keep torch to one thread and to float32, on a GPU too, and let it take one step of an optimiser.
+
+    The first step of a process loads much of torch, and is no part of a stage's time.
+    """
     import torch
 
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
     weight = torch.zeros(1, requires_grad=True)
     weight.sum().backward()
     torch.optim.Adam([weight], fused=True).step()
@@ -156,13 +161,10 @@ def serve(line: Connection, log: str) -> None:
 
 
 def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> None:
-    import torch
-
     from den.config import read
     from den.runs import Cell, Execution, locked
 
-    torch.set_num_threads(1)
-    warm_up()
+    set_up_torch()
     cell = read(Cell, order["cell"], "cell")
     places = Places(**{name: Path(path) for name, path in order["places"].items()})
     with locked(cell, places):
