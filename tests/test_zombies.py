@@ -10,10 +10,11 @@ import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Running
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import zombies
+from flows import running, zombies
 
 
 @prefect.flow
@@ -63,3 +64,10 @@ def test_runs_of_dead_processes_are_marked_and_those_of_living_ones_are_not() ->
     assert living is not None
     assert dead.type == StateType.CRASHED
     assert living.type == StateType.RUNNING
+
+
+@pytest.mark.parametrize(("server", "heard"), [(None, None), ("http://127.0.0.1:1/api", 30)])
+def test_only_a_server_that_stays_hears_heartbeats(server: str | None, heard: int | None) -> None:
+    configured = {PREFECT_API_URL: server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}
+    with temporary_settings(configured), running.sheltered():
+        assert PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() == heard
