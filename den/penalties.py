@@ -11,6 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softshrink
 
 from den.graphs import Rate
 
@@ -106,8 +107,7 @@ class L1(Proximal):
 
     def proximal_step(self, learning_rate: Rate) -> None:
         for w in self.tensors:
-            threshold = learning_rate * self.strength
-            w.sub_(w.clamp(-threshold, threshold))  # type: ignore[arg-type]  # two numbers or two tensors: both are
+            w.copy_(soft_threshold(w, learning_rate * self.strength))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +184,13 @@ class Within(Proximal):
         self.now[0][self.frozen] = 0
         _block(self.now[0], old_weight)[self.frozen] = old_weight[self.frozen]
         self.now[1][self.frozen] = old_bias[self.frozen]
+
+
+def soft_threshold(w: Tensor, threshold: Rate) -> Tensor:
+    """Return w moved towards zero by the threshold, and zero where it is within."""
+    if isinstance(threshold, Tensor):  # softshrink takes none
+        return w - w.clamp(-threshold, threshold)
+    return softshrink(w, threshold)
 
 
 def drift(moved_weight: Tensor, moved_bias: Tensor) -> Tensor:

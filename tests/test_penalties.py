@@ -26,6 +26,17 @@ def test_l1_is_the_soft_threshold_with_exact_zeros() -> None:
     assert w.tolist() == [[2.5, 0.0, 0.0, -1.5]]
 
 
+@given(vectors, strengths, st.floats(0.05, 0.5))
+def test_a_learning_rate_may_be_a_tensor(start: Tensor, strength: float, rate: float) -> None:
+    moved = []
+    for given_as in (rate, torch.tensor(rate, dtype=start.dtype)):
+        w = start.clone()[None]
+        for penalty in (L1([w], strength), L2([w], strength), Drift([w], [w + 1], strength), GroupLasso([w], strength)):
+            penalty.proximal_step(given_as)
+        moved.append(w)
+    torch.testing.assert_close(*moved)
+
+
 def test_group_lasso_shrinks_units_and_drops_the_small_ones() -> None:
     w = rows([3.0, 4.0], [0.3, 0.4], [0.0, 0.0])
     GroupLasso([w], strength=10.0).proximal_step(learning_rate=0.1)
