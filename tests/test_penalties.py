@@ -26,6 +26,7 @@ def test_l1_is_the_soft_threshold_with_exact_zeros() -> None:
     assert w.tolist() == [[2.5, 0.0, 0.0, -1.5]]
 
 
+@FEW
 @given(vectors, strengths, st.floats(0.05, 0.5))
 def test_a_learning_rate_may_be_a_tensor(start: Tensor, strength: float, rate: float) -> None:
     moved = []
