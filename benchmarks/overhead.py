@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,14 +87,24 @@ def orchestrated(project: Path, suite: str, slots: int) -> Times:
     kills.forget(project)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", suite, "--slots", str(slots)]
     began, first, last, before, busy = time.perf_counter(), 0.0, 0.0, 0.0, 0.0
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+    with (
+        subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run,
+        ThreadPoolExecutor(1) as aside,
+    ):
         assert run.stderr is not None
+        ended = aside.submit(end, run)  # what cells were forked from holds standard error open for a second more
         for line in run.stderr:
             if not first and ": task 1 of " in line:
                 first, before = time.perf_counter(), cpu(project)
             if line.rstrip().endswith(": finished"):
                 last, busy = time.perf_counter(), cpu(project) - before
-    return Times(first - began, last - first, time.perf_counter() - last, reporting(project), busy)
+    return Times(first - began, last - first, ended.result() - last, reporting(project), busy)
+
+
+def end(run: subprocess.Popen[str]) -> float:
+    """Return when a process ended."""
+    run.wait()
+    return time.perf_counter()
 
 
 def reporting(project: Path) -> float:
