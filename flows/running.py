@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_BATCH_INTERVAL,
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL,
@@ -35,6 +36,7 @@ from reports.shelf import OUT
 WORSE = 3  # the exit code of a checked run that found something worse than what is accepted
 SPARING = {  # how its own server, and who talks to it, leave the processors to the cells
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 15,  # seconds; nobody reads along, and the last batch goes out at the end
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
     PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1000,
@@ -130,9 +132,9 @@ def warm_up() -> None:
 def sheltered() -> Iterator[None]:
     """Let what is inside run on Prefect's own server, where none is configured, as sparingly as can be.
 
-    It keeps no events, since nobody can hang an automation on a server that ends with its run, and writes the states
-    of stages once a second instead of one by one: together about half of its work. Heartbeats would be such events,
-    and their thread takes up to a second to end with each flow.
+    It keeps no events, since nobody can hang an automation on a server that ends with its run, writes the states of
+    stages once a second instead of one by one, and hears what runs log every fifteen seconds instead of two: together
+    more than half of its work. Heartbeats would be such events, and their thread takes up to a second to end.
     """
     with temporary_settings({} if PREFECT_API_URL.value() else SPARING):
         yield
