@@ -96,7 +96,7 @@ def measured(kind: str, stream: Stream) -> dict[str, float]:
     """Return the CPU seconds of our own training and evaluation, and the accuracy at the end."""
     problem = Problem(
         stream.shape, stream.classes, len(stream), Network(widths=SIZES[1:-1], heads="one"),
-        Training(epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE), 0,
+        Training(epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE, schedule="constant"), 0,
     )  # fmt: skip
     given = {"strength": STRENGTH} if kind == "ewc" else {}
     method = METHODS[kind].build(
