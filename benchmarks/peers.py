@@ -1,5 +1,7 @@
 """Avalanche beside us: the same images, steps, loss and network, CPU seconds of one thread.
 
+Below both are the matrix products alone, in float32: nothing that takes these steps can take less. Accuracies of EWC
+differ at equal strength, since Avalanche's Fisher squares the gradient of a batch's mean loss, and ours each example's.
 Avalanche lives in an environment of its own; its Python is told by DEN_PEER_PYTHON. To make one:
 
     python -m venv ENV && ENV/bin/pip install torch torchvision avalanche-lib==0.6.0 wandb
@@ -10,12 +12,16 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timing
 import torch
+import training
+from torch import Generator, Tensor
 
 from den import harness
 from den.config import Network, Training, read
@@ -25,12 +31,17 @@ from den.methods.base import Problem
 from den.streams import prepared
 from den.streams.permuted_mnist import NAME, Params
 from den.tasks import Split, Stream, Task
+from den.training import EVALUATION_BATCH
 
 VARIABLE = "DEN_PEER_PYTHON"
 NOT_RUN = f"{VARIABLE} names no Python with Avalanche"
 SIZES, BATCH, EPOCHS, TASKS, STRENGTH, LEARNING_RATE = (784, 312, 128, 10), 256, 2, 3, 1.0, 0.001
 PATHS = ("memory", "fused", "stock")
+PARTS = ("training", "evaluation")
+ROUNDS = 20  # batches answered to time one
 BARS = {("memory", "training"): 1 / 2.5, ("stock", "training"): 1 / 8, ("memory", "evaluation"): 1 / 4}
+
+Times = dict[str, float]
 
 
 def rows(repeats: int) -> list[timing.Row]:
@@ -47,22 +58,49 @@ def rows(repeats: int) -> list[timing.Row]:
 def _of(kind: str, stream: Stream, arrays: Path, repeats: int) -> list[timing.Row]:
     ours = [measured(kind, stream) for _ in range(repeats)]
     theirs = {path: [peer(arrays, kind, path) for _ in range(repeats)] for path in PATHS}
-    found = [
-        timing.Row(
-            f"{kind}, {what}", [one[what] for one in ours], "s", f"Avalanche 0.6.0, {path}",
-            [a[what] / b[what] for a, b in zip(ours, theirs[path], strict=True)], BARS.get((path, what)),
-        )
-        for path in theirs for what in ("training", "evaluation")
-    ]  # fmt: skip
+    found = [_beside(kind, path, what, ours, theirs[path], BARS) for path in theirs for what in PARTS]
+    if kind == "finetune":
+        floors = [products(stream) for _ in range(repeats)]
+        found += [_beside("products alone", path, what, floors, theirs[path], {}) for path in theirs for what in PARTS]
     accuracies = {"ours": ours, **theirs}
-    return [
-        *found,
-        *(timing.Row(f"{kind}, accuracy, {who}", _accuracies(runs), "") for who, runs in accuracies.items()),
+    return found + [
+        timing.Row(f"{kind}, accuracy, {who}", [run["accuracy"] for run in runs], "")
+        for who, runs in accuracies.items()
     ]
 
 
-def _accuracies(runs: list[dict[str, float]]) -> list[float]:
-    return [run["accuracy"] for run in runs]
+def _beside(
+    who: str, path: str, what: str, ours: list[Times], theirs: list[Times], bars: Mapping[tuple[str, str], float]
+) -> timing.Row:
+    values, ratios = [one[what] for one in ours], [a[what] / b[what] for a, b in zip(ours, theirs, strict=True)]
+    return timing.Row(f"{who}, {what}", values, "s", f"Avalanche 0.6.0, {path}", ratios, bars.get((path, what)))
+
+
+def products(stream: Stream) -> Times:
+    """Return the CPU seconds of the matrix products that the steps and the answers of one run are made of."""
+    generator = Generator().manual_seed(0)
+    split, weights = training.examples(generator), [layer.weight for layer in training.network(generator).layers]
+    steps = EPOCHS * sum(len(task.train) for task in stream.tasks) / BATCH
+    answers = sum(len(test) * (len(stream) - number) for number, test in enumerate(stream.tests))
+    forwards = partial(forward, split.inputs(slice(EVALUATION_BATCH)), weights)
+    return {
+        "training": cpu(training.products(split, weights)) / training.STEPS * steps,
+        "evaluation": cpu(lambda: [forwards() for _ in range(ROUNDS)]) / (ROUNDS * EVALUATION_BATCH) * answers,
+    }
+
+
+def forward(x: Tensor, weights: list[Tensor]) -> Tensor:
+    """Return what is left of inputs after the products of all layers."""
+    for weight in weights:
+        x = torch.mm(x, weight.T)
+    return x
+
+
+def cpu(run: Callable[[], object]) -> float:
+    """Return the CPU seconds that a run takes."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 def about() -> dict[str, Any]:
@@ -92,7 +130,7 @@ def exported(stream: Stream) -> dict[str, np.ndarray]:
     return images | labels
 
 
-def measured(kind: str, stream: Stream) -> dict[str, float]:
+def measured(kind: str, stream: Stream) -> Times:
     """Return the CPU seconds of our own training and evaluation, and the accuracy at the end."""
     problem = Problem(
         stream.shape, stream.classes, len(stream), Network(widths=SIZES[1:-1], heads="one"),
@@ -110,10 +148,10 @@ def measured(kind: str, stream: Stream) -> dict[str, float]:
     return times | {"accuracy": float(np.mean(result.scores["accuracy"][-1]))}
 
 
-def peer(arrays: Path, kind: str, path: str) -> dict[str, float]:
+def peer(arrays: Path, kind: str, path: str) -> Times:
     """Return the same of Avalanche."""
     command = [os.environ[VARIABLE], str(Path(__file__).with_name("peer.py")), str(arrays), kind, path]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: Times = json.loads(done.stdout.splitlines()[-1])
     return found
