@@ -98,7 +98,9 @@ def draw(found: dict[tuple[str, str], list[Point]]) -> None:
         row = list(STREAMS).index(name)
         for pane, quantity in zip(axes[row], quantities, strict=True):
             pane.plot([p.task for p in curve], [getattr(p, quantity) for p in curve], label=kind, linewidth=1)
-            pane.set(title=name, xlabel="task", ylabel=quantities[quantity], ylim=(0, None))
+            pane.set(title=name, xlabel="task", ylabel=quantities[quantity])
+    for pane in axes.flat:
+        pane.set_ylim(bottom=0)  # not before all curves are there: it would keep the top where the first one has it
     axes[0][0].legend(frameon=False)
     figure.savefig(FIGURE, dpi=110)
     plt.close(figure)
