@@ -22,6 +22,7 @@ import timing
 import torch
 import training
 from torch import Generator, Tensor
+from training import BATCH, SIZES
 
 from den import harness
 from den.config import Network, Training, read
@@ -35,7 +36,7 @@ from den.training import EVALUATION_BATCH
 
 VARIABLE = "DEN_PEER_PYTHON"
 NOT_RUN = f"{VARIABLE} names no Python with Avalanche"
-SIZES, BATCH, EPOCHS, TASKS, STRENGTH, LEARNING_RATE = (784, 312, 128, 10), 256, 2, 3, 1.0, 0.001
+EPOCHS, TASKS, STRENGTH, LEARNING_RATE = 2, 3, 1.0, 0.001
 PATHS = ("memory", "fused", "stock")
 PARTS = ("training", "evaluation")
 ROUNDS = 20  # batches answered to time one
@@ -72,8 +73,9 @@ def _of(kind: str, stream: Stream, arrays: Path, repeats: int) -> list[timing.Ro
 def _beside(
     who: str, path: str, what: str, ours: list[Times], theirs: list[Times], bars: Mapping[tuple[str, str], float]
 ) -> timing.Row:
-    values, ratios = [one[what] for one in ours], [a[what] / b[what] for a, b in zip(ours, theirs, strict=True)]
-    return timing.Row(f"{who}, {what}", values, "s", f"Avalanche 0.6.0, {path}", ratios, bars.get((path, what)))
+    name, peer = f"{who}, {what}", f"Avalanche 0.6.0, {path}"
+    times = {name: [one[what] for one in ours], peer: [one[what] for one in theirs]}
+    return timing.row(name, times, "s", 1, peer, bars.get((path, what)))
 
 
 def products(stream: Stream) -> Times:

@@ -52,12 +52,13 @@ def beside(
     times: Mapping[str, Sequence[float]], base: str, unit: str, scale: float, bars: Mapping[str, tuple[str, float]]
 ) -> list[Row]:
     """Return a row for each of the times, scaled into `unit`, beside `base` or what its bar is for: (against, bar)."""
-    return [_row(name, times, unit, scale, *bars.get(name, (base, None))) for name in times]
+    return [row(name, times, unit, scale, *bars.get(name, (base, None))) for name in times]
 
 
-def _row(
+def row(
     name: str, times: Mapping[str, Sequence[float]], unit: str, scale: float, against: str, bar: float | None
 ) -> Row:
+    """Return the row of one of the times, scaled into `unit`, beside another."""
     values = [scale * one for one in times[name]]
     if name == against:
         return Row(name, values, unit)

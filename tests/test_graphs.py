@@ -3,7 +3,8 @@
 Like a graph, the tape runs no Python again: it repeats the same operations on the same tensors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from den.networks.layers import Chain, to
 from den.training import Fit, fit
 
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select"}  # operations whose result the processor must see
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU: CUDA graphs stay untried")
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Any]
 
@@ -51,19 +54,18 @@ def taped(step: graphs.Replay) -> graphs.Replay:
     """Capture a step on a tape; unlike a graph's, this runs it, so the first replay is no other."""
     with Tape() as tape:
         loss = step()
-    plays = iter([False])
+    replays = chain([lambda: None], repeat(tape.play))
 
     def replay() -> Tensor:
         with torch.no_grad():
-            if next(plays, True):
-                tape.play()
+            next(replays)()
         return loss
 
     return replay
 
 
 @pytest.fixture
-def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Take all steps as on a GPU, but on this processor."""
     monkeypatch.setattr(training, "launched", graphs.Replayed)
     monkeypatch.setattr(graphs, "aside", lambda step: step())
@@ -89,12 +91,12 @@ def test_replays_follow_rows_and_learning_rate(by_hand: tuple[str, Tensor, Fit],
     same(by_hand, trained(by_hand[0]))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU: CUDA graphs stay untried")
+@on_gpu
 def test_a_gpu_comes_to_what_the_processor_comes_to(by_hand: tuple[str, Tensor, Fit]) -> None:
     same(by_hand, trained(by_hand[0], "cuda"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU: CUDA graphs stay untried")
+@on_gpu
 @every_method_on_either
 def test_every_method_is_captured_on_a_gpu(kind: str, source: Source) -> None:
     told = TRAINING.model_copy(update={"device": "cuda"})
