@@ -5,7 +5,7 @@ launches all of them at once, and nothing in it waits for the GPU.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -29,23 +29,23 @@ class Replayed:
         self.rows = torch.zeros(batch, dtype=torch.long, device=device)
         self.rate = torch.zeros((), device=device)
         self.step: Replay = partial(step, self.rows, self.rate)
-        self.warm = 0
+        self.taken = 0
 
     def __call__(self, rows: Tensor, rate: Rate) -> Tensor:
         """Take a step; return its loss."""
         self.rows.copy_(rows)
         self.rate.fill_(rate)
-        self.warm += 1
-        if self.warm <= WARM_UP:
+        self.taken += 1
+        if self.taken <= WARM_UP:
             return aside(self.step)
-        if self.warm == WARM_UP + 1:
-            self.step = capture(self.step)
+        if self.taken == WARM_UP + 1:
+            self.step = Captured(self.step)
         return self.step().clone()
 
 
 def aside(step: Replay) -> Tensor:
-    """Take a step on a stream of its own, as capturing will."""
-    stream = torch.cuda.Stream()
+    """Take a step on the stream that it will be captured on."""
+    stream = side()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         loss = step()
@@ -53,14 +53,24 @@ def aside(step: Replay) -> Tensor:
     return loss
 
 
-def capture(step: Replay) -> Replay:
-    """Return the step as a graph; capturing runs nothing. Each replay overwrites the loss of the one before."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        loss = step()
+@cache
+def side() -> torch.cuda.Stream:
+    """Return the one stream for all captures: libraries keep a workspace for every stream that they have seen."""
+    return torch.cuda.Stream()
 
-    def replay() -> Tensor:
-        graph.replay()
-        return loss
 
-    return replay
+class Captured:
+    """A step as a graph; capturing runs nothing. Each replay overwrites the loss of the one before.
+
+    The step is kept: a graph keeps none of the tensors alive that it reads and writes.
+    """
+
+    def __init__(self, step: Replay) -> None:
+        self.step, self.graph = step, torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=side()):
+            self.loss = step()
+
+    def __call__(self) -> Tensor:
+        """Replay the step; return its loss."""
+        self.graph.replay()
+        return self.loss

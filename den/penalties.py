@@ -181,7 +181,7 @@ class Within(Proximal):
 
     def _restore(self) -> None:
         old_weight, old_bias = self.before
-        self.now[0][self.frozen] = 0
+        self.now[0].index_fill_(0, self.frozen, 0)
         _block(self.now[0], old_weight)[self.frozen] = old_weight[self.frozen]
         self.now[1][self.frozen] = old_bias[self.frozen]
 

@@ -19,11 +19,12 @@ from den.methods.base import Measures, Method, Problem
 from den.methods.den_official import DenWithQuirks
 from den.networks import forms
 from den.networks.forms import DENSE, Form
-from den.networks.layers import Layer
+from den.networks.layers import Chain, Layer, to
 from den.runs import Cell
 from den.streams import blobs
 from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
+from den.training import Fit, device_of, fit
 
 PREPARATION = blobs.Preparation(features=48, classes=4, examples=80)
 SIZES = {"tasks": 3, "training_examples": 30, "validation_examples": 10, "test_examples": 40}
@@ -34,6 +35,7 @@ CONVOLUTIONAL = Network(
     init="he",
 )
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
+ON_GPU = TRAINING.model_copy(update={"device": "cuda"})
 LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
 
 THRESHOLDS = {"sparsity": 1e-4, "head_sparsity": 1e-4, "group_sparsity": 1e-3}  # of a step, whatever its rate
@@ -90,6 +92,8 @@ def permuted(tasks: int = 3) -> Stream:
     return Stream("permuted", base.shape, 4, made, Lazy(tasks, lambda task: split(task, "test")))
 
 
+with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU: what runs on one is untried")
+
 Source = Callable[..., Stream]
 on_either = pytest.mark.parametrize("source", [stream, images], ids=["dense", "convolutional"])
 
@@ -114,8 +118,10 @@ def build(kind: str | type[Method], on: Stream, seed: int = 0, params: Any = Non
 
 def learn(kind: str | type[Method], on: Stream, seed: int = 0, **about: Any) -> tuple[Method, Result]:
     """Return a method that has learned the stream, and its result."""
-    method = build(kind, on, seed, **about)
-    return method, harness.run(method, on, seed)
+    method, result = build(kind, on, seed, **about), Result.empty(len(on))
+    for step in harness.steps(method, on, seed, result, device_of(about.get("training", TRAINING))):
+        step.run()
+    return method, result
 
 
 def run_stages(method: Method, task: Task, last: str = "") -> dict[str, Measures]:
@@ -126,6 +132,23 @@ def run_stages(method: Method, task: Task, last: str = "") -> dict[str, Measures
         if stage.name == last:
             break
     return told
+
+
+def trained(optimizer: str, device: str = "cpu") -> tuple[Tensor, Fit]:
+    """Train a small network with a falling learning rate; return its first weights and what training says."""
+    *hidden, head = to(random_layers(48, 8, 1), torch.device(device))
+    split = stream().tasks[0].train.to(torch.device(device))
+    told = TRAINING.model_copy(update={"optimizer": optimizer, "schedule": "linear"})
+    fitted = fit(Chain(hidden, head), split, told, torch.Generator().manual_seed(0))
+    return hidden[0].weight.cpu(), fitted
+
+
+def same_but_for_rounding(found: tuple[Tensor, Fit], expected: tuple[Tensor, Fit]) -> None:
+    """Assert that training came to the same but for the rounding of learning rates and products."""
+    (weight, fitted), (other, wanted) = found, expected
+    torch.testing.assert_close(weight, other, rtol=1e-3, atol=1e-5)
+    assert fitted.steps == wanted.steps
+    assert fitted.loss == pytest.approx(wanted.loss, rel=1e-3)
 
 
 def same_state(one: Method, other: Method) -> bool:

@@ -15,7 +15,7 @@ import pytest
 import small
 import torch
 from conftest import ROOT
-from small import CONVOLUTIONAL, TRAINING, cell, images, learn, same_state, stream, without_times
+from small import CONVOLUTIONAL, ON_GPU, TRAINING, cell, images, learn, same_state, stream, with_gpu, without_times
 
 from den import checkpoints, harness, runs, sources
 from den.__main__ import main
@@ -50,12 +50,18 @@ def seen_as_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SHORT = TRAINING.model_copy(update={"epochs": 1})
-CONVOLVING = {
-    f"{method}-convolutional": cell(method, network=CONVOLUTIONAL, training=SHORT) for method in ("den", "progressive")
-}
+FLAT = [pytest.param(cell(method), id=method) for method in METHODS]
+CONVOLVING = [
+    pytest.param(cell(method, network=CONVOLUTIONAL, training=SHORT), id=f"{method}-convolutional")
+    for method in ("den", "progressive")
+]
+REPLAYED = [
+    pytest.param(cell(method, training=ON_GPU), id=f"{method}-gpu", marks=with_gpu)
+    for method in ("den", "ewc", "progressive")
+]
 
 
-@pytest.mark.parametrize("one", [*map(cell, METHODS), *CONVOLVING.values()], ids=[*METHODS, *CONVOLVING])
+@pytest.mark.parametrize("one", [*FLAT, *CONVOLVING, *REPLAYED])
 def test_every_checkpoint_leads_to_the_same_end(one: Cell, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "CHECKPOINTS_KEPT", 1000)
     if one.network.convolutions:
