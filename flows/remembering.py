@@ -11,7 +11,7 @@ from flows import terminal
 from reports import drawings, history, names, shelf
 from reports.shelf import OUT
 
-NOTE = "A run is all splits of a method under the same settings. Figure: {figure}"
+NOTE = "A run is all splits of a method under the same settings, on one kind of device. Figure: {figure}"
 
 
 def remember(stream: str, methods: Sequence[str], metric: str) -> None:
@@ -63,6 +63,7 @@ def _runs(found: pd.DataFrame) -> pd.DataFrame:
             "method": found["method"],
             "finished": [f"{when:%Y-%m-%d %H:%M}" for when in found["when"]],
             "commit": found["commit"],
+            "device": found["device"],
             "splits": found["splits"].astype(str),
             "value": [names.with_error(*pair) for pair in zip(found["mean"], found["error"], strict=True)],
             "accepted": found["accepted"],

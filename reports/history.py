@@ -1,7 +1,7 @@
 """A metric over all runs of a stream's methods: which values there were, when, and which of them were accepted."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from reports.tables import Record
 
 METRICS = (*STATISTICS, "capacity", "seconds")
 BARS = "▁▂▃▄▅▆▇█"
-COLUMNS = ["method", "when", "commit", "mean", "error", "splits", "accepted"]
+COLUMNS = ["method", "when", "commit", "device", "mean", "error", "splits", "accepted"]
 
 
 def runs(records: Iterable[Record], metric: str, accepted: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a run, the oldest first: method, when (of its last cell), commit, mean, error, splits, accepted.
+    """Return a row a run, the oldest first; `when` and `commit` are of its last cell, `accepted` are suites.
 
-    A run is all splits of a method under the same settings; where a split was run again, that is another run. It goes
-    by the name under which any of its cells was accepted, or else by the method's own; `accepted` are suites.
+    A run is all splits of a method under the same settings on one kind of device; where a split was run again, that is
+    another run. It goes by the name under which a cell of these settings was accepted, on whatever device, or else by
+    the method's own.
 
     accepted: the accepted cells of all suites.
     """
@@ -30,10 +31,11 @@ def runs(records: Iterable[Record], metric: str, accepted: pd.DataFrame) -> pd.D
     if cells.empty:
         return pd.DataFrame(columns=COLUMNS)
     cells = cells.sort_values("when", kind="stable")
-    cells["again"] = cells.groupby(["settings", "seed"]).cumcount()
+    cells["name"] = _names(cells, dict(zip(accepted["identity"], accepted["method"], strict=True)))
+    cells["again"] = cells.groupby(["settings", "device", "seed"]).cumcount()
     found = [
         _run(group, accepted[accepted["identity"].isin(group["identity"])])
-        for _, group in cells.groupby(["settings", "again"])
+        for _, group in cells.groupby(["settings", "device", "again"])
     ]
     return pd.DataFrame(found, columns=COLUMNS).sort_values("when", kind="stable", ignore_index=True)
 
@@ -84,6 +86,7 @@ def label(metric: str) -> str:
 def _cell(record: Record, metric: str) -> dict[str, Any]:
     cell = record["cell"]
     settings = {key: value for key, value in cell.items() if key not in ("seed", "variant")}
+    settings["training"] = {key: value for key, value in cell["training"].items() if key != "device"}
     return {
         "method": cell["method"],
         "seed": cell["seed"],
@@ -91,8 +94,16 @@ def _cell(record: Record, metric: str) -> dict[str, Any]:
         "settings": json.dumps(settings, sort_keys=True),
         "when": pd.Timestamp(record["provenance"]["finished"]),
         "commit": str(record["provenance"]["commit"])[:7],
+        "device": record["provenance"]["device"],
         "value": _value(record, metric),
     }
+
+
+def _names(cells: pd.DataFrame, accepted: Mapping[str, str]) -> list[str]:
+    """Return what each cell's settings go by. accepted: names by identity."""
+    both = zip(cells["settings"], cells["identity"], strict=True)
+    known = {settings: accepted[identity] for settings, identity in both if identity in accepted}
+    return [known.get(settings, method) for settings, method in zip(cells["settings"], cells["method"], strict=True)]
 
 
 def _value(record: Record, metric: str) -> float:
@@ -107,9 +118,10 @@ def _value(record: Record, metric: str) -> float:
 def _run(cells: pd.DataFrame, accepted: pd.DataFrame) -> dict[str, Any]:
     last, found = cells.iloc[-1], estimate(cells["value"])
     return {
-        "method": last["method"] if accepted.empty else accepted["method"].iloc[0],
+        "method": last["name"],
         "when": last["when"],
         "commit": last["commit"],
+        "device": last["device"],
         "mean": found.mean,
         "error": found.error,
         "splits": found.seeds,

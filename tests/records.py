@@ -51,7 +51,14 @@ def record(stream: str, method: str, seed: int, tasks: int = 10) -> dict[str, An
     return {
         "version": 1,
         "identity": sha256(f"{stream} {method} {seed}".encode()).hexdigest()[:16],
-        "cell": {"stream": stream, "method": method, "seed": seed, "network": network, "evaluation": "test"},
+        "cell": {
+            "stream": stream,
+            "method": method,
+            "seed": seed,
+            "network": network,
+            "training": {"epochs": 8, "device": "cpu"},
+            "evaluation": "test",
+        },
         "scores": {name: _matrix(method, tasks, generator, above) for name, above in SHIFT.items()},
         "measures": [row for task in range(tasks) for row in _measures(method, task, units[task], generator)],
         "capacity": {
@@ -61,7 +68,12 @@ def record(stream: str, method: str, seed: int, tasks: int = 10) -> dict[str, An
             "flops": 2 * BASE,
         },
         "train_seconds": float(generator.uniform(10, 70)),
-        "provenance": {"commit": "8c5ce2b1d1c94e7a", "dirty": False, "stream_hash": "5b6f0f2e9d10c3aa"},
+        "provenance": {
+            "commit": "8c5ce2b1d1c94e7a",
+            "dirty": False,
+            "stream_hash": "5b6f0f2e9d10c3aa",
+            "device": "cpu",
+        },
     }
 
 

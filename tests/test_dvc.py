@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import IDENTITY, den
+import yaml
+from conftest import IDENTITY, ROOT, den
 
 from den import suites
 from den.ledger import Places
 from flows import lockfile
-
-pytestmark = pytest.mark.slow
 
 
 def dvc(folder: Path, *words: str) -> str:
@@ -29,6 +28,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def test_the_report_depends_on_all_of_reports_but_its_own_output() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    written = {"reports/out", "reports/__init__.py", "reports/__pycache__"}
+    there = {f"reports/{path.name}" for path in (ROOT / "reports").iterdir()} - written
+    assert set(stages["report"]["deps"]) == there | {"reports/out/quick/metrics.json"}
+
+
+@pytest.mark.slow
 def test_data_goes_to_a_remote_and_comes_back_the_same(project: Path, tmp_path: Path) -> None:
     assert den(project, "prepare", "--stream", "blobs").returncode == 0
     before = contents(project / "data/streams/blobs")
@@ -42,6 +49,7 @@ def test_data_goes_to_a_remote_and_comes_back_the_same(project: Path, tmp_path: 
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.slow
 def test_what_the_lock_says_holds_until_code_settings_or_bytes_change(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +66,7 @@ def test_what_the_lock_says_holds_until_code_settings_or_bytes_change(
     assert not lockfile.holds("split_mnist", suites.load(), Places())
 
 
+@pytest.mark.slow
 def test_two_preparations_at_once_do_each_other_no_harm(project: Path) -> None:
     command = [sys.executable, "-m", "flows.cli", "prepare", "--stream", "blobs"]
     both = [subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE) for _ in range(2)]
@@ -67,6 +76,7 @@ def test_two_preparations_at_once_do_each_other_no_harm(project: Path) -> None:
     assert json.loads((project / "data/streams/blobs/manifest.json").read_text())
 
 
+@pytest.mark.slow
 def test_accepted_results_are_compared_between_commits_and_plotted(project: Path) -> None:
     path = project / "reports/accepted/mnist-variation/metrics.json"
     found = json.loads(path.read_text())

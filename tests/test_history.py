@@ -30,7 +30,7 @@ def ran(method: str, seed: int, day: int, **settings: Any) -> dict[str, Any]:
 LEDGER = [
     ran("l2", 1, 1), ran("l2", 2, 2), ran("den", 1, 3),
     ran("l2", 1, 3), ran("l2", 2, 4),
-    ran("l2", 1, 5, training={"epochs": 9}), ran("l2", 1, 6, evaluation="validation"),
+    ran("l2", 1, 5, training={"epochs": 9, "device": "cpu"}), ran("l2", 1, 6, evaluation="validation"),
 ]  # fmt: skip
 
 
@@ -47,13 +47,24 @@ def test_splits_under_the_same_settings_are_one_run_and_run_again_another() -> N
     assert (found["accepted"] == "").all()
 
 
+def test_a_gpu_makes_another_run_under_the_same_name() -> None:
+    here = LEDGER[:2]
+    there = [ran("l2", seed, 7, training={"epochs": 8, "device": "cuda"}) for seed in (1, 2)]
+    there = [one | {"provenance": one["provenance"] | {"device": "NVIDIA H200"}} for one in there]
+    found = history.runs([*here, *there], "auroc", accepted(here[0], name="l2_published"))
+    assert list(found["device"]) == ["cpu", "NVIDIA H200"]
+    assert list(found["splits"]) == [2, 2]
+    assert list(found["method"]) == ["l2_published"] * 2
+    assert list(found["accepted"]) == ["smoke", ""]
+
+
 def test_validation_scores_have_no_history() -> None:
     assert history.runs(LEDGER[-1:], "auroc", NOTHING).empty
 
 
 def test_a_run_goes_by_the_name_under_which_it_was_accepted() -> None:
     found = history.runs(LEDGER, "auroc", accepted(LEDGER[3], name="l2_published"))
-    assert list(found["method"]) == ["l2", "den", "l2_published", "l2"]
+    assert list(found["method"]) == ["l2_published", "den", "l2_published", "l2"]
     assert list(found["accepted"]) == ["", "", "smoke", ""]
 
 

@@ -71,9 +71,16 @@ def test_what_has_changed_since_is_named(record: Record, places: Places) -> None
         assert expected in told
 
 
-def test_the_flow_says_which_run_of_it_made_a_result_and_dvc_which_data(project: Path) -> None:
+@pytest.fixture(scope="module")
+def with_a_result(project: Path) -> Path:
+    """Return the project with one finished cell."""
     ran = den(project, "run", "--suite", "smoke", "--method", "finetune")
     assert ran.returncode == 0, ran.stderr
+    return project
+
+
+def test_the_flow_says_which_run_of_it_made_a_result_and_dvc_which_data(with_a_result: Path) -> None:
+    project = with_a_result
     (path,) = (project / "results/blobs/finetune").glob("*.json")
     origin = json.loads(path.read_text())["provenance"]
     assert origin["flow_run"].count("-") == 4
@@ -91,8 +98,8 @@ def test_the_flow_says_which_run_of_it_made_a_result_and_dvc_which_data(project:
     assert "1 of " in differs.stdout
 
 
-def test_the_whole_ledger_is_told_to_mlflow_and_twice_changes_nothing(project: Path) -> None:
-    assert den(project, "run", "--suite", "smoke", "--method", "finetune").returncode == 0
+def test_the_whole_ledger_is_told_to_mlflow_and_twice_changes_nothing(with_a_result: Path) -> None:
+    project = with_a_result
     for _ in range(2):
         told = den(project, "sync")
         assert told.returncode == 0, told.stderr
