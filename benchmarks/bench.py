@@ -25,6 +25,7 @@ import torch
 import training
 
 from den import files, provenance
+from den.worker import set_up_torch
 
 RESULTS = Path(__file__).with_name("results.md")
 GROUPS = {
@@ -44,7 +45,7 @@ GROUPS = {
 )
 def main(names: tuple[str, ...]) -> None:
     """Time everything side by side, print the table and write it."""
-    torch.set_num_threads(1)
+    set_up_torch()
     told = []
     for name, (module, repeats) in GROUPS.items():
         if not names or name in names:
