@@ -44,7 +44,7 @@ def test_the_accepted_scores_again_are_unchanged(accepted: list[dict]) -> None:
 
 def test_a_planted_regression_is_worse_and_what_changed_is_said(accepted: list[dict]) -> None:
     provenance = accepted[0]["provenance"] | {"torch": "9.9", "stream_hash": "another"}
-    cell = {"training": {"epochs": 1}}
+    cell = {"training": {"epochs": 1, "device": "cpu"}}
     now = [
         changed(one, -0.01, provenance=provenance, cell=one["cell"] | cell) if one["cell"]["method"] == "l2" else one
         for one in accepted
@@ -53,7 +53,7 @@ def test_a_planted_regression_is_worse_and_what_changed_is_said(accepted: list[d
     assert verdict.word == "worse"
     assert {one.method for one in verdict.judgements if one.outcome == "worse"} == {"l2"}
     assert "torch is 9.9, it was None" in verdict.changes
-    assert "training.epochs is 1, it was None" in verdict.changes
+    assert "training.epochs is 1, it was 8" in verdict.changes
     assert any(change.startswith("data is another") for change in verdict.changes)
     assert verdict.table("blobs").note.endswith(f"Changed since: {'; '.join(verdict.changes)}.")
 
