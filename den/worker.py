@@ -133,7 +133,7 @@ def make_ready() -> None:
 
 
 def set_up_torch() -> None:
-    """Keep torch to one thread, to float32 and to sums in a fixed order, on a GPU too; take a step of an optimiser.
+    """Set torch up for a cell: one thread, float32 and results that repeat, on a GPU too; then take a step.
 
     The first step of a process loads much of torch, and is no part of a stage's time.
     """
@@ -141,7 +141,7 @@ def set_up_torch() -> None:
 
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
-    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
     weight = torch.zeros(1, requires_grad=True)
     weight.sum().backward()
     torch.optim.Adam([weight], fused=True).step()

@@ -41,13 +41,15 @@ def _records(stream: str, methods: Sequence[str]) -> list[dict[str, object]]:
 
 def _methods(found: pd.DataFrame) -> pd.DataFrame:
     methods = names.ordered(found["method"])
-    return pd.DataFrame([_summary(method, found[found["method"] == method]) for method in methods])
+    alike = [rows for method in methods for _, rows in found[found["method"] == method].groupby("device", sort=False)]
+    return pd.DataFrame([_summary(rows) for rows in alike])
 
 
-def _summary(method: str, rows: pd.DataFrame) -> dict[str, str]:
+def _summary(rows: pd.DataFrame) -> dict[str, str]:
     marked = rows[rows["accepted"] != ""]
     return {
-        "method": method,
+        "method": rows["method"].iloc[0],
+        "device": rows["device"].iloc[0],
         "runs": str(len(rows)),
         "over time": history.sparkline(rows["mean"]),
         "lowest": names.score(rows["mean"].min()),

@@ -50,11 +50,12 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def draw(found: pd.DataFrame, metric: str) -> Figure:
-    """Draw a metric over the runs, a curve a method, a bar of one standard error; accepted runs are filled."""
+    """Draw a metric over the runs, a curve a method and device, bars of one standard error, accepted ones filled."""
     with style.house():
         figure, (axes,) = style.panels()
         for method in names.ordered(found["method"]):
-            _curve(axes, found[found["method"] == method], method)
+            for _, rows in found[found["method"] == method].groupby("device", sort=False):
+                _curve(axes, rows, method)
         style.explain(axes, "filled: accepted", linestyle="none", marker="o", markersize=6)
         if metric in STATISTICS:
             style.scores(axes)

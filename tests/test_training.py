@@ -120,7 +120,6 @@ def test_auto_takes_what_there_is() -> None:
     assert device_of(Training(epochs=1, device="auto")).type == expected
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"training\.device: cuda asked"):
