@@ -31,7 +31,7 @@ test-slow: $(READY)  ## kills, a real server, spoiled settings: some minutes
 	$(RUN) pytest -q -m slow
 
 bench: $(READY)  ## time everything side by side, on a quiet machine; writes benchmarks/results.md
-	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/bench.py
+	.venv/bin/python benchmarks/bench.py
 
 check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff check .

@@ -1,12 +1,14 @@
 """Everything that is timed, in one table: python benchmarks/bench.py, or make bench
 
-Writes benchmarks/results.md, with the machine. Ratios are medians of pairs that ran one after the other, so that a
-machine that is busy for a while spoils few of them; still, it wants a quiet one. Avalanche is compared where
-DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py), and a GPU's graphs where there is a GPU.
+Writes benchmarks/results.md, with the machine. All of it runs as a cell does: in one thread, its memory kept. Ratios
+are medians of pairs that ran one after the other, so that a machine that is busy for a while spoils few of them; still,
+it wants a quiet one. Avalanche is compared where DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py), and
+a GPU's graphs where there is a GPU.
 """
 
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -25,7 +27,7 @@ import torch
 import training
 
 from den import files, provenance
-from den.worker import set_up_torch
+from den.worker import MEMORY_KEPT, ONE_THREAD, set_up_torch
 
 RESULTS = Path(__file__).with_name("results.md")
 GROUPS = {
@@ -53,6 +55,13 @@ def main(names: tuple[str, ...]) -> None:
             click.echo(told[-1])
     if not names:
         files.write(RESULTS, "\n".join(["# Benchmarks", "", machine(), "", *told]))
+
+
+def as_a_cell() -> None:
+    """Start again with the environment of a cell's process, where this one has another; C's libraries read it once."""
+    own = ONE_THREAD | MEMORY_KEPT
+    if os.environ | own != os.environ:
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | own)
 
 
 def section(module: ModuleType, rows: list[timing.Row]) -> str:
@@ -96,4 +105,5 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
+    as_a_cell()
     main()

@@ -1,5 +1,6 @@
 """Start-up: `den --help`, and `den run --suite smoke` until its first stage, in a copy of the project."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import kills
 import timing
+
+from den.worker import MEMORY_KEPT, ONE_THREAD
 
 
 def rows(repeats: int) -> list[timing.Row]:
@@ -25,7 +28,12 @@ def rows(repeats: int) -> list[timing.Row]:
 def den(project: Path, *words: str) -> None:
     """Run a command."""
     command = [sys.executable, "-m", "flows.cli", *words]
-    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    subprocess.run(command, cwd=project, env=of_users(), check=True, capture_output=True)
+
+
+def of_users() -> dict[str, str]:
+    """Return this environment without what is set for a cell's process."""
+    return {name: value for name, value in os.environ.items() if name not in ONE_THREAD | MEMORY_KEPT}
 
 
 def first_stage(project: Path) -> float:
@@ -33,7 +41,8 @@ def first_stage(project: Path) -> float:
     kills.forget(project)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", "smoke"]
     start = time.perf_counter()
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+    told = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project, env=of_users(), **told) as run:
         assert run.stderr is not None
         said = [time.perf_counter() - start for line in run.stderr if "task 1 of" in line]
     return said[0]

@@ -128,8 +128,17 @@ def _attempts(cells: Sequence[Cell], places: Places, slots: int, engine: Engine)
         for cell in cells:
             attempts.append(pool.submit(copy_context().run, _attempt, cell, places, engine))
             time.sleep(STAGGER)
+        if attempts:
+            _get_ready()
         wait(attempts)
     return attempts
+
+
+def _get_ready() -> None:
+    """Do, while the cells run, what the first model of a run would else wait for at its end."""
+    from flows import models
+
+    models.warm_up()
 
 
 def _attempt(cell: Cell, places: Places, engine: Engine) -> Record | str:

@@ -110,7 +110,6 @@ def started() -> Iterator[None]:
         aside.submit(tracking.store)  # where it fails, tracking will say so
         aside.submit(load, LATER)
         start_server()
-        aside.submit(warm_up)  # not before: the first stage waits for the server, and would for this
         yield
 
 
@@ -119,13 +118,6 @@ def load(names: Sequence[str]) -> None:
     with garbage.loading():
         for name in names:
             import_module(name)
-
-
-def warm_up() -> None:
-    """Do what the first model of a run would else wait for at its end."""
-    from flows import models
-
-    models.warm_up()
 
 
 @contextmanager
