@@ -153,7 +153,6 @@ def measured(kind: str, stream: Stream) -> Times:
 def peer(arrays: Path, kind: str, path: str) -> Times:
     """Return the same of Avalanche."""
     command = [os.environ[VARIABLE], str(Path(__file__).with_name("peer.py")), str(arrays), kind, path]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: Times = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -28,9 +28,10 @@ from zipfile import ZipFile
 import carrying
 import click
 
+from den.worker import ONE_THREAD
+
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = Path(__file__).with_name("same_side.py")
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 CLOCK = "seconds"  # the measure that no two runs share
 NAMED = 3  # of what differs, so many are named
 SEED = 1

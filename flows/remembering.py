@@ -40,9 +40,7 @@ def _records(stream: str, methods: Sequence[str]) -> list[dict[str, object]]:
 
 
 def _methods(found: pd.DataFrame) -> pd.DataFrame:
-    methods = names.ordered(found["method"])
-    alike = [rows for method in methods for _, rows in found[found["method"] == method].groupby("device", sort=False)]
-    return pd.DataFrame([_summary(rows) for rows in alike])
+    return pd.DataFrame([_summary(rows) for rows in history.alike(found)])
 
 
 def _summary(rows: pd.DataFrame) -> dict[str, str]:

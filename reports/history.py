@@ -1,7 +1,7 @@
 """A metric over all runs of a stream's methods: which values there were, when, and which of them were accepted."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,13 @@ def runs(records: Iterable[Record], metric: str, accepted: pd.DataFrame) -> pd.D
     return pd.DataFrame(found, columns=COLUMNS).sort_values("when", kind="stable", ignore_index=True)
 
 
+def alike(found: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the runs of each method on each device, methods in the order of all tables."""
+    for method in names.ordered(found["method"]):
+        for _, rows in found[found["method"] == method].groupby("device", sort=False):
+            yield rows
+
+
 def sparkline(values: Sequence[float]) -> str:
     """Return the values as bars, the lowest one eighth high and the highest whole; all alike are half."""
     known = np.array(values, dtype=float)
@@ -53,9 +60,8 @@ def draw(found: pd.DataFrame, metric: str) -> Figure:
     """Draw a metric over the runs, a curve a method and device, bars of one standard error, accepted ones filled."""
     with style.house():
         figure, (axes,) = style.panels()
-        for method in names.ordered(found["method"]):
-            for _, rows in found[found["method"] == method].groupby("device", sort=False):
-                _curve(axes, rows, method)
+        for rows in alike(found):
+            _curve(axes, rows, rows["method"].iloc[0])
         style.explain(axes, "filled: accepted", linestyle="none", marker="o", markersize=6)
         if metric in STATISTICS:
             style.scores(axes)
