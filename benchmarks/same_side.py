@@ -1,58 +1,43 @@
-"""One side of benchmarks/same.py: what the code of one commit makes of settings, started in a checkout of it.
+"""One side of benchmarks/same.py: plans or runs cells with the code of the checkout that it is started in.
 
-Answers JSON lines with JSON lines. It is run by the code of either commit, and so asks little of it.
+Reads a job and writes a line for each of its items, in JSON. Either commit's code runs it, so it asks little of that.
 """
 
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-import den
 from den import suites
 from den.config import read
 from den.ledger import Places
-from den.runs import Cell, Execution, identity
 
-Answer = dict[str, Any]
-
-
-def cells(suite: str, stream: str, methods: list[str], seed: int, overrides: list[str]) -> Answer:
-    """Return the complete settings of a suite's cells on a stream, of some methods where they are named."""
-    found = suites.load("params.yaml", overrides).cells(suite, [stream], methods, [seed])
-    return {"cells": [cell.model_dump(mode="json") for cell in found]}
+try:
+    from den.cells import Cell
+    from den.execution import Execution
+except ImportError:  # a commit up to version 0.5.0
+    from den.runs import Cell, Execution
 
 
-def prepare(stream: str, data: str) -> Answer:
-    """Prepare a stream below the folder `data`."""
-    from flows import datasets  # only here: it loads what the library does without
-
-    datasets.build(stream, suites.load("params.yaml"), Places(Path(data)))
-    return {}
+def plan(suite: str, stream: str, methods: list[str], seed: int, set: list[str]) -> list[dict[str, Any]]:
+    """Return the complete settings of a suite's cells on a stream, of the suite's own methods if none is named."""
+    cells = suites.load("params.yaml", set).cells(suite, [stream], methods, [seed])
+    return [cell.model_dump(mode="json") for cell in cells]
 
 
-def run(cell: Mapping[str, Any], data: str) -> Answer:
-    """Return what a cell finds: scores, measures, and the final state, a digest for each of its tensors."""
+def run(cell: dict[str, Any], data: str) -> dict[str, Any]:
+    """Return what a cell measures: scores, measures, and the final state, a digest for each of its tensors."""
     with TemporaryDirectory() as folder:
-        places = Places(Path(data), Path(folder, "results"), Path(folder, "work"))
-        execution = Execution.resume(read(Cell, cell, "cell"), places)
+        execution = Execution.resume(read(Cell, cell, "cell"), Places(data=Path(data), work=Path(folder)))
         for step in execution.steps():
             step.run()
     tensors, values = execution.method.state()
     digests = {name: digest(tensor) for name, tensor in tensors.items()}
     return {**vars(execution.result), "tensors": digests, "values": values}
-
-
-def identify(cell: Mapping[str, Any], data: str) -> Answer:
-    """Return the identity of a cell, and its settings as complete as this code has them."""
-    known = read(Cell, cell, "cell")
-    settings = known.model_dump(mode="json", exclude={"variant"})
-    return {"identity": identity(known, Places(Path(data))), "cell": settings}
 
 
 def digest(tensor: torch.Tensor) -> str:
@@ -61,22 +46,19 @@ def digest(tensor: torch.Tensor) -> str:
     return hashlib.sha256(about + tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
-ASKED: dict[str, Callable[..., Answer]] = {"cells": cells, "prepare": prepare, "run": run, "identify": identify}
-
-
-def main() -> None:
-    """Answer every line; say first whose code this is."""
-    torch.set_num_threads(1)
-    line, sys.stdout = sys.stdout, sys.stderr  # nothing else may write on the line
-    print(json.dumps({"library": str(Path(den.__file__).parent.parent)}), file=line, flush=True)
-    for asked in sys.stdin:
-        question = json.loads(asked)
-        try:
-            answer = ASKED[question.pop("do")](**question)
-        except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=line, flush=True)
+def answer(do: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of an item, or why there is none."""
+    try:
+        return {"result": {"plan": plan, "run": run}[do](**item)}
+    except Exception as error:
+        return {"failed": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    output, sys.stdout = sys.stdout, sys.stderr  # nothing else may write among the answers
+    if Path(suites.__file__).parents[1] != Path.cwd():
+        sys.exit(f"{suites.__file__} is not the code of {Path.cwd()}")
+    job = json.load(sys.stdin)
+    for item in job["items"]:
+        print(json.dumps(answer(job["do"], item)), file=output, flush=True)

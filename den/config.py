@@ -1,7 +1,8 @@
 """The base of all parameters: closed, frozen, checked at the door."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
@@ -24,6 +25,49 @@ class Params(BaseModel):
     """Parameters that refuse unknown keys, wrong types and impossible values, and never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class AsBefore:
+    """Marks a setting that was added after cells had been measured: the value, as JSON, that changes nothing for them.
+
+    `loss: Annotated[str, AsBefore("logistic")] = "logistic"`: at this value the setting is left out of a cell's key.
+    """
+
+    value: Any
+
+
+def reduced(params: Params) -> dict[str, Any]:
+    """Return parameters as JSON, later settings left out where they are as before."""
+    values = params.model_dump(mode="json")
+    for name in type(params).model_fields:
+        values[name] = _reduced(getattr(params, name), values[name])
+    later = dict(_later(type(params)))
+    return {name: value for name, value in values.items() if name not in later or later[name] != value}
+
+
+def completed(kind: type[Params], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `reduced` left out of parameters of `kind` put back, whatever the defaults are now."""
+    blocks = {
+        name: completed(field.annotation, values[name])
+        for name, field in kind.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Params) and name in values
+    }
+    return {**dict(_later(kind)), **values, **blocks}
+
+
+def _reduced(value: Any, dumped: Any) -> Any:
+    if isinstance(value, Params):
+        return reduced(value)
+    if isinstance(value, tuple):
+        return [_reduced(*pair) for pair in zip(value, dumped, strict=True)]
+    return dumped
+
+
+def _later(kind: type[Params]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of `kind` that were added later, and the value that means as before."""
+    for name, field in kind.model_fields.items():
+        yield from ((name, mark.value) for mark in field.metadata if isinstance(mark, AsBefore))
 
 
 class Training(Params):

@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from den.measures import EVALUATION, SECONDS
 from den.methods.base import Measure, Measures, Method, Stage
 from den.scores import SCORES
 from den.tasks import Split, Stream, Task
 from den.training import Diverged, blocks
-
-EVALUATION = "evaluation"
 
 
 @dataclass
@@ -106,7 +105,7 @@ def _runner(stage: Stage, task: Task, seed: int, result: Result) -> Callable[[],
     def run_stage() -> None:
         start = time.perf_counter()
         measures = stage.run(task, generator_for(seed, task.id, stage.name))
-        seconds = Measure("seconds", time.perf_counter() - start)
+        seconds = Measure(SECONDS, time.perf_counter() - start)
         result.add(task.id, stage.name, [*measures, seconds])
         result.done.append((task.id, stage.name))
 

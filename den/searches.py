@@ -12,14 +12,19 @@ from typing import Any, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from den.cells import Cell
 from den.config import Params, SettingsError, read
 from den.ledger import Places
 from den.methods import METHODS
-from den.runs import Cell
 from den.streams import STREAMS, prepared
 from den.suites import Plan, Suite, refuse_unknown
 
 SPLIT = 0
+
+
+class Busy(RuntimeError):
+    """Another process runs the study."""
+
 
 Numbers = Mapping[str, float]
 

@@ -1,19 +1,20 @@
 """params.yaml: named suites of streams, methods and seeds, the numbers they run with, and the cells they make."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from fnmatch import filter as matching
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
+from den import yaml_files
+from den.cells import Cell, refuse
 from den.config import Network, Params, SettingsError, Training, read
 from den.methods import METHODS
-from den.runs import Cell, refuse
 from den.streams import STREAMS
 
 Settings = dict[str, Any]
@@ -25,12 +26,22 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chos
 
 
 class Suite(Params):
-    """A grid of cells, and the settings in which it differs from the rest of the file."""
+    """A grid of cells, and the settings in which it differs from the rest of the file.
+
+    accepted_seeds: the seeds that accepted results need, if not those that a run measures: one seed is judged by many.
+    """
 
     streams: tuple[str, ...] = Field(min_length=1)
     methods: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    accepted_seeds: tuple[NonNegativeInt, ...] = ()
     set: dict[str, Any] = {}
+
+    @field_validator("streams", "methods", "seeds", "accepted_seeds")
+    @classmethod
+    def no_repeats(cls, names: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Refuse what stands twice."""
+        return refuse_repeats(names)
 
 
 class Variant(Params):
@@ -121,6 +132,8 @@ class Plan:
         A variant may stand wherever a method may, and a pattern, such as plus_*, for all that it matches.
         """
         grid = self.suite(suite or self.suites[0])
+        for key, names in (("stream", streams), ("method", methods), ("seeds", seeds or ())):
+            _refuse_repeats_of(key, names)
         named = self.methods(methods or grid.methods)
         chosen = streams or grid.streams, named, grid.seeds if seeds is None else seeds
         cells = tuple(self.cell(grid, *one) for one in product(*chosen))
@@ -135,8 +148,9 @@ class Plan:
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the methods and variants of these names, patterns replaced by what they match."""
-        known = [*METHODS, *self.file.variants]
-        return tuple(one for name in names for one in (matching(known, name) if "*" in name else [name]) or [name])
+        registry = [*METHODS, *self.file.variants]
+        matches = ((matching(registry, name) if "*" in name else [name]) or [name] for name in names)
+        return tuple(dict.fromkeys(chain.from_iterable(matches)))
 
     def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
         """Return one cell of a method or variant.
@@ -169,7 +183,10 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
 
     overrides: `key.path=value`, values as YAML. Raises SettingsError naming every wrong key and what is allowed.
     """
-    plan = Plan(read(File, _yaml(Path(path)), "params.yaml"), dict(map(_override, overrides)))
+    plan = Plan(
+        read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml"),
+        dict(map(yaml_files.override, overrides)),
+    )
     for stream in plan.data.streams:
         refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
         plan.data.preparation(stream)
@@ -250,28 +267,6 @@ def _own_training(settings: Settings, method: str) -> None:
     settings["training"] |= _mapping(block.pop("training", {}), f"methods.{method}.training")
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path} is not here; run the command in the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: expected a mapping of {', '.join(File.model_fields)}")
-    return content
-
-
-def _override(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise SettingsError(f"--set {text}: write key.path=value, for example training.epochs=5")
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise SettingsError(f"--set {text}: {value} is not YAML") from None
-
-
 def _put(settings: Settings, key: str, value: Any) -> None:
     """Set one dotted key in place."""
     *path, last = key.split(".")
@@ -292,6 +287,20 @@ def _mapping(value: Any, key: str) -> Settings:
     if isinstance(value, dict):
         return value
     raise SettingsError(f"{key} is a value, {value!r}, not a block")
+
+
+def refuse_repeats(names: Sequence[Any]) -> Any:
+    """Return the names. Raises ValueError for one that stands twice."""
+    if repeated := [str(name) for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{', '.join(repeated)} stands twice; name each once")
+    return names
+
+
+def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
+    try:
+        refuse_repeats(names)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from None
 
 
 def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:

@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -20,12 +20,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from den.ledger import Places, Record
+from den import measures
+from den.ledger import Measurement, Order, Places, sealed
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # The allocator of Linux would hand memory back after every step and fault it in again for the next.
 MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-PRELOADED = ["den.runs", "torch._dynamo"]  # the second is what the first step of an optimiser would load
+PRELOADED = ["den.execution", "torch._dynamo"]  # the second is what the first step of an optimiser would load
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
 
@@ -51,13 +52,15 @@ class Step:
 class Worker:
     """A cell in a process of its own; leaving the context ends the process, whatever it is doing.
 
-    origin: what the record's provenance shall say of who had the cell run.
+    After the last step `measurement` answers the cell; `measured` says whether it was measured now.
     As multiprocessing asks, a script that uses one does so under `if __name__ == "__main__":`.
     """
 
-    def __init__(self, cell: Any, places: Places, origin: Mapping[str, Any] | None = None) -> None:
-        self.cell, self.places, self.origin = cell, places, dict(origin or {})
-        self.record: Record = {}
+    measurement: Measurement
+    measured: bool
+
+    def __init__(self, cell: Any, places: Places, order: Order | None = None) -> None:
+        self.cell, self.places, self.order = cell, places, order or Order()
         self._log = places.work / "logs" / f"{cell.stream}-{cell.name}-{cell.seed}-{os.getpid()}.log"
 
     def __enter__(self) -> Self:
@@ -68,8 +71,9 @@ class Worker:
         self._child = context.Process(target=serve, args=(theirs, str(self._log)), daemon=True)
         self._child.start()
         theirs.close()
-        places = {name: str(getattr(self.places, name)) for name in ("data", "results", "work")}
-        self._send({"cell": self.cell.model_dump(mode="json"), "places": places, "origin": self.origin})
+        places = {name: str(path) for name, path in vars(self.places).items()}
+        order = self.order.model_dump(mode="json")
+        self._send({"cell": self.cell.model_dump(mode="json"), "places": places, "order": order})
         return self
 
     def __exit__(
@@ -80,22 +84,25 @@ class Worker:
         self._line.close()
 
     def steps(self) -> Iterator[Step]:
-        """Yield the stages still to do; give each to `run` before asking for the next. At the end `record` is there."""
+        """Yield the stages still to do; give each to `run` before asking for the next.
+
+        There is none if a measurement answers the cell already. A cell that another process measures is waited for.
+        """
         while "step" in (message := self._receive()):
             yield Step(**message["step"])
-        self.record = message["record"]
+        self.measurement, self.measured = sealed.read_as(Measurement, message["measurement"]), message["measured"]
 
     def run(self, step: Step) -> Message:
         """Have the child run the step; return its seconds and measures. Raises CellFailed."""
         self._send({GO: step.title})
         return self._receive(step)
 
-    def finish(self, announce: Callable[[str], None] = lambda title: None) -> Record:
-        """Run all steps that are left, each announced by its title; return the record. Raises CellFailed."""
+    def finish(self, announce: Callable[[str], None] = lambda title: None) -> Measurement:
+        """Run all steps that are left, each announced by its title; return what answers the cell. Raises CellFailed."""
         for step in self.steps():
             announce(step.title)
             self.run(step)
-        return self.record
+        return self.measurement
 
     def kill(self) -> None:
         """End the child at once; a step that waits for it raises CellFailed."""
@@ -162,23 +169,33 @@ def serve(line: Connection, log: str) -> None:
 
 
 def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> None:
+    from den.cells import Cell
     from den.config import read
-    from den.runs import Cell, Execution, locked
+    from den.execution import Execution, answered, finish, locked, refuse_other_code
+    from den.ledger import Ledger
 
     set_up_torch()
-    cell = read(Cell, order["cell"], "cell")
+    cell, asked = read(Cell, order["cell"], "cell"), read(Order, order["order"], "order")
     places = Places(**{name: Path(path) for name, path in order["places"].items()})
+    refuse_other_code(cell, asked)
     with locked(cell, places):
-        execution = Execution.resume(cell, places, order["origin"])
+        if (entry := answered(cell, places, asked)) is not None:
+            _answer(line, Ledger.of(places).load(entry.id), measured=False)
+            return
+        execution = Execution.resume(cell, places, asked)
         for step in execution.steps():
             _put(line, {"step": {"task": step.task + 1, "stage": step.stage}})
             inbox.get()
             first = len(execution.result.measures)
             step.run()
-            measures = execution.result.measures[first:]
-            seconds = next(row["value"] for row in reversed(measures) if row["measure"] == "seconds")
-            _put(line, {"seconds": seconds, "measures": measures})
-        _put(line, {"record": execution.finish()})
+            taken = execution.result.measures[first:]
+            seconds = next(row["value"] for row in reversed(taken) if row["measure"] == measures.SECONDS)
+            _put(line, {"seconds": seconds, "measures": taken})
+        _answer(line, finish(execution), measured=True)
+
+
+def _answer(line: Connection, measurement: Measurement, measured: bool) -> None:
+    _put(line, {"measurement": sealed.seal(measurement), "measured": measured})
 
 
 def _inbox(line: Connection) -> "queue.Queue[Message]":

@@ -1,25 +1,24 @@
-"""The benchmark as a Prefect flow: prepare the data, run the cells, report, track."""
+"""The benchmark as a Prefect flow: prepare the data, answer every cell, judge, report, track."""
 
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import prefect
 
 from den import suites
-from den.ledger import Places
-from den.runs import Cell, finished, identity, named
+from den.cells import Cell, current, key_of, present_of
+from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
 from den.worker import CellFailed
-from flows import crew, estimate, machine, pools, steps
-from flows.cells import learn
+from flows import announcing, crew, estimate, machine, pools, recording, steps
+from flows.cells import Worked, learn
+from flows.places import here
 from flows.progress import watcher
-from flows.verdicts import UNJUDGED, Verdict
+from flows.verdicts import Verdict
 
-Record = dict[str, Any]
-Engine = Callable[[Cell, Places], Record]
+Engine = Callable[[Cell, Places, Order], Worked]
 
 ENGINES: dict[str, Engine] = {"here": learn, "pool": pools.learn_elsewhere}
 WAITING = 32  # cells that are asked of a pool at a time; its own limits say how many run
@@ -28,23 +27,24 @@ STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one mo
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a benchmark: the records of finished cells, why the others failed, and what is made of it."""
+    """How a run ended: its results, why other cells failed, and the verdict."""
 
-    records: tuple[Record, ...]
+    run: Run
+    results: tuple[CellResult, ...]
     failures: dict[str, str]
-    verdict: Verdict = UNJUDGED
+    verdict: Verdict
 
 
-class CellsFailed(RuntimeError):
-    """Some cells failed and the others were finished; `outcome` holds both."""
+class RunFailed(RuntimeError):
+    """Cells failed, or what was measured is worse or unstable; everything else is done. `outcome` holds it all."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        listed = "\n".join(f"  {cell}: {reason}" for cell, reason in outcome.failures.items())
-        super().__init__(f"{len(outcome.failures)} failed:\n{listed}")
+        reasons = [f"{cell}: {reason}" for cell, reason in outcome.failures.items()] or outcome.verdict.remarks
+        super().__init__("\n  ".join([f"verdict: {outcome.verdict.word}", *reasons]))
 
 
-@prefect.flow(name="benchmark", flow_run_name="{suite}")
+@prefect.flow(name="benchmark", flow_run_name=announcing.name_of_flow_run)
 def benchmark(
     suite: str,
     streams: Sequence[str] = (),
@@ -53,25 +53,40 @@ def benchmark(
     overrides: Sequence[str] = (),
     slots: int | None = None,
     on: str = "here",
+    again: bool = False,
+    fresh: bool = False,
 ) -> Outcome:
-    """Run the cells of a suite that have no record yet, report on all of them and show them in MLflow.
+    """Answer every cell of a suite, by measuring it or by a current measurement; judge, report and track the run.
 
     slots: cells at a time, by default what this machine has room for.
-    on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster whose address it is.
-    Raises CellsFailed, after everything else is done, where cells failed.
+    on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster at an address.
+    again: measure every cell. fresh: begin another run even if an unended one could be continued.
+    Raises RunFailed, after everything else is done, if cells failed or the verdict is worse or unstable.
     """
     engine = engine_for(on)
-    plan, places = suites.load(overrides=overrides), Places()
+    plan, places = suites.load(overrides=overrides), here()
     cells = plan.cells(suite, streams, methods, seeds)
     steps.prepare(cells, plan, places)
-    outcome = run_cells(cells, places, slots or (machine.slots(cells) if on == "here" else WAITING), engine)
-    outcome = replace(outcome, verdict=steps.judge(suite, outcome.records, outcome.failures))
-    folder = steps.report(suite, outcome.records, outcome.verdict) if outcome.records else None
-    if folder:
-        steps.track(suite, outcome.records, folder, outcome.verdict)
-    steps.announce(suite, outcome.records, outcome.failures, folder, outcome.verdict)
-    if outcome.failures:
-        raise CellsFailed(outcome)
+    slots = slots or (machine.slots(cells) if on == "here" else None)
+    request = Asked(
+        suite=suite,
+        streams=tuple(streams),
+        methods=tuple(methods),
+        seeds=None if seeds is None else tuple(seeds),
+        overrides=tuple(overrides),
+        again=again,
+    )
+    with recording.begun(request, cells, places, steps.circumstances(slots), fresh) as begun:
+        results, failures = run_cells(cells, begun, places, engine, on)
+        verdict = steps.judge(begun, results, failures, places)
+        run = recording.end(begun, results, failures, verdict.word, verdict.remarks, places)
+    outcome = Outcome(run, results, failures, verdict)
+    folder = steps.report(outcome.run, results, verdict) if results else None
+    if results:
+        steps.track(run, results, folder)
+    steps.announce(run, results, folder, verdict)
+    if verdict.alarming:
+        raise RunFailed(outcome)
     return outcome
 
 
@@ -91,42 +106,63 @@ def refuse_nowhere(on: str) -> None:
         suites.refuse_unknown(on, ENGINES, "on")
 
 
-def run_cells(cells: Sequence[Cell], places: Places, slots: int, engine: Engine) -> Outcome:
-    """Run the cells that have no record, `slots` at a time; one that fails stops no other.
+def run_cells(
+    cells: Sequence[Cell], begun: Begun, places: Places, engine: Engine, on: str
+) -> tuple[tuple[CellResult, ...], dict[str, str]]:
+    """Answer the cells of a run; return results and, by title, why other cells failed.
 
-    Cells of equal settings are run once, whatever their names.
+    A cell that fails stops no other. Cells of equal keys are measured once, whatever their names.
     """
-    ends: dict[str, Record | str | None] = {cell.title: finished(cell, places) for cell in cells}
-    waiting = [cell for cell in cells if ends[cell.title] is None]
-    alike = _alike(waiting, places)
-    firsts = [group[0] for group in alike]
-    done = [cell for cell in cells if cell not in waiting]
-    watcher().planned(firsts, done, estimate.announce(firsts, len(firsts) + len(done), slots, places))
-    for group, attempt in zip(alike, _attempts(firsts, places, slots, engine), strict=True):
-        ends |= {cell.title: _as(cell, attempt.result()) for cell in group}
-    failures = {name: end for name, end in ends.items() if isinstance(end, str)}
-    return Outcome(tuple(end for end in ends.values() if isinstance(end, dict)), failures)
+    answers = answered(cells, begun, places, elsewhere=on != "here")
+    groups = _alike([cell for cell in cells if cell.title not in answers], places)
+    firsts = [group[0] for group in groups]
+    slots = begun.slots or WAITING
+    announcement = estimate.announce(firsts, len(cells), slots, begun.asked.suite, places)
+    watcher().planned(firsts, list(answers.values()), announcement)
+    failures: dict[str, str] = {}
+    for group, attempt in zip(groups, _attempts(firsts, begun, places, slots, engine), strict=True):
+        end = attempt.result()
+        for cell in group:
+            if isinstance(end, str):
+                failures[cell.title] = end
+            else:
+                answers[cell.title] = CellResult(cell.name, end.measurement, "measured" if end.measured else "reused")
+    return tuple(answers[cell.title] for cell in cells if cell.title in answers), failures
+
+
+def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: bool) -> dict[str, CellResult]:
+    """Return the results of cells that need not run, by title: measured by this run before, or current.
+
+    elsewhere: cells run on other machines, so a measurement of any kind of machine is current.
+    """
+    ledger = Ledger.of(places)
+    results = {}
+    for cell in cells:
+        present = present_of(cell, elsewhere)
+        own = current(cell, ledger, places, present, begun.id)
+        entry = own or (None if begun.asked.again else current(cell, ledger, places, present))
+        if entry is not None:
+            results[cell.title] = CellResult(cell.name, ledger.load(entry.id), "measured" if own else "reused")
+    return results
 
 
 def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
-    """Return the cells, those of equal identity together, in the order of the first of them."""
+    """Return the cells, those of equal key together, in the order of the first of them."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(identity(cell, places), []).append(cell)
+        groups.setdefault(key_of(cell, places), []).append(cell)
     return list(groups.values())
 
 
-def _as(cell: Cell, end: Record | str) -> Record | str:
-    """Return how a cell of equal settings ended as this one's end."""
-    return end if isinstance(end, str) else named(end, cell)
-
-
-def _attempts(cells: Sequence[Cell], places: Places, slots: int, engine: Engine) -> list[Future[Record | str]]:
+def _attempts(
+    cells: Sequence[Cell], begun: Begun, places: Places, slots: int, engine: Engine
+) -> list[Future[Worked | str]]:
     """Return every cell's finished attempt, in order."""
     attempts = []
     with ThreadPoolExecutor(slots, thread_name_prefix="cell") as pool, crew.dismissed(pool):
         for cell in cells:
-            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, engine))
+            order = recording.order_for(begun, cell)
+            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, engine))
             time.sleep(STAGGER)
         if attempts:
             _get_ready()
@@ -141,15 +177,15 @@ def _get_ready() -> None:
     models.warm_up()
 
 
-def _attempt(cell: Cell, places: Places, engine: Engine) -> Record | str:
-    """Return the cell's record, or why it failed."""
+def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked | str:
+    """Return what answers the cell, or why it failed."""
     try:
-        record = engine(cell, places)
+        worked = engine(cell, places, order)
     except CellFailed as error:
-        end: Record | str = str(error)
+        end: Worked | str = str(error)
     except Exception as error:  # a cell that cannot even begin must not stop the others
         end = f"{type(error).__name__}: {error}"
     else:
-        end = record
+        end = worked
     watcher().ended(cell, end if isinstance(end, str) else None)
     return end

@@ -5,13 +5,16 @@ import socket
 import sys
 
 from den.config import SettingsError
-from flows import tracking
+from flows import tracking, views
 
 HOST = "127.0.0.1"
 
 
 def serve(port: int) -> None:
-    """Become MLflow's server. Raises SettingsError where the runs lie elsewhere, or the port cannot be had."""
+    """Print links to the runs of every stream, and become MLflow's server.
+
+    Raises SettingsError if the runs lie elsewhere, or the port is taken.
+    """
     address = tracking.address()
     if address.startswith("http"):
         raise SettingsError(
@@ -19,9 +22,27 @@ def serve(port: int) -> None:
         )
     refuse_taken(port)
     tracking.store()
-    command = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--backend-store-uri", address]
+    print("\n".join(links(port)), flush=True)
+    hosts = f"{HOST}:{port},localhost:{port}"  # named, or MLflow prints advice on opening itself to other machines
+    command = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--allowed-hosts", hosts]
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    os.execv(sys.executable, [sys.executable, "-m", *command])
+    os.execv(sys.executable, [sys.executable, "-m", *command, "--backend-store-uri", address])
+
+
+def links(port: int) -> list[str]:
+    """Return, per stream, the addresses of its cells and of its runs; or what to do if there is nothing to browse."""
+    from mlflow import MlflowClient
+
+    base = f"http://{HOST}:{port}"
+    client = MlflowClient(tracking.address())
+    streams = [one for one in client.search_experiments(order_by=["name ASC"]) if "stream" in one.tags]
+    if not streams:
+        return [f"{base} has no runs yet; `den run` adds its own, `den sync` those of the ledger"]
+    return [
+        f"{experiment.name}, {view}: {base}{views.path(experiment.experiment_id, view)}"
+        for experiment in streams
+        for view in (views.CELLS, views.RUNS)
+    ]
 
 
 def refuse_taken(port: int) -> None:

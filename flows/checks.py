@@ -129,10 +129,10 @@ def params() -> Finding:
 
 def streams() -> Finding:
     """Look which streams are prepared, every byte of them."""
-    from den.ledger import Places
     from den.streams import STREAMS, prepared
+    from flows.places import here
 
-    folders = [Places().data / name for name in STREAMS]
+    folders = [here().data / name for name in STREAMS]
     there = [folder for folder in folders if (folder / prepared.MANIFEST).exists()]
     for folder in there:
         try:

@@ -11,8 +11,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from den import files, searches, suites
-from den.ledger import Places
 from flows import searching
+from flows.places import here
 from flows.searching import Found
 
 PARAMS = Path("params.yaml")
@@ -24,9 +24,9 @@ def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) ->
     A study that has not spent its budget exactly is passed over: its best would be the best of fewer, or more, trials
     than that of the others.
     """
-    places = Places()
+    places = here()
     plan = suites.load(PARAMS)
-    named = streams or sorted(path.name for path in (places.results / "studies").glob("*"))
+    named = streams or sorted(path.name for path in (searching.STUDIES).glob("*"))
     ends = [
         searching.found(subject, places)
         for stream in named
@@ -35,7 +35,7 @@ def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) ->
     ready = [end for end in ends if _ready(end)]
     if ready:
         files.write(PARAMS, with_chosen(PARAMS.read_text(encoding="utf-8"), ready))
-    return list(map(_line, ends)) or ["no study in results/studies; `den search --stream NAME` makes one"]
+    return list(map(_line, ends)) or ["no study in reports/studies; `den search --stream NAME` makes one"]
 
 
 def with_chosen(text: str, ends: Sequence[Found]) -> str:

@@ -5,6 +5,7 @@ Prefect, MLflow, torch and pandas are imported where a command needs them, so th
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,13 +58,16 @@ def main() -> None:
 @click.option(
     "--on", default="here", show_default=True, help="Where cells run: here, pool, or a Dask scheduler's address."
 )
-@click.option("--check", is_flag=True, help="Exit with 3 where anything is worse than the accepted results.")
-@click.option("--estimate", is_flag=True, help="Run nothing: say how many cells are to run, and how long that is.")
+@click.option("--again", is_flag=True, help="Measure every cell, even those with a current measurement.")
+@click.option("--new", "fresh", is_flag=True, help="Begin another run, even if an interrupted one could be continued.")
+@click.option("--check", is_flag=True, help="Measure every cell; exit with 3 if any is worse or unstable.")
+@click.option("--estimate", is_flag=True, help="Run nothing: print how many cells are to run, and how long that takes.")
 def run(check: bool, estimate: bool, **asked: Any) -> None:
-    """Run a suite: prepare its data, run its cells, judge them against the accepted results, report, track.
+    """Run a suite: prepare its data, measure its cells, judge them, report, track.
 
-    Cells that are finished are not run again, and one that was interrupted goes on from its last finished stage.
-    Exits with 1 where cells failed, 2 where the settings are wrong and 130 when interrupted.
+    A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
+    An interrupted run of the same request is continued from its last finished stage.
+    Exits with 1 if cells failed, 2 if the settings are wrong and 130 when interrupted.
     """
     if not estimate:
         from den.worker import make_ready
@@ -91,7 +95,7 @@ def search(
 ) -> None:
     """Search the numbers of methods on the validation data of split 0, every method as many trials.
 
-    Trials that are finished are not run again. The studies lie in results/studies/, their spaces in params.yaml.
+    Trials that are finished are not run again. The studies lie in reports/studies/, their spaces in params.yaml.
     Exits with 1 where a trial broke off, 2 where the settings are wrong and 130 when interrupted.
     """
     if write:
@@ -115,31 +119,33 @@ def search(
 def prepare(streams: tuple[str, ...], force: bool) -> None:
     """Fetch raw data and prepare the streams of all suites, or those named."""
     from den import suites
-    from den.ledger import Places
     from flows import datasets
+    from flows.places import here
 
     plan = suites.load()
-    datasets.prepare(streams or datasets.of_suites(plan), plan, Places(), force)
+    datasets.prepare(streams or datasets.of_suites(plan), plan, here(), force)
 
 
 @main.command()
 @SUITE(help="Only the cells of this suite; by default those of all suites.")
+@click.option("--accepted", is_flag=True, help="From the accepted tables alone: needs neither measurements nor data.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def results(suite: str | None, form: str) -> None:
-    """Print the scores in the ledger, one row each: suite, stream, method, seed, after_task, task, score, value."""
+def results(suite: str | None, accepted: bool, form: str) -> None:
+    """Print the newest scores, one row each: suite, stream, method, seed, after_task, task, score, value."""
     from flows import reporting
 
-    click.echo(reporting.scores(suite, form), nl=False)
+    click.echo(reporting.scores(suite, accepted, form), nl=False)
 
 
 @main.command()
 @SUITE(default="quick", show_default=True, help="The suite to report on.")
-@click.option("--accepted", is_flag=True, help="From the accepted tables alone: it needs neither records nor data.")
-def report(suite: str, accepted: bool) -> None:
-    """Write tables, figures and one HTML page of a suite's finished cells to reports/out/."""
+@click.option("--run", "run_id", metavar="ID", help="Of this run; by default of the newest measurements of the suite.")
+@click.option("--accepted", is_flag=True, help="From the accepted tables alone: needs neither measurements nor data.")
+def report(suite: str, run_id: str | None, accepted: bool) -> None:
+    """Write tables, figures and one HTML page to reports/out/."""
     from flows import reporting
 
-    click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite))
+    click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite, run_id))
 
 
 @main.command()
@@ -149,86 +155,157 @@ def report(suite: str, accepted: bool) -> None:
     "--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.",
     shell_complete=completion.methods,
 )  # fmt: skip
-@click.option("--accepted", is_flag=True, help="From the accepted tables, not from those of the last run or report.")
+@click.option("--accepted", is_flag=True, help="From the accepted tables alone.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "csv", "latex"]), default="table", show_default=True
 )
 def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, form: str) -> None:
-    """Compare every method of a suite with one: differences by split, their intervals, and how sure they are."""
+    """Compare every method of a suite with one: differences by seed, their intervals, and how sure they are.
+
+    Cells that are not measured here are taken from the accepted results.
+    """
     from flows import comparing
 
     comparing.compare(suite, methods, against, accepted, form)
 
 
 @main.command()
-@click.option(
-    "--stream", shell_complete=completion.streams, default="mnist_variation", show_default=True, metavar="NAME"
-)
+@SUITE(help="Only runs of this suite; by default of all suites.")
+@STREAMS
 @METHODS
 @click.option("--metric", default="auroc", show_default=True, metavar="NAME", help="Or accuracy, capacity, seconds …")
-def history(stream: str, methods: tuple[str, ...], metric: str) -> None:
-    """Show a metric over all runs in the ledger, and draw it to reports/out/history/, accepted runs marked.
+@click.option("--since", metavar="DATE", help="Only runs that began on this day or later: 2026-11-29.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def history(
+    suite: str | None,
+    streams: tuple[str, ...],
+    methods: tuple[str, ...],
+    metric: str,
+    since: str | None,
+    form: str,
+) -> None:
+    """Show a metric over all runs: a series per method, settings, seeds and kind of machine, with change points."""
+    from flows import history as histories
+    from flows.places import here
 
-    A row a method with its sparkline; for methods that are named, a row a run.
-    """
-    from flows import remembering
-
-    remembering.remember(stream, methods, metric)
+    histories.show(suite, streams, methods, metric, since, form, here())
 
 
 @main.command()
-@SUITE(required=True, help="The suite whose cells are accepted.")
-@click.option("--partial", is_flag=True, help="Accept the finished cells although others are not.")
-def accept(suite: str, partial: bool) -> None:
-    """Write the tables of a suite's finished cells to reports/accepted/, to be committed.
+@SUITE(required=True, help="The suite whose results are accepted.")
+@click.option("--run", "run_id", metavar="ID", help="Accept this run; by default the newest whole run of the suite.")
+@click.option("--partial", is_flag=True, help="Accept a run although cells of it are missing.")
+def accept(suite: str, run_id: str | None, partial: bool) -> None:
+    """Publish the results of one run in reports/accepted/, to be committed.
 
-    `den report --accepted` draws the published report from them. Refused where a cell of the suite is not finished.
+    Later runs are judged against them, and `den report --accepted` draws the published report from them.
     """
-    from flows import reporting
+    from flows import accepting
+    from flows.places import here
 
-    click.echo(reporting.accept(suite, partial))
+    click.echo(accepting.accept(suite, run_id, partial, here()))
 
 
 @main.command()
 @click.argument("result", shell_complete=completion.results)
 def why(result: str) -> None:
-    """Print where a number comes from: RESULT is a record's file, or the beginning of its identity."""
-    from den.ledger import Places
+    """Print where a measurement comes from: RESULT is the beginning of its id."""
     from flows import tracing
+    from flows.places import here
 
-    click.echo(tracing.why(tracing.find(result, Places()), Places()))
+    click.echo(tracing.why(tracing.find(result, here())))
 
 
 @main.command()
 @click.argument("result", shell_complete=completion.results)
 def rerun(result: str) -> None:
-    """Run the cell of a RESULT anew, and say whether it is the same or what differs. The ledger stays as it is.
+    """Measure the cell of a RESULT again, and print whether it is the same or what differs. The ledger stays as it is.
 
-    RESULT is a record's file, or the beginning of its identity. Exits with 1 where a score or measure differs.
+    RESULT is the beginning of a measurement's id. Exits with 1 if a score or measure differs.
     """
-    from den.ledger import Places
-    from flows import tracing
+    from flows import differences, tracing
+    from flows.places import here
 
-    record, places = tracing.find(result, Places()), Places()
-    for change in tracing.differences(record, places):
+    measurement = tracing.find(result, here()).measurement
+    for change in differences.since(measurement):
         click.echo(f"not as it was: {change}", err=True)
-    again = tracing.rerun(record, places, lambda title: click.echo(title, err=True))
+    again = tracing.rerun(measurement, here(), lambda title: click.echo(title, err=True))
     if not again.same:
         click.echo(f"{again.different} of {again.compared} numbers differ, scores by up to {again.largest:.2g}")
         sys.exit(1)
     click.echo(f"all {again.compared} scores and measures are the same, to the last bit")
 
 
+@main.group(name="ledger")
+def ledger_group() -> None:
+    """Export and import measurements and runs, and check what lies in the ledger."""
+
+
+@ledger_group.command(name="export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--run", "run_id", metavar="ID", default="", help="Only this run and the measurements that answer it.")
+def export_ledger(file: Path, run_id: str) -> None:
+    """Write measurements and runs to FILE, which `den ledger import` takes on another machine."""
+    from den.ledger import Ledger
+    from flows.places import here
+
+    click.echo(f"{Ledger.of(here()).export(file, run_id)} measurements and run files written to {file}")
+
+
+@ledger_group.command(name="import")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+def import_ledger(file: Path) -> None:
+    """Add what an exported FILE, or an accepted folder, holds; nothing in the ledger is changed.
+
+    Exits with 1 if lines of it are damaged.
+    """
+    from den.ledger import Ledger
+    from flows.places import here
+    from reports.accepted_results import MEASUREMENTS
+
+    taken = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
+    click.echo(f"{taken.added} added, {taken.present} were there")
+    for fault in taken.faults:
+        click.echo(f"left out: {fault}", err=True)
+    sys.exit(1 if taken.faults else 0)
+
+
+@ledger_group.command(name="check")
+def check_ledger() -> None:
+    """Read every file of the ledger. Exits with 1 if any is damaged."""
+    from den.ledger import Ledger
+    from flows.places import here
+
+    ledger = Ledger.of(here())
+    faults = ledger.check()
+    for path, fault in faults.items():
+        click.echo(f"{path}: {fault}", err=True)
+    click.echo(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
+    sys.exit(1 if faults else 0)
+
+
+@main.command()
+@click.option("--keep", metavar="AGE", help="Remove what is older: 90d, 12w.")
+@click.option("--keep-runs", type=click.IntRange(0), help="Remove all but the newest so many runs.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing: print what would be removed.")
+def prune(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
+    """Remove old checkpoints, reports, MLflow runs and Prefect runs; never anything of the ledger."""
+    from flows import pruning
+    from flows.places import here
+
+    click.echo("\n".join(pruning.prune(pruning.duration(keep) if keep else None, keep_runs, dry_run, here())))
+
+
 @main.command()
 def sync() -> None:
-    """Tell MLflow all that the ledger has and it does not know; twice in a row changes nothing.
+    """Mirror in MLflow all runs of the ledger and all accepted suites; a second time changes nothing.
 
-    Exits with 1 where MLflow cannot be told.
+    Exits with 1 if MLflow cannot be reached.
     """
-    from flows import reporting, tracking
+    from flows import tracking
+    from flows.places import here
 
-    told = [tracking.track(suite, records) for suite, records in reporting.ledger().items()]
-    sys.exit(0 if all(told) else 1)
+    sys.exit(0 if tracking.sync(here(), lambda line: click.echo(line, err=True)) else 1)
 
 
 @main.command()

@@ -2,7 +2,7 @@
 
 Its workers run in checkouts of their own, started without a nanny, since a cell is a process and a nanny's workers may
 have none: `dask worker tcp://HOST:8786 --no-nanny --nthreads 1`, on a GPU with `--resources GPU=1`. The machines share
-the scheduler alone: data is prepared there, and the record comes back as the task's result.
+the scheduler alone: data is prepared there, and the measurement comes back as the task's result.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from typing import Any
 import prefect
 from prefect.cache_policies import NO_CACHE
 
+from den.cells import Cell
 from den.config import SettingsError
-from den.ledger import Places, Record
-from den.runs import Cell, finished
+from den.ledger import Order, Places
 from den.worker import Worker
 from flows import lockfile, settling
-from flows.cells import received, taken
+from flows.cells import Worked, accepted, received, sent
 
 PATIENCE = "10s"  # for a scheduler to answer
 ATTEMPTS = 2  # more, of a cell whose worker was lost
 
 
-def engine(address: str) -> Callable[[Cell, Places], Record]:
-    """Return what has a cell run on the cluster at `address`. Raises SettingsError where none answers."""
+def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
+    """Return what has a cell measured on the cluster at `address`. Raises SettingsError if none answers."""
     if find_spec("distributed") is None:
         raise SettingsError(f"on: {address} is a Dask cluster; `pip install distributed` makes one usable")
     from distributed import Client
@@ -35,19 +35,19 @@ def engine(address: str) -> Callable[[Cell, Places], Record]:
         raise SettingsError(f"on: no Dask scheduler answers at {address}: {error}") from None
 
     @prefect.task(task_run_name="{cell.title}", cache_policy=NO_CACHE)
-    def learn_there(cell: Cell, places: Places) -> Record:
+    def learn_there(cell: Cell, places: Places, order: Order) -> Worked:
         settling.note()
         needs = {"GPU": 1} if cell.training.device == "cuda" else {}
-        asked = client.submit(learned, cell.model_dump(mode="json"), pure=False, retries=ATTEMPTS, resources=needs)
-        return taken(cell, places, asked.result())
+        parameters = cell.model_dump(mode="json"), order.model_dump(mode="json")
+        future = client.submit(learned, *parameters, pure=False, retries=ATTEMPTS, resources=needs)
+        return accepted(future.result(), cell, places, order)
 
     return learn_there
 
 
-def learned(cell: dict[str, Any]) -> Record:
-    """Run one cell on this machine, unless its ledger has it, and return its record: what a cluster's worker does."""
-    asked, places = received(cell)
-    if (record := finished(asked, places)) is not None:
-        return record
-    with Worker(asked, places, {"data_version": lockfile.pinned(asked.stream)}) as worker:
-        return worker.finish()
+def learned(cell: dict[str, Any], order: dict[str, Any]) -> str:
+    """Measure one cell on this machine and return the measurement as a sealed line: what a cluster's worker does."""
+    asked, places, own = received(cell, order)
+    own = own.model_copy(update={"data_version": lockfile.pinned(asked.stream)})
+    with Worker(asked, places, own) as worker:
+        return sent(worker.finish())

@@ -1,12 +1,15 @@
 """`den compare`: every method against one of them, printed as one likes it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
+from den import suites
 from den.config import SettingsError
-from flows import terminal
-from reports import names, printed, shelf
+from flows import gathering, terminal
+from flows.places import here
+from reports import accepted_results, names, printed, tables
 from reports.contest import Contest, contest
 from reports.tables import Tables
 
@@ -14,15 +17,53 @@ MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "
 
 
 def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
-    """Print how a suite's methods did against a rival, stream by stream. Raises SettingsError."""
-    tables = shelf.accepted(suite) if accepted else shelf.latest(suite)
-    contests = [_contest(tables.of(stream=stream), methods, rival) for stream in tables.streams]
+    """Print how a suite's methods did against a rival, stream by stream. Raises SettingsError.
+
+    Cells that are not measured here are taken from the accepted results; accepted: all of them are.
+    """
+    collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
+    contests = [_contest(collected.of(stream=stream), methods, rival) for stream in collected.streams]
     if form == "csv":
-        rows = [one.numbers.assign(stream=one.stream, rival=one.rival) for one in contests]
+        rows = [
+            one.numbers.assign(stream=one.stream, rival=one.rival, how=_how(collected, one.stream, one.numbers))
+            for one in contests
+        ]
         print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
         return
     for one in contests:
-        _show(one, form)
+        _show(replace(one, note=" ".join(filter(None, (one.note, _sources(collected, one.stream))))), form)
+
+
+def _collected(suite: str) -> Tables:
+    suites.load().suite(suite)
+    results = gathering.with_accepted(suite, here())
+    if not results:
+        raise SettingsError(
+            f"suite {suite} has no results, measured or accepted; `den run --suite {suite}` measures it"
+        )
+    return tables.collect(results, suite)
+
+
+def _sources(collected: Tables, stream: str) -> str:
+    """Return which methods are measured here and which are accepted, from which commits and machines."""
+    cells = collected.cells[collected.cells["stream"] == stream]
+    accepted, measured = cells[cells["how"] == "accepted"], cells[cells["how"] != "accepted"]
+    if accepted.empty or measured.empty:
+        return ""
+    commits = ", ".join(sorted({str(commit)[:7] for commit in accepted["commit"]}))
+    machines = "; ".join(sorted({str(machine) for machine in accepted["machine"]}))
+    return f"Measured here: {_methods(measured)}. Accepted (commits {commits}; {machines}): {_methods(accepted)}."
+
+
+def _methods(cells: pd.DataFrame) -> str:
+    return ", ".join(names.method(method) for method in names.ordered(cells["method"]))
+
+
+def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
+    """Return, per method, whether it was measured here, accepted, or both."""
+    cells = collected.cells[collected.cells["stream"] == stream]
+    sources = cells.assign(how=cells["how"].where(cells["how"] == "accepted", "measured")).groupby("method")["how"]
+    return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]
 
 
 def _contest(tables: Tables, methods: Sequence[str], rival: str) -> Contest:

@@ -1,10 +1,12 @@
-"""What the shell completes: suites and variants of params.yaml, streams, methods, and identities of results.
+"""What the shell completes: suites and variants of params.yaml, streams, methods, and ids of measurements.
 
 It answers while somebody types: it reads files, and loads nothing of the library.
 """
 
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from click import Context, Parameter
 from click.shell_completion import CompletionItem, get_completion_class
 
 PARAMS = Path("params.yaml")
-RESULTS = Path("results")
+INDEX = Path(".den/index.sqlite")
+MOST = 100  # ids that a shell is given
 LIBRARY = Path(__file__).parents[1] / "den"
 
 
@@ -39,9 +42,17 @@ def methods(context: Context, parameter: Parameter, beginning: str) -> list[str]
 
 
 def results(context: Context, parameter: Parameter, beginning: str) -> list[CompletionItem]:
-    """Return the identities of records that begin so, or else let the shell complete a file."""
-    found = _beginning((path.stem for path in RESULTS.glob("*/*/*.json")), beginning)
-    return [CompletionItem(one) for one in found] or [CompletionItem(beginning, type="file")]
+    """Return the ids of measurements that begin so, as the index has them."""
+    if not INDEX.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{INDEX.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(
+                "SELECT id FROM measurements WHERE substr(id, 1, ?) = ?", (len(beginning), beginning)
+            )
+            return [CompletionItem(id) for (id,) in rows.fetchmany(MOST)]
+    except sqlite3.DatabaseError:
+        return []
 
 
 def _registered(package: str) -> list[str]:

@@ -1,27 +1,25 @@
 """How long the cells of a suite will take, from what finished cells took.
 
-A cell is training steps and evaluations; the ledger says how many of the one its method takes, and what each costs.
+A cell is training steps and evaluations; the ledger shows how many steps a method takes and what each costs.
 """
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from den.config import SettingsError, read
-from den.harness import EVALUATION
-from den.ledger import LedgerError, Places, Record, read_record
+from den.cells import Cell, cell_of, open_stream
+from den.config import SettingsError
+from den.ledger import CellResult, Ledger, Places
 from den.networks.blueprint import Blueprint
-from den.runs import Cell, open_stream
-from den.streams.prepared import DataError
 from den.training import length
+from reports import accepted_results
 
 STEP = 0.006  # seconds, on one core, of a network of so many weights and a batch of so many examples:
 WEIGHTS, BATCH = 784 * 312 + 312 * 128 + 128 * 10, 256
 SMALLEST = 0.0005  # seconds of a step, however small
 START = 1.0  # seconds of a cell besides its stages
-SLOW = frozenset({"awa"})  # streams whose first task takes seconds to open
 
 
 class Shape(NamedTuple):
@@ -58,14 +56,15 @@ class Guess:
         return max(ends)
 
 
-def announce(cells: Sequence[Cell], among: int, slots: int, places: Places) -> str:
+def announce(cells: Sequence[Cell], among: int, slots: int, suite: str, places: Places) -> str:
     """Return in words how many cells of how many are to run, and how long that is."""
     text = f"{len(cells)} of {among} cells to run"
     if not cells:
         return text
-    shapes = {key: shape_of(cell, places) for key, cell in _by_stream(cells).items()}
-    guess = guessed([(cell, shapes[_stream(cell)]) for cell in cells], ledger(places, shapes))
-    return f"{text}: {told(guess, slots)}"
+    samples = [*of_ledger(Ledger.of(places)), *of_results(_accepted(suite))]
+    shapes = {_stream(sample.cell): sample.shape for sample in samples}
+    sized = [(cell, shapes.get(_stream(cell)) or shape_of(cell, places)) for cell in cells]
+    return f"{text}: {told(guessed(sized, samples), slots)}"
 
 
 def told(guess: Guess, slots: int) -> str:
@@ -124,47 +123,57 @@ def step_seconds(cell: Cell, shape: Shape) -> float:
     return max(SMALLEST, STEP * products / WEIGHTS * cell.training.batch_size / BATCH)
 
 
-def ledger(places: Places, shapes: Mapping[str, Shape]) -> list[Sample]:
-    """Return what the ledger's records tell; those that today's code or data cannot read tell nothing.
+def of_ledger(ledger: Ledger) -> list[Sample]:
+    """Return what the ledger shows, the newest measurement of each series; what this code cannot read shows nothing."""
+    newest = {entry.series: entry for entry in ledger.entries()}
+    settings = ledger.settings(newest)
+    return [
+        sample
+        for series, entry in newest.items()
+        for sample in _sample(
+            settings[series] | {"seed": entry.seed},
+            entry.sizes,
+            entry.steps,
+            entry.train_seconds,
+            entry.evaluation_seconds,
+        )
+    ]
 
-    shapes: those of streams that are known. Of others, what is slow to open tells nothing either.
-    """
-    found, shapes = list(_records(places)), dict(shapes)
-    for stream, cell in _by_stream(cell for cell, _ in found if cell.stream not in SLOW).items():
-        with suppress(DataError, SettingsError):
-            shapes[stream] = shapes.get(stream) or shape_of(cell, places)
-    known = ((record, cell, shapes.get(_stream(cell))) for cell, record in found)
-    return [sample for record, cell, shape in known if shape for sample in sampled(record, cell, shape)]
+
+def of_results(results: Iterable[CellResult]) -> list[Sample]:
+    """Return what results show."""
+    measurements = (result.measurement for result in results)
+    return [
+        sample
+        for one in measurements
+        for sample in _sample(
+            one.settings, one.sizes.model_dump(), one.steps, one.train_seconds, one.evaluation_seconds
+        )
+    ]
 
 
-def sampled(record: Record, cell: Cell, shape: Shape) -> Iterator[Sample]:
-    """Yield what a record tells, if it tells of any step."""
-    rows = record["measures"]
-    if steps := sum(row["value"] for row in rows if row["measure"] == "steps"):
-        tests = (row["value"] for row in rows if row["measure"] == "seconds" and row["stage"] == EVALUATION)
-        yield Sample(cell, shape, steps, record["train_seconds"], sum(tests))
+def _accepted(suite: str) -> list[CellResult]:
+    return accepted_results.results(suite) if suite in accepted_results.suites() else []
 
 
 def shape_of(cell: Cell, places: Places) -> Shape:
-    """Return the shape of the cell's stream. Raises DataError or SettingsError where it cannot be opened."""
+    """Return the shape of the cell's stream. Raises DataError or SettingsError if it cannot be opened."""
     stream = open_stream(cell, places)
     return Shape(len(stream.tasks[0].train), stream.shape, stream.classes)
 
 
-def _records(places: Places) -> Iterator[tuple[Cell, Record]]:
-    for path in sorted(places.results.glob("*/*/*.json")):
-        with suppress(LedgerError, SettingsError):
-            record = read_record(path)
-            yield read(Cell, record["cell"], str(path)), record
+def _sample(
+    settings: Mapping[str, Any], sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
+) -> Iterator[Sample]:
+    """Yield the sample of a measurement that took any step and whose settings this code can read."""
+    if steps:
+        with suppress(SettingsError):
+            shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"])
+            yield Sample(cell_of(dict(settings)), shape, steps, training, evaluation)
 
 
 def _stream(cell: Cell) -> str:
     return f"{cell.stream} {cell.stream_params}"
-
-
-def _by_stream(cells: Iterable[Cell]) -> dict[str, Cell]:
-    """Return a cell for every stream among them."""
-    return {_stream(cell): cell for cell in cells}
 
 
 def _unit(cell: Cell, shape: Shape) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from den.runs import Cell
+from den.cells import Cell
 from den.training import device_of
 
 MEMORY = 2 * 2**30  # bytes of a GPU that a cell may take: a stream, a small network, and CUDA's own

@@ -11,16 +11,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
 from den import harness
-from den.config import SettingsError, read
-from den.ledger import Places
-from den.runs import Cell, Execution, identity
+from den.cells import Cell, cell_of, fingerprint, key_of
+from den.config import SettingsError
+from den.execution import Execution, folder_of
+from den.ledger import CellResult, Measurement, Order, Places
 from den.streams.prepared import DataError
+from den.training import device_of
+from flows import places
 
 NAME = "network"
 SERVED = Path(__file__).with_name("served.py")
@@ -28,16 +33,14 @@ NEEDED = ("mlflow", "torch", "numpy", "safetensors", "pydantic", "filelock")
 SHOWN = 2  # images of the input example
 
 
-def log(
-    client: MlflowClient, experiment: str, run: str, record: Mapping[str, Any], tags: Mapping[str, str]
-) -> str | None:
-    """Log the network of a record's cell as a model of its run; returns the model's id.
+def log(client: MlflowClient, experiment: str, run: str, result: CellResult, tags: Mapping[str, str]) -> str:
+    """Log the network of a cell as a model of its MLflow run; return the model's id.
 
-    None where its last checkpoint is not here, or where code or data are not those it was trained with.
+    Empty if its last checkpoint is not here, or if code, data or torch are not those it was trained with.
     """
-    learned = _learned(record, Places())
+    learned = _learned(result, places.here())
     if learned is None:
-        return None
+        return ""
     model = client.create_logged_model(experiment, NAME, run, dict(tags))
     with TemporaryDirectory() as folder:
         with _quietly():
@@ -45,7 +48,16 @@ def log(
         client.log_model_artifacts(model.model_id, str(Path(folder) / NAME))
     client.log_outputs(run, [LoggedModelOutput(model.model_id, len(learned.stream))])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    return model.model_id
+    return str(model.model_id)
+
+
+def exists(client: MlflowClient, model: str) -> bool:
+    """Return whether MLflow still has a model."""
+    try:
+        client.get_logged_model(model)
+    except MlflowException:
+        return False
+    return True
 
 
 def warm_up() -> None:
@@ -59,19 +71,27 @@ def forget(client: MlflowClient, experiment: str, run: str) -> None:
         client.delete_logged_model(model.model_id)
 
 
-def _learned(record: Mapping[str, Any], places: Places) -> Execution | None:
-    """Return the record's cell with all that it has learned, or None."""
-    if not any((places.work / record["identity"]).glob("*.safetensors")):
+def _learned(result: CellResult, where: Places) -> Execution | None:
+    """Return the measured cell with all that it has learned, or None."""
+    measurement, run = result.measurement, result.measurement.origin.run
+    if not any(folder_of(where, run, measurement.key).glob("*.safetensors")):
         return None
     try:
-        cell = read(Cell, record["cell"], "cell")
-        if identity(cell, places) != record["identity"]:
+        cell = cell_of(measurement.settings, result.name if result.name != measurement.method else "")
+        if not _as_trained(cell, measurement, where):
             return None
-        execution = Execution.resume(cell, places)
+        execution = Execution.resume(cell, where, Order(run=run))
     except (SettingsError, DataError):
         return None
     last = len(execution.stream) - 1, harness.EVALUATION
     return execution if last in execution.result.done else None
+
+
+def _as_trained(cell: Cell, measurement: Measurement, where: Places) -> bool:
+    """Return whether data, code, torch and device are those of the measurement: only then its checkpoints are ours."""
+    here = key_of(cell, where), fingerprint(cell), torch.__version__, device_of(cell.training).type == "cuda"
+    origin = measurement.origin
+    return here == (measurement.key, origin.fingerprint, origin.torch, origin.machine.gpu is not None)
 
 
 def _save(learned: Execution, model: LoggedModel, run: str, folder: Path) -> None:
@@ -83,7 +103,7 @@ def _save(learned: Execution, model: LoggedModel, run: str, folder: Path) -> Non
         folder / NAME,
         python_model=str(SERVED),
         artifacts={"about": str(folder / "about.json"), "checkpoint": str(learned.checkpoints()[-1])},
-        signature=infer_signature(images, answers.cpu().numpy(), {"task_id": 1}),
+        signature=infer_signature(images, None if answers is None else answers.cpu().numpy(), {"task_id": 1}),
         input_example=(images, {"task_id": 1}),
         pip_requirements=_requirements(),  # else MLflow tries the model to find them
         mlflow_model=Model(run_id=run, model_uuid=model.model_id, model_id=model.model_id),
@@ -99,7 +119,7 @@ def _about(learned: Execution) -> dict[str, Any]:
     stream, first = learned.stream, learned.stream.tests[0]
     cell = learned.cell.model_copy(update={"training": learned.cell.training.model_copy(update={"device": "cpu"})})
     return {
-        "identity": learned.identity,
+        "owner": learned.owner,
         "cell": cell.model_dump(mode="json"),
         "sizes": {"shape": stream.shape, "classes": stream.classes, "tasks": len(stream)},
         "scale": {"mean": first.mean, "deviation": first.deviation},

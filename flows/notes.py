@@ -1,17 +1,14 @@
-"""What MLflow says of a stream, a benchmark and a cell in words: Markdown, and the table of a benchmark."""
+"""Descriptions in MLflow: Markdown of a stream, a parent, a cell and a trend, and the table of a parent."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from den import metrics
+from den.ledger import CellResult
 from den.methods import METHODS
-from flows import points
+from flows.parents import Parent
 from reports import names, printed, summary, tables
-
-Record = Mapping[str, Any]
 
 NOTE = "mlflow.note.content"  # the tag that MLflow's pages show as the description
 
@@ -26,56 +23,105 @@ CHARTS = """
 """
 
 
-def of_stream(record: Record) -> str:
-    """Return what is in the experiment of a record's stream, and how to read its charts."""
+def of_stream(stream: str) -> str:
+    """Return what the experiment of a stream holds, and how to read its charts."""
     return (
-        f"The stream **{names.stream(record['cell']['stream'])}**, {points.tasks(record)} tasks. A run here is one "
-        "benchmark of a suite; the runs below it are its cells, one method with one seed each.\n\n"
-        f"In charts `step` is the number of tasks learned.\n{CHARTS}"
+        f"The stream **{names.stream(stream)}**. A run here is one run of a suite, or a suite's accepted results; the "
+        "runs below it are the cells that it measured, one method with one seed each. `history` shows a suite's trend."
+        f"\n\nIn charts `step` is the number of tasks learned; in `history` it is the number of the run.\n{CHARTS}"
     )
 
 
-def of_benchmark(suite: str, records: Sequence[Record], new: int, verdict: str) -> str:
-    """Return what a benchmark came to on a stream: its table, and where it comes from."""
-    judged = f", verdict **{verdict}**" if verdict else ""
-    return (
-        f"Suite **{suite}** on **{names.stream(records[0]['cell']['stream'])}**: {len(records)} cells, {new} of them "
-        f"shown below for the first time{judged}.\n\n{markdown(suite, records)}\n\n"
+def of_parent(parent: Parent, twin: str = "") -> str:
+    """Return what a parent came to: its table, what was reused, and what failed. twin: a link to one of equal bits."""
+    verdict = f", verdict **{parent.verdict}**" if parent.verdict else ""
+    parts = [
+        f"Suite **{parent.suite}** on **{names.stream(parent.stream)}**, {parent.trigger}: "
+        f"{len(parent.measured)} cells measured, {len(parent.reused)} reused{verdict}.",
+        "\n".join(f"- {remark}" for remark in parent.remarks),
+        f"The same bits as {twin}, which has the report." if twin else "",
+        markdown(parent),
         "AUROC and accuracy are averages over all tasks after the last one: means over seeds ± standard errors."
+        if parent.results
+        else "",
+        _reused(parent.reused),
+        "\n".join(f"- {title} failed: {reason}" for title, reason in parent.failures.items()),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def of_cell(result: CellResult, model: str | None, twin: str = "") -> str:
+    """Return what a cell is, what it came to, and how to get at it again. twin: a link to a run of equal bits."""
+    measurement = result.measurement
+    return "\n\n".join(
+        filter(
+            None,
+            (
+                f"**{names.method(result.name)}** on **{names.stream(measurement.stream)}**, seed {measurement.seed}. "
+                f"{_purpose(measurement.method)}",
+                _scores(result),
+                f"The same bits as {twin}." if twin else "",
+                f"`den why {measurement.id}` prints where these numbers come from, `den rerun {measurement.id}` "
+                "computes them again.",
+                _use(model, measurement.tasks) if model else "",
+            ),
+        )
     )
 
 
-def of_cell(record: Record, model: str | None) -> str:
-    """Return what a cell is, what it came to, and how to get at it again."""
-    cell, identity = record["cell"], record["identity"]
+def of_history(suite: str, stream: str) -> str:
+    """Return how to read the trend of a suite."""
     return (
-        f"**{names.method(tables.method(record))}** on **{names.stream(cell['stream'])}**, seed {cell['seed']}. "
-        f"{_purpose(cell['method'])}\n\n{_scores(record)}\n\n"
-        f"`den why {identity}` says where these numbers come from, `den rerun {identity}` computes them again.\n"
-        + (_use(model, points.tasks(record)) if model else "")
+        f"The trend of suite **{suite}** on **{names.stream(stream)}**: a metric per method, its mean over seeds after "
+        "the last task. `step` is the number of the run, as in the tag `number` of the runs. A method has a point for "
+        "every run that measured all its cells."
     )
 
 
-def markdown(suite: str, records: Sequence[Record]) -> str:
-    """Return the table of a benchmark on a stream; empty where cells of several settings have one name."""
-    return printed.markdown(printed.results(tables.collect(records, suite))) if _one_a_seed(records) else ""
+def link(title: str, experiment: str, run: str) -> str:
+    """Return a link to a run's page, in Markdown."""
+    return f"[{title}](#/experiments/{experiment}/runs/{run})"
 
 
-def numbers(suite: str, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the numbers of the table, unrounded; empty where it is."""
-    return summary.summary(tables.collect(records, suite)) if _one_a_seed(records) else pd.DataFrame()
+def markdown(parent: Parent) -> str:
+    """Return the table of a parent; empty if there are no results, or several per method and seed."""
+    return printed.markdown(printed.results(_tables(parent))) if _tabular(parent) else ""
 
 
-def _one_a_seed(records: Sequence[Record]) -> bool:
-    return len({(tables.method(record), record["cell"]["seed"]) for record in records}) == len(records)
+def numbers(parent: Parent) -> pd.DataFrame:
+    """Return the numbers of the table, unrounded; empty if there is no table."""
+    return summary.summary(_tables(parent)) if _tabular(parent) else pd.DataFrame()
+
+
+def _tables(parent: Parent) -> tables.Tables:
+    return tables.collect(parent.results, parent.suite)
+
+
+def _tabular(parent: Parent) -> bool:
+    places = {(result.name, result.measurement.seed) for result in parent.results}
+    return bool(parent.results) and len(places) == len(parent.results)
+
+
+def _reused(reused: Sequence[CellResult]) -> str:
+    """Return the reused cells, per method and day of their measurement."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for result in reused:
+        day = f"{result.measurement.origin.ended:%Y-%m-%d}"
+        groups.setdefault((names.method(result.name), day), []).append(result.measurement.seed)
+    rows = (
+        f"- {label}, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, sorted(seeds)))}: measured {day}"
+        for (label, day), seeds in groups.items()
+    )
+    return "\n".join(["Reused:\n", *rows]) if reused else ""
 
 
 def _purpose(method: str) -> str:
-    """Return the first line of what the method says of itself; nothing for one that is no more."""
+    """Return the first line of the method's docstring; empty for a method that is no longer there."""
     return (METHODS[method].__doc__ or "").split("\n")[0] if method in METHODS else ""
 
 
-def _scores(record: Record) -> str:
+def _scores(result: CellResult) -> str:
+    matrices = {name: result.measurement.matrix(name) for name in result.measurement.scores}
     rows = [
         {
             "score": score,
@@ -83,14 +129,14 @@ def _scores(record: Record) -> str:
             "when each is learned": names.score(metrics.plasticity(matrix)),
             "forgetting": names.score(metrics.forgetting(matrix)),
         }
-        for score, matrix in ((name, np.array(rows, dtype=float)) for name, rows in record["scores"].items())
+        for score, matrix in matrices.items()
     ]
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
 def _use(model: str, tasks: int) -> str:
     return (
-        "\nThe final network answers:\n\n```python\n"
+        "The final network answers:\n\n```python\n"
         f'network = mlflow.pyfunc.load_model("models:/{model}")\n'
-        f'network.predict(images, params={{"task_id": {tasks}}})\n```\n'
+        f'network.predict(images, params={{"task_id": {tasks}}})\n```'
     )

@@ -1,54 +1,54 @@
-"""A record's numbers as MLflow's metrics, named so that charts group them; `step` is the number of tasks learned."""
+"""A measurement's numbers as MLflow's metrics, named for charts to group; `step` is the number of tasks learned."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
 
-from den import metrics
-from reports import tables
+from den import measures, metrics
+from den.ledger import CellResult, Measurement
 
-Record = Mapping[str, Any]
 Point = tuple[str, float, int]
 
 BATCH = 1000  # metrics in one call; MLflow takes no more
 
 
-def of_cell(record: Record, model: str | None = None) -> Iterator[Sequence[Metric]]:
-    """Yield the metrics of a cell in batches; those after the last task are its model's as well, where it has one."""
-    now, last = milliseconds(record["provenance"]["finished"]), tasks(record)
-    points = [*_scores(record["scores"]), *_measures(record["measures"]), *_totals(record, last)]
-    told = [
+def of_cell(measurement: Measurement, model: str | None = None) -> Iterator[Sequence[Metric]]:
+    """Yield the metrics of a cell in batches; those after the last task are its model's as well, if it has one."""
+    now, last = milliseconds(measurement.origin.ended), measurement.tasks
+    points = [*_scores(measurement.scores), *_measures(measurement), *_totals(measurement)]
+    logged = [
         Metric(key, float(value), now, step, model if step == last else None)
         for key, value, step in points
         if math.isfinite(value)
     ]
-    return (told[start : start + BATCH] for start in range(0, len(told), BATCH))
+    return (logged[start : start + BATCH] for start in range(0, len(logged), BATCH))
 
 
-def of_benchmark(records: Sequence[Record]) -> list[Metric]:
-    """Return the parent's metrics: each method's final average of each score, over its seeds."""
-    found: dict[str, list[float]] = {}
-    for record in records:
-        for score, rows in record["scores"].items():
-            key = f"{score}/{tables.method(record)}"
-            found.setdefault(key, []).append(metrics.average(np.array(rows, dtype=float)))
-    now = max(milliseconds(record["provenance"]["finished"]) for record in records)
-    means = {key: float(np.mean(values)) for key, values in found.items()}
-    return [Metric(key, value, now, 0) for key, value in means.items() if math.isfinite(value)]
+def of_results(results: Sequence[CellResult], moment: datetime, step: int = 0) -> list[Metric]:
+    """Return each method's means over these results: final scores, capacity and seconds, as in auroc/den."""
+    values: dict[str, list[float]] = {}
+    for result in results:
+        for quantity, value in _summary(result.measurement):
+            values.setdefault(f"{quantity}/{result.name}", []).append(value)
+    means = {key: float(np.mean(of_seeds)) for key, of_seeds in values.items()}
+    return [Metric(key, mean, milliseconds(moment), step) for key, mean in means.items() if math.isfinite(mean)]
 
 
-def tasks(record: Record) -> int:
-    """Return how many tasks a record's cell has learned."""
-    return max(len(rows) for rows in record["scores"].values())
+def milliseconds(moment: datetime) -> int:
+    """Return a moment as MLflow counts time."""
+    return int(moment.timestamp() * 1000)
 
 
-def milliseconds(moment: str) -> int:
-    """Return a moment of a record as MLflow counts time."""
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+def _summary(measurement: Measurement) -> Iterator[tuple[str, float]]:
+    for score in measurement.scores:
+        yield score, metrics.average(measurement.matrix(score))
+    if measures.CAPACITY in measurement.totals:
+        yield measures.CAPACITY, measurement.totals[measures.CAPACITY]
+    yield measures.SECONDS, measurement.train_seconds
 
 
 def _scores(scores: Mapping[str, Any]) -> Iterator[Point]:
@@ -62,17 +62,19 @@ def _scores(scores: Mapping[str, Any]) -> Iterator[Point]:
                 yield f"{score}/{name.replace('_', ' ')}", metric(seen), after
 
 
-def _measures(measures: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
-    for one in measures:
-        layer = "" if one["layer"] is None else f"layer {one['layer']}"
-        if one["stage"] is not None:
-            yield f"{one['measure']}/{' '.join(filter(None, (one['stage'], layer)))}", one["value"], one["task"]
+def _measures(measurement: Measurement) -> Iterator[Point]:
+    for row in measurement.measures.rows():
+        if row.value is None:
+            continue
+        layer = "" if row.layer is None else f"layer {row.layer}"
+        if row.stage is not None:
+            yield f"{row.measure}/{' '.join(filter(None, (row.stage, layer)))}", row.value, row.task
         elif layer:
-            yield f"{one['measure']}/{layer}", one["value"], one["task"]
+            yield f"{row.measure}/{layer}", row.value, row.task
         else:
-            yield f"capacity/{one['measure']}", one["value"], one["task"]
+            yield f"capacity/{row.measure}", row.value, row.task
 
 
-def _totals(record: Record, last: int) -> Iterator[Point]:
-    yield from ((f"final/{name}", value, last) for name, value in record["capacity"].items())
-    yield "final/train seconds", record["train_seconds"], last
+def _totals(measurement: Measurement) -> Iterator[Point]:
+    yield from ((f"final/{name}", value, measurement.tasks) for name, value in measurement.totals.items())
+    yield "final/train seconds", measurement.train_seconds, measurement.tasks

@@ -1,7 +1,7 @@
-"""Cells on other machines: the workers of a Prefect work pool run them, each a run of the deployment `cell`.
+"""Cells on other machines: the workers of a Prefect work pool measure them, each a run of the deployment `cell`.
 
-The machines share the servers alone. A worker prepares its data itself and keeps its own ledger; the record comes back
-as an artifact of the run and is taken in only where its identity is the one expected here: same data, code and torch.
+The machines share the servers alone. A worker prepares its data itself, refuses other code or torch than the asker's,
+and sends the measurement back as an artifact of its run; the asker writes it into the ledger, once.
 """
 
 import json
@@ -15,57 +15,58 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
-from den.ledger import Places, Record
-from den.runs import Cell, finished, identity
+from den.cells import Cell, key_of
+from den.ledger import Order, Places
 from den.worker import CellFailed
-from flows.cells import learn, received, taken
+from flows.cells import Worked, accepted, learn, received, sent
 
 DEPLOYMENT = "remote cell/cell"
 ON_GPU = "remote cell/cell-gpu"
 ATTEMPTS = 3  # of a cell whose worker was lost
 PAUSE = 10.0  # seconds before the second attempt, doubled before every other
-ARTIFACT = "record"
+ARTIFACT = "measurement"
 
 
 @prefect.flow(name="remote cell", flow_run_name="{cell[stream]} · {cell[method]} · seed {cell[seed]}")
-def cell(cell: dict[str, Any]) -> None:
-    """Run one cell on this machine, unless its ledger has it, and send the record back."""
-    asked, places = received(cell)
-    record = finished(asked, places) or learn(asked, places)
-    Artifact(key=_key(identity(asked, places)), type=ARTIFACT, data=record).create()
+def cell(cell: dict[str, Any], order: dict[str, Any]) -> None:
+    """Measure one cell on this machine and send the measurement back. Raises OtherCode for other code or torch."""
+    asked, places, own = received(cell, order)
+    worked = learn(asked, places, own)
+    Artifact(key=_key(own, key_of(asked, places)), type=ARTIFACT, data={"line": sent(worked.measurement)}).create()
 
 
-def learn_elsewhere(cell: Cell, places: Places) -> Record:
-    """Have a worker of the pool run the cell; return its record, written into this machine's ledger.
+def learn_elsewhere(cell: Cell, places: Places, order: Order) -> Worked:
+    """Have a worker of the pool measure the cell; return what it sends, written into this machine's ledger.
 
     A worker that is lost is replaced, at most twice. Raises CellFailed.
     """
-    run = _run(cell)
+    run = _run(cell, order)
     for attempt in range(1, ATTEMPTS):
         if run.state is None or run.state.type != StateType.CRASHED:
             break
         time.sleep(PAUSE * 2 ** (attempt - 1))
-        run = _run(cell)
+        run = _run(cell, order)
     if run.state is None or run.state.type != StateType.COMPLETED:
         raise CellFailed(f"flow run {run.name} {run.id}: {run.state.message if run.state else 'no state'}")
-    return taken(cell, places, _record(cell, places, run))
+    return accepted(_line(cell, places, order, run), cell, places, order)
 
 
-def _run(cell: Cell) -> FlowRun:
+def _run(cell: Cell, order: Order) -> FlowRun:
     deployment = ON_GPU if cell.training.device == "cuda" else DEPLOYMENT
-    return run_deployment(deployment, parameters={"cell": cell.model_dump(mode="json")}, timeout=None, poll_interval=2)
+    parameters = {"cell": cell.model_dump(mode="json"), "order": order.model_dump(mode="json")}
+    return run_deployment(deployment, parameters=parameters, timeout=None, poll_interval=2)
 
 
-def _record(cell: Cell, places: Places, run: FlowRun) -> Record:
-    """Return the record that a run sent back. Raises CellFailed where it is none of this cell."""
-    key = _key(identity(cell, places))
+def _line(cell: Cell, places: Places, order: Order, run: FlowRun) -> str:
+    """Return the sealed line that a run sent back. Raises CellFailed if there is none of this cell."""
+    key = _key(order, key_of(cell, places))
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
-    if not found:
-        raise CellFailed(f"flow run {run.id} sent no record {key}: its machine has other data, code or torch")
-    record: Record = json.loads(str(found[0].data))
-    return record
+        artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
+    if not artifacts:
+        raise CellFailed(f"flow run {run.id} sent no artifact {key}: its machine has other data")
+    return str(json.loads(str(artifacts[0].data))["line"])
 
 
-def _key(identity: str) -> str:
-    return f"record-{identity}"
+def _key(order: Order, key: str) -> str:
+    """Return the artifact's key: of a run and a cell, in what Prefect allows in one."""
+    return f"measurement-{order.run}-{key}"

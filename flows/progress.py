@@ -11,7 +11,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from den.runs import Cell
+from den.cells import Cell
+from den.ledger import CellResult
 from flows import estimate
 
 
@@ -20,11 +21,18 @@ def tasks(cell: Cell) -> int:
     return int(cell.stream_params["tasks"])
 
 
+def source(result: CellResult) -> str:
+    """Return where an answered cell's result comes from: this run, or an earlier one and its date."""
+    if result.how == "measured":
+        return f"{result.title}: measured by this run before it was interrupted"
+    return f"{result.title}: reused from {result.measurement.origin.ended:%Y-%m-%d %H:%M}"
+
+
 class Silent:
     """Shows nothing: for runs that a server watches."""
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
-        """Hear which cells will run, which have their record already, and in words how much is left."""
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
+        """Show which cells will run, which are answered already, and how much is left."""
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Hear that a stage of a cell begins; `task` counts from 1."""
@@ -80,10 +88,10 @@ class Lines(Silent):
         self._start = perf_counter()
         self._count = Count(())
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
-        """Say which cells are finished already and how much is left."""
-        for cell in finished:
-            self._say(f"{cell.title}: already finished")
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
+        """Print which cells are answered already and how much is left."""
+        for result in answered:
+            self._say(source(result))
         self._say(announcement)
         self._count = Count(cells)
 
@@ -97,7 +105,7 @@ class Lines(Silent):
         """Say how the cell ended, and how much is left."""
         with self._lock:
             self._count.end(cell)
-            self._say(f"{cell.title}: {'failed: ' + failure if failure else 'finished'}")
+            self._say(f"{cell.title}: {'failed: ' + failure if failure else 'measured'}")
             self._say(self._count.told())
 
     def _say(self, line: str) -> None:
@@ -115,10 +123,10 @@ class Live(Silent):
         self._bars: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
-    def planned(self, cells: Sequence[Cell], finished: Sequence[Cell], announcement: str) -> None:
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
         """Draw the bar of the whole: its unit is a task that a cell has to learn."""
-        for cell in finished:
-            self._progress.console.print(f"{cell.title}: already finished")
+        for result in answered:
+            self._progress.console.print(source(result), highlight=False)
         self._progress.console.print(announcement, highlight=False)
         self._count = Count(cells)
         if cells:
@@ -139,7 +147,7 @@ class Live(Silent):
             if cell.title in self._bars:
                 self._progress.remove_task(self._bars.pop(cell.title))
             self._advance()
-        self._progress.console.print(f"{cell.title}: {failure or 'finished'}", style="red" if failure else None)
+        self._progress.console.print(f"{cell.title}: {failure or 'measured'}", style="red" if failure else None)
 
     def close(self) -> None:
         """Take the bars away."""

@@ -62,11 +62,12 @@ def _said(error: Exception) -> str:
 def _telling() -> tuple[type[Exception], ...]:
     """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
     from den.config import SettingsError
+    from den.execution import OtherCode
     from den.ledger import LedgerError
-    from den.runs import Busy
+    from den.searches import Busy
     from den.streams.prepared import DataError
     from den.training import Diverged
     from den.worker import CellFailed
     from flows.datasets import PreparationError
 
-    return SettingsError, DataError, LedgerError, Busy, CellFailed, Diverged, PreparationError
+    return SettingsError, DataError, LedgerError, Busy, OtherCode, CellFailed, Diverged, PreparationError

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import httpx
@@ -23,17 +23,17 @@ from prefect.settings import (
 )
 
 from den import suites
+from den.cells import Cell, current, present_of
 from den.config import SettingsError
-from den.ledger import Places
-from den.runs import Cell, finished
+from den.ledger import Ledger
 from flows import estimate, garbage, machine, terminal, tracking, zombies
-from flows.benchmark import CellsFailed, Outcome, benchmark, refuse_nowhere
+from flows.benchmark import Outcome, RunFailed, benchmark, refuse_nowhere
+from flows.places import REPORTS, here
 from flows.progress import watched
 from flows.settling import settled
 from reports import names, tables
-from reports.shelf import OUT
 
-WORSE = 3  # the exit code of a checked run that found something worse than what is accepted
+ALARM = 3  # the exit code of a checked run whose verdict is worse or unstable
 SPARING = {  # how its own server, and who talks to it, leave the processors to the cells
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
     PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 15,  # seconds; nobody reads along, and the last batch goes out at the end
@@ -57,6 +57,8 @@ class Request:
     overrides: Sequence[str]
     slots: int | None
     on: str
+    again: bool = False
+    fresh: bool = False
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the cells that are meant. Raises SettingsError."""
@@ -64,41 +66,47 @@ class Request:
 
 
 def run(request: Request, check: bool = False) -> int:
-    """Run a suite in the terminal; returns the exit code. Raises SettingsError before anything runs.
+    """Run a suite in the terminal; return the exit code. Raises SettingsError before anything runs.
 
-    check: return WORSE where no cell failed and something is worse than the accepted results.
+    check: measure every cell, and return ALARM if none failed and the verdict is worse or unstable.
     """
+    request = replace(request, again=request.again or check)
     request.cells()
     refuse_nowhere(request.on)
     try:
         with zombies.named(), sheltered(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))
-    except CellsFailed as error:
+    except RunFailed as error:
         outcome = error.outcome
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 130
     _show(request.suite, outcome)
-    return 1 if outcome.failures else WORSE if check and outcome.verdict.word == "worse" else 0
+    return 1 if outcome.failures else ALARM if check and outcome.verdict.alarming else 0
 
 
 def estimated(request: Request) -> str:
     """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
-    cells, places = request.cells(), Places()
-    waiting = [cell for cell in cells if finished(cell, places) is None]
-    return estimate.announce(waiting, len(cells), request.slots or machine.slots(cells), places)
+    cells, places = request.cells(), here()
+    ledger, elsewhere = Ledger.of(places), request.on != "here"
+    waiting = [
+        cell for cell in cells if request.again or current(cell, ledger, places, present_of(cell, elsewhere)) is None
+    ]
+    slots = request.slots or (1 if elsewhere else machine.slots(cells))
+    return estimate.announce(waiting, len(cells), slots, request.suite, places)
 
 
 def _show(suite: str, outcome: Outcome) -> None:
-    if outcome.records:
-        collected = tables.collect(outcome.records, suite)
+    if outcome.results:
+        collected = tables.collect(outcome.results, suite)
         terminal.show(collected)
         for stream in collected.streams:
             if judged := outcome.verdict.table(stream):
                 title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.of(stream)}"
-                moved = judged.rows[judged.rows["verdict"] != "unchanged"]
-                terminal.show_table(title, *([moved] if len(moved) else []), note=judged.note)
-        print(f"\nreport: {OUT / suite}")
+                terminal.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
+        for remark in outcome.verdict.remarks:
+            print(remark)
+        print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)
 

@@ -17,18 +17,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from den import searches, suites
-from den.ledger import Places, Record
-from den.runs import Cell, finished
+from den import measures, searches, suites
+from den.cells import Cell, current, present_of
+from den.ledger import Ledger, Measurement, Places
 from den.searches import Subject
 from den.worker import CellFailed, Worker
 from flows import benchmark, crew, machine, running, searching, steps, zombies
+from flows.places import here
 from flows.searching import Found, TooLarge
 from flows.settling import settled
 from reports import names
 
 COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
-TRIALS = Path(".den/search")  # the records of trials: no results, and safe to delete
+TRIALS = Path(".den/search")  # measurements of trials: no results, and safe to delete
 
 
 @prefect.flow(name="search", flow_run_name="{stream}")
@@ -39,7 +40,7 @@ def search(
 
     methods: by default all that have a space in params.yaml. Trials that are finished are not run again.
     """
-    plan, places = suites.load(), Places()
+    plan, places = suites.load(), here()
     subjects = searches.subjects(plan, stream, methods, trials)
     steps.prepare([subject.cell({}) for subject in subjects], plan, places)
     at_a_time = slots or machine.slots([subject.cell({}) for subject in subjects])
@@ -47,7 +48,7 @@ def search(
 
 
 @prefect.flow(name="trial", flow_run_name="{title}")
-def learn(title: str, cell: Cell, places: Places, limit: float) -> Record:
+def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
     """Run one trial, each stage of its method a visible step; one that was interrupted goes on from the last of them.
 
     Raises TooLarge as soon as the network has outgrown `limit`: the larger it is, the longer every task takes.
@@ -55,9 +56,9 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Record:
     with Worker(cell, places) as worker, crew.member(worker):
         for step in worker.steps():
             for row in steps.stage(worker, step)["measures"]:
-                if row["measure"] == "capacity" and row["value"] > limit:
+                if row["measure"] == measures.CAPACITY and row["value"] > limit:
                     raise TooLarge(row["value"], limit, row["task"])
-        return worker.record
+        return worker.measurement
 
 
 def study(subject: Subject, places: Places, slots: int) -> Found:
@@ -128,9 +129,11 @@ def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock)
     print(f"{title} of {subject.search.trials}: {_how(frozen)}", file=sys.stderr, flush=True)
 
 
-def _learn(cell: Cell, title: str, places: Places, limit: float) -> Record:
-    own = replace(places, results=TRIALS)
-    return finished(cell, own) or learn(title, cell, own, limit)
+def _learn(cell: Cell, title: str, places: Places, limit: float) -> Measurement:
+    own = replace(places, ledger=TRIALS / "ledger", index=TRIALS / "index.sqlite")
+    ledger = Ledger.of(own)
+    entry = current(cell, ledger, own, present_of(cell))
+    return ledger.load(entry.id) if entry else learn(title, cell, own, limit)
 
 
 def _how(trial: FrozenTrial) -> str:

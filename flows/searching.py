@@ -1,4 +1,4 @@
-"""An Optuna study for each stream and method, kept as lines of JSON in results/studies/."""
+"""An Optuna study for each stream and method, kept as lines of JSON in reports/studies/."""
 
 import json
 import math
@@ -16,16 +16,17 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from den import metrics
+from den import measures, metrics
+from den.cells import Cell
 from den.config import SettingsError
-from den.ledger import Places, Record
-from den.runs import Busy, Cell
-from den.searches import Range, Space, Subject
+from den.ledger import Measurement, Places
+from den.searches import Busy, Range, Space, Subject
 from den.training import Diverged
 from den.worker import CellFailed
 
-Learn = Callable[[Cell], Record]
+Learn = Callable[[Cell], Measurement]
 
+STUDIES = Path("reports/studies")
 EXCESS = "capacity above the limit"
 DRAWS = 100
 ADVICE = "lower training.learning_rate"  # ends what Diverged says, on this side of a worker's line too
@@ -51,7 +52,7 @@ class Found:
 
 def path_of(subject: Subject, places: Places) -> Path:
     """Return where a study lies, or will."""
-    folder = places.results / "studies" / subject.stream / subject.method
+    folder = STUDIES / subject.stream / subject.method
     return folder / f"{subject.identity(places)}.jsonl"
 
 
@@ -127,7 +128,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, float]:
 def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
     """Run one trial and tell the study how it went; one that breaks off, its process dead, is left to be rerun."""
     try:
-        record = learn(subject.cell(trial.user_attrs["numbers"]))
+        measurement = learn(subject.cell(trial.user_attrs["numbers"]))
     except TooLarge as failure:
         _keep_excess(trial, failure.excess)
         _give_up(study, trial, failure, TrialState.PRUNED)
@@ -136,25 +137,19 @@ def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -
             raise
         _give_up(study, trial, failure, TrialState.FAIL)
     else:
-        _tell(study, trial, outcome(record), subject.limit)
+        _tell(study, trial, outcome(measurement), subject.limit)
 
 
-def outcome(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a study keeps of a trial's record."""
-    R = np.array(record["scores"]["auroc"], dtype=float)
+def outcome(measurement: Measurement) -> dict[str, Any]:
+    """Return what a study keeps of a trial's measurement."""
+    R = measurement.matrix("auroc")
     return {
         "auroc": metrics.average(R),
         "forgetting": metrics.forgetting(R),
-        "capacity": record["capacity"]["capacity"],
-        "seconds": record["train_seconds"],
-        "cell": record["identity"],
+        "capacity": measurement.totals[measures.CAPACITY],
+        "seconds": measurement.train_seconds,
+        "cell": measurement.key,
     }
-
-
-def conduct(study: optuna.Study, subject: Subject, learn: Learn) -> None:
-    """Run the trials that are left, one after another."""
-    while spent(study) < subject.search.trials:
-        attempt(study, subject, ask(study, subject), learn)
 
 
 def _tell(study: optuna.Study, trial: Trial, told: Mapping[str, Any], limit: float) -> None:

@@ -11,8 +11,8 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from den import checkpoints, harness
+from den.cells import Cell, untrained
 from den.methods.base import State
-from den.runs import Cell, untrained
 from den.tasks import Split
 
 
@@ -24,7 +24,7 @@ class Network(PythonModel):
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         self.tasks, self.scale = about["sizes"]["tasks"], about["scale"]
         self.method = untrained(Cell.model_validate_json(json.dumps(about["cell"])), **about["sizes"])
-        tensors, values = checkpoints.load(Path(context.artifacts["checkpoint"]), about["identity"])
+        tensors, values = checkpoints.load(Path(context.artifacts["checkpoint"]), about["owner"])
         self.method.restore(State(tensors, values["method"]))
 
     def predict(
@@ -40,6 +40,8 @@ class Network(PythonModel):
             raise ValueError(f"task_id is {task}; the network has learned the tasks 1 to {self.tasks}")
         split = Split(torch.tensor(model_input), torch.empty(len(model_input), 0), **self.scale)
         answers = harness.predict(self.method, split, task - 1)
+        if answers is None:
+            raise ValueError(f"the network has no answers for task {task}")
         return answers.sigmoid().numpy()
 
 

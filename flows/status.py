@@ -3,7 +3,7 @@
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,26 +15,34 @@ from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
 from den import suites
-from den.ledger import Places
-from den.runs import Cell, identity
+from den.cells import Cell, current, key_of, present_of
+from den.config import SettingsError
+from den.execution import LOCKS, SINGLE
+from den.ledger import Ledger, Places, Run
 from den.streams.prepared import DataError
+from flows import recording
+from flows.places import here
 
 FINISHED, RUNNING, RESUMABLE, WAITING = STATES = ("finished", "running", "resumable", "waiting")
-OTHERS = "other settings"  # cells of --set, of searches and of earlier code: no suite has their identity
+OTHERS = "other settings"  # cells of --set, of searches and of runs of earlier code: no suite has their key
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a cell stands: with no identity where its stream is not prepared, with no cell where no suite has it."""
+    """Where a cell stands: without a key if its stream is not prepared, without a cell if no suite has it.
+
+    folder: of its checkpoints, if there are any.
+    """
 
     cell: Cell | None
-    identity: str
+    key: str
     state: str
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a cell's newest checkpoint tells: the last finished stage, when the cell began and when this was."""
+    """What a cell's newest checkpoint shows: the last finished stage, when the cell began and when this was."""
 
     stage: str
     began: datetime
@@ -42,37 +50,46 @@ class Reached:
 
 
 def show(suite: str | None, places: Places | None = None) -> None:
-    """Print how many cells of each suite stand where; of one suite, also where each begun one stands."""
-    plan, places = suites.load(), places or Places()
-    found = {name: standings(plan.cells(name), places) for name in plan.suites}
+    """Print how many cells of each suite stand where, and the runs that have not ended; of one suite each cell."""
+    plan, places = suites.load(), places or here()
     if suite:
         plan.suite(suite)
-    shown = {suite: found[suite]} if suite else found
-    known = {one.identity for group in found.values() for one in group}
-    if others := list(strangers(known, places)):
+    ledger = Ledger.of(places)
+    begun = checkpointed(ledger, places)
+    groups = {name: standings(plan.cells(name), ledger, places, begun) for name in plan.suites}
+    shown = {suite: groups[suite]} if suite else groups
+    keys = {standing.key for group in groups.values() for standing in group}
+    if others := list(strangers(keys, places, begun)):
         shown |= {OTHERS: others}
     console = Console()
     console.print(_counts(shown))
-    if bare := {one.cell.stream for group in shown.values() for one in group if one.cell and not one.identity}:
+    if bare := {one.cell.stream for group in shown.values() for one in group if one.cell and not one.key}:
         console.print(f"data not prepared: {', '.join(sorted(bare))}; `den prepare` makes it", soft_wrap=True)
-    begun = [one for group in shown.values() for one in group if one.state in (RUNNING, RESUMABLE)]
-    if suite and begun:
-        console.print(_begun(begun, places))
+    for run in ledger.runs():
+        if run.ended is None:
+            console.print(_run_line(run, places), soft_wrap=True, highlight=False)
+    started = [one for group in shown.values() for one in group if one.state in (RUNNING, RESUMABLE)]
+    if suite and started:
+        console.print(_begun(started, places))
 
 
-def standings(cells: Sequence[Cell], places: Places) -> list[Standing]:
-    """Return where each of these cells stands."""
-    return [_standing(cell, places) for cell in cells]
+def checkpointed(ledger: Ledger, places: Places) -> dict[str, Path]:
+    """Return the folders of checkpoints that runs have left unended, by the key of their cell."""
+    unended = [run.id for run in ledger.runs() if run.ended is None]
+    folders = (folder for id in [SINGLE, *unended] for folder in sorted((places.work / id).glob("*")))
+    return {folder.name: folder for folder in folders if any(folder.glob("*.safetensors"))}
 
 
-def strangers(known: set[str], places: Places) -> Iterator[Standing]:
-    """Yield the cells that have begun and not ended, and whose identity is none of the known ones."""
-    folders = {path.parent for path in places.work.glob("*/*.safetensors")}
-    folders |= {path.parent for path in places.work.glob("*/lock")}
-    ended = {path.stem for root in (places.results, places.work) for path in root.rglob("*.json")}
-    for folder in sorted(folders):
-        if folder.name not in known | ended and (state := _state(folder)) != WAITING:
-            yield Standing(None, folder.name, state)
+def standings(cells: Sequence[Cell], ledger: Ledger, places: Places, begun: Mapping[str, Path]) -> list[Standing]:
+    """Return where each of these cells stands. begun: folders of checkpoints by key."""
+    return [_standing(cell, ledger, places, begun) for cell in cells]
+
+
+def strangers(keys: Collection[str], places: Places, begun: Mapping[str, Path]) -> Iterator[Standing]:
+    """Yield the cells that have begun and not ended, and whose key is none of `keys`."""
+    held = {path.stem for path in (places.work / LOCKS).glob("*.lock") if is_held(path)}
+    for key in sorted((held | begun.keys()) - set(keys)):
+        yield Standing(None, key, RUNNING if key in held else RESUMABLE, begun.get(key))
 
 
 def is_held(lock: Path) -> bool:
@@ -102,19 +119,24 @@ def reached(folder: Path) -> Reached | None:
     return None
 
 
-def _standing(cell: Cell, places: Places) -> Standing:
+def _standing(cell: Cell, ledger: Ledger, places: Places, begun: Mapping[str, Path]) -> Standing:
     try:
-        own = identity(cell, places)
-    except DataError:
+        key = key_of(cell, places)
+        present = present_of(cell)
+    except (DataError, SettingsError):
         return Standing(cell, "", WAITING)
-    record = places.results / cell.stream / cell.method / f"{own}.json"
-    return Standing(cell, own, FINISHED if record.exists() else _state(places.work / own))
+    folder = begun.get(key)
+    if is_held(places.work / LOCKS / f"{key}.lock"):
+        return Standing(cell, key, RUNNING, folder)
+    if current(cell, ledger, places, present) is not None:
+        return Standing(cell, key, FINISHED)
+    return Standing(cell, key, RESUMABLE if folder else WAITING, folder)
 
 
-def _state(folder: Path) -> str:
-    if is_held(folder / "lock"):
-        return RUNNING
-    return RESUMABLE if any(folder.glob("*.safetensors")) else WAITING
+def _run_line(run: Run, places: Places) -> str:
+    """Return what an unended run is: of which suite, since when, and whether its process lives."""
+    state = "running" if recording.is_held(places, run.id) else "interrupted; the same command continues it"
+    return f"run {run.id}: {run.suite}, begun {run.begun.started:%Y-%m-%d %H:%M}, {state}"
 
 
 def _counts(groups: dict[str, list[Standing]]) -> Table:
@@ -129,20 +151,21 @@ def _counts(groups: dict[str, list[Standing]]) -> Table:
 
 
 def _begun(standings: Sequence[Standing], places: Places) -> Table:
-    """Return a row for each cell: the last stage that it has finished, and since when it runs, or rests."""
+    """Return a row per cell: the last stage that it has finished, and since when it runs or rests."""
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("cell", "identity", "state", "last finished stage", "since"):
+    for column in ("cell", "key", "state", "last finished stage", "since"):
         table.add_column(column, overflow="fold")
-    for one in standings:
-        table.add_row(*_row(one, places.work / one.identity))
+    for standing in standings:
+        table.add_row(*_row(standing, places))
     return table
 
 
-def _row(standing: Standing, folder: Path) -> tuple[str, ...]:
-    found = reached(folder)
-    if found is None:  # its first stage is not finished, and its folder as old as the cell
-        stage, since = "", datetime.fromtimestamp(folder.stat().st_mtime)
+def _row(standing: Standing, places: Places) -> tuple[str, ...]:
+    lock = places.work / LOCKS / f"{standing.key}.lock"
+    progress = reached(standing.folder) if standing.folder else None
+    if progress is None:  # its first stage is not finished, and its lock as old as the cell
+        stage, since = "", datetime.fromtimestamp(lock.stat().st_mtime)
     else:
-        stage, since = found.stage, found.began if standing.state == RUNNING else found.left
+        stage, since = progress.stage, progress.began if standing.state == RUNNING else progress.left
     title = standing.cell.title if standing.cell else OTHERS
-    return title, standing.identity[:6], standing.state, stage, f"{since:%Y-%m-%d %H:%M}"
+    return title, standing.key[:6], standing.state, stage, f"{since:%Y-%m-%d %H:%M}"

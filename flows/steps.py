@@ -1,5 +1,6 @@
 """The library's functions as Prefect tasks: visible, never cached, retried where trying again heals."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,16 @@ from typing import Any
 import prefect
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment, flow_run
 
-from den.ledger import Places
-from den.runs import Cell, open_stream
+from den.cells import Cell, open_stream
+from den.ledger import Begun, CellResult, Ledger, Places, Run
 from den.suites import Plan
 from den.worker import Step, Worker
 from flows import announcing, datasets, settling, tracking, verdicts
+from flows.recording import Circumstances
 from flows.verdicts import Verdict
+from reports import accepted_results
 
 
 def heals(task: Any, run: Any, state: State[Any]) -> bool:
@@ -50,32 +54,43 @@ def stage(worker: Worker, step: Step) -> dict[str, Any]:
 
 
 @prefect.task(task_run_name="judge", cache_policy=NO_CACHE)
-def judge(suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str]) -> Verdict:
-    """Return the verdict on a benchmark against the accepted results."""
+def judge(begun: Begun, results: Sequence[CellResult], failures: Mapping[str, str], places: Places) -> Verdict:
+    """Return the verdict on a run: against the accepted results, and against earlier measurements of its cells."""
     settling.note()
-    return verdicts.verdict(suite, records, failures)
+    return verdicts.judge(begun, results, failures, Ledger.of(places), _accepted(results))
 
 
 @prefect.task(task_run_name="report", cache_policy=NO_CACHE)
-def report(suite: str, records: Sequence[dict[str, Any]], verdict: Verdict) -> Path:
-    """Draw tables, figures and the page of finished cells; returns their folder."""
+def report(run: Run, results: Sequence[CellResult], verdict: Verdict) -> Path:
+    """Draw tables, figures and the page of a run; return their folder."""
     from flows import reporting  # and with it matplotlib, which no stage waits for
 
     settling.note()
-    return reporting.write(suite, records, verdict)
+    return reporting.write(run.suite, results, verdict)
 
 
 @prefect.task(task_run_name="track", cache_policy=NO_CACHE)
-def track(suite: str, records: Sequence[dict[str, Any]], report: Path, verdict: Verdict) -> bool:
-    """Mirror finished cells in MLflow, the report beside them; returns False, with a warning, where that failed."""
+def track(run: Run, results: Sequence[CellResult], report: Path | None) -> bool:
+    """Mirror a run in MLflow, its report beside it; return False, with a warning, if that fails."""
     settling.note()
-    return tracking.track(suite, records, report, verdict.word)
+    return tracking.track(run, results, report)
 
 
 @prefect.task(task_run_name="announce", cache_policy=NO_CACHE)
-def announce(
-    suite: str, records: Sequence[dict[str, Any]], failures: Mapping[str, str], report: Path | None, verdict: Verdict
-) -> None:
+def announce(run: Run, results: Sequence[CellResult], report: Path | None, verdict: Verdict) -> None:
     """Leave table, figures, links and an event in Prefect."""
     settling.note()
-    announcing.announce(suite, records, failures, report, verdict)
+    announcing.announce(run, results, report, verdict)
+
+
+def _accepted(results: Sequence[CellResult]) -> list[CellResult]:
+    """Return the accepted results of all suites on the streams of these."""
+    streams = {result.measurement.stream for result in results}
+    return accepted_results.on_streams(streams)
+
+
+def circumstances(slots: int | None) -> Circumstances:
+    """Return how the present flow run comes about."""
+    scheduled = "auto-scheduled" in (flow_run.tags or [])
+    trigger = "schedule" if scheduled else "ci" if os.environ.get("CI") else "hand"
+    return Circumstances(trigger, deployment.name, flow_run.id, slots)

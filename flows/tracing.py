@@ -1,32 +1,34 @@
-"""Where a result comes from, and whether it comes again."""
+"""Where a measurement comes from, and whether measuring again gives the same."""
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain, zip_longest
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from den import provenance
-from den.config import SettingsError, read
-from den.ledger import Places, Record, identities, read_record
-from den.runs import Cell, identity
-from den.streams import prepared
-from den.training import device_of
+from den import measures
+from den.cells import cell_of
+from den.config import SettingsError
+from den.ledger import Ledger, Measurement, Order, Places
 from den.worker import Worker
-from flows import lockfile
-from reports import tables
+from flows import differences
+from reports import accepted_results
 
-SHOWN = 6  # digits of a hash
-CLOCK = "seconds"  # the measure that no rerun repeats
+WIDTH = 12  # of the column of names
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A measurement, and where it was found: in the ledger, or in the accepted results of a suite."""
+
+    measurement: Measurement
+    where: str
 
 
 @dataclass(frozen=True)
 class Again:
-    """How a rerun ended: the largest difference of a score, and how many scores and measures are not the same."""
+    """How measuring again ended: the largest difference of a score, and how many numbers are not the same."""
 
     largest: float
     different: int
@@ -37,116 +39,106 @@ class Again:
         return self.different == 0
 
 
-def find(result: str, places: Places) -> Record:
-    """Return the record that is meant: its file, or the beginning of an identity that it has or had.
+def find(beginning: str, places: Places) -> Traced:
+    """Return the measurement whose id, or whose identity of version 0.5.0, begins so.
 
-    Raises SettingsError.
+    Raises SettingsError if there is none, or more than one.
     """
-    if Path(result).is_file():
-        return read_record(Path(result))
-    paths = sorted(places.results.rglob("*.json"))
-    found = [path for path in paths if path.name.startswith(result)] or [path for path in paths if _had(path, result)]
-    if len(found) == 1:
-        return read_record(found[0])
-    problem = f"{len(found)} records begin with it" if found else "there is no such record"
-    raise SettingsError(f"{result}: {problem}; give a record's file, or enough of its name, as in {places.results}/")
+    ledger = Ledger.of(places)
+    matches = {entry.id: Traced(ledger.load(entry.id), "ledger") for entry in ledger.entries(prefix=beginning)}
+    for suite, measurement in accepted_results.find(beginning):
+        matches.setdefault(measurement.id, Traced(measurement, f"accepted results of {suite}"))
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    problem = f"{len(matches)} measurements begin with it; give more of its id" if matches else "no measurement has it"
+    raise SettingsError(f"{beginning}: {problem}; `den report` and MLflow show ids")
 
 
-def why(record: Record, places: Places) -> str:
-    """Return in lines where a record comes from, and what differs from that now."""
-    cell, origin = record["cell"], record["provenance"]
-    about = {
-        "result": f"{cell['stream']} · {tables.method(record)} · seed {cell['seed']}, on {cell['evaluation']} data",
-        "identity": record["identity"],
-        "commit": f"{origin['commit']}{', with uncommitted changes' if origin['dirty'] else ''}",
-        "data": f"{origin['stream_hash']}, in dvc.lock {origin.get('data_version')}",
-        "lock file": origin["lock_hash"],
-        "versions": f"Python {origin['python']}, torch {origin['torch']}, CUDA {origin['cuda']}",
-        "machine": f"{origin['device']}, {origin['host']}",
-        "run": f"{origin['started']} to {origin['finished']}, Prefect flow run {origin.get('flow_run')}",
-        "training": f"{record['train_seconds']:.1f} s",
-        "settings": str({key: value for key, value in cell.items() if key.endswith(("params", "network", "training"))}),
-    }
-    changes = list(differences(record, places)) or ["nothing"]
-    lines = [*about.items(), *(("carried", _carried(origin, step)) for step in origin.get("carried", []))]
-    return "\n".join([*(f"{key:10} {value}" for key, value in lines), f"since then  {'; '.join(changes)}"])
+def why(traced: Traced) -> str:
+    """Return in lines where a measurement comes from, and what differs from that here and now."""
+    measurement = traced.measurement
+    lines = [f"{name:{WIDTH}}{value}" for name, value in _about(traced).items()]
+    changes = list(differences.since(measurement)) or ["nothing"]
+    settings = [f"  {key}: {value}" for key, value in _flat(measurement.settings)]
+    return "\n".join([*lines, f"{'since then':{WIDTH}}{'; '.join(changes)}", "settings", *settings])
 
 
-def differences(record: Record, places: Places) -> Iterator[str]:
-    """Yield what is not as it was when the record was made: what may change the number first."""
-    cell, origin = read(Cell, record["cell"], "cell"), record["provenance"]
-    now = provenance.provenance(device_of(cell.training))
-    if (data := prepared.hash_of(places.data / cell.stream)) != origin["stream_hash"]:
-        yield f"the prepared data is {data[:SHOWN]}, it was {origin['stream_hash'][:SHOWN]}"
-    if origin.get("data_version") not in (None, version := lockfile.pinned(cell.stream)):
-        yield f"dvc.lock pins the data as {version}, it was {origin['data_version']}"
-    for name in ("torch", "cuda", "device", "host", "python"):
-        if now[name] != origin[name]:
-            yield f"{name} is {now[name]}, it was {origin[name]}"
-    if now["lock_hash"] != origin["lock_hash"]:
-        yield "requirements.txt has changed"
-    if identity(cell, places) != record["identity"]:
-        yield f"what the cell's identity covers has changed: {_changed(commit_of(record))}"
-
-
-def rerun(record: Record, places: Places, announce: Callable[[str], None]) -> Again:
-    """Run the record's cell anew, beside the ledger, and compare all that it finds with the record."""
-    cell = read(Cell, record["cell"], "cell")
+def rerun(measurement: Measurement, places: Places, announce: Callable[[str], None]) -> Again:
+    """Measure the cell again, beside the ledger, and compare everything but times."""
     with tempfile.TemporaryDirectory() as folder:
-        beside = Places(places.data, Path(folder, "results"), Path(folder, "work"))
-        with Worker(cell, beside) as worker:
-            return compared(record, worker.finish(announce))
+        beside = replace(
+            places, ledger=Path(folder, "ledger"), index=Path(folder, "index.sqlite"), work=Path(folder, "work")
+        )
+        with Worker(cell_of(measurement.settings), beside, Order(again=True)) as worker:
+            return compared(measurement, worker.finish(announce))
 
 
-def compared(record: Record, other: Record) -> Again:
-    """Return how far two records of a cell are from each other, times left out."""
-    scores = [_gap(*pair) for pair in zip_longest(_scores(record), _scores(other))]
-    rows = [one != another for one, another in zip_longest(_measures(record), _measures(other))]
+def compared(one: Measurement, other: Measurement) -> Again:
+    """Return how far two measurements of a cell are from each other, times left out."""
+    scores = [_gap(*pair) for pair in zip_longest(_scores(one), _scores(other))]
+    rows = [pair[0] != pair[1] for pair in zip_longest(_rows(one), _rows(other))]
     return Again(max(scores, default=0.0), sum(map(bool, scores)) + sum(rows), len(scores) + len(rows))
 
 
-def changed_files(*commits: str | None) -> list[str] | None:
-    """Return the library's files that differ between two commits, or one and the files here; None for one not here."""
-    words = ("git", "-C", str(provenance.ROOT), "diff", "--name-only", *map(str, commits), "--", "den")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return None if done.returncode else done.stdout.split()
+def _about(traced: Traced) -> dict[str, str]:
+    measurement, origin = traced.measurement, traced.measurement.origin
+    machine = origin.machine
+    about = {
+        "measurement": f"{measurement.id}, in the {traced.where}",
+        "cell": f"{measurement.stream} · {measurement.method} · seed {measurement.seed}, "
+        f"on {measurement.settings['evaluation']} data",
+        "key": measurement.key,
+        "scores": ", ".join(
+            f"{score} {values['average']:.4f}" for score, values in measurement.values().items() if "average" in values
+        ),
+        "measured": f"{origin.started:%Y-%m-%d %H:%M:%S} to {origin.ended:%H:%M:%S} UTC, "
+        f"{measurement.train_seconds:.1f} s of training",
+        "run": f"{origin.run or 'a cell alone'}{f', Prefect flow run {origin.flow_run}' if origin.flow_run else ''}",
+        "processor": f"{machine.label}; {machine.system}{_cores(machine.cores, machine.memory)}{_load(origin.load)}",
+        "variables": ", ".join(f"{name}={value}" for name, value in (machine.variables or {}).items()),
+        "versions": f"torch {origin.torch}, numpy {origin.numpy or 'not recorded'}, Python {origin.python}",
+        "code": f"commit {origin.commit}{', with uncommitted changes' if origin.dirty else ''}, "
+        f"fingerprint {(origin.fingerprint or 'not recorded')[:12]}",
+        "data": f"{measurement.data}{f', in dvc.lock {origin.data_version}' if origin.data_version else ''}",
+        "lock file": origin.lock or "",
+    }
+    if machine.gpu:
+        about["GPU"] = f"{machine.gpu}, driver {machine.driver}, CUDA {machine.cuda}, cuDNN {machine.cudnn}"
+    if record := origin.record:
+        about["record"] = f"{record.identity} of version 0.5.0, its stream {record.stream_hash[:12]}"
+        for step in record.carried:
+            about[f"  {step.identity[:8]}"] = (
+                f"carried to commit {step.commit}: {step.compared} cells compared bit by bit"
+            )
+    return {name: value for name, value in about.items() if value}
 
 
-def commit_of(record: Record) -> str | None:
-    """Return the commit whose code a record stands for: it was measured with it, or carried to it."""
-    steps = [record["provenance"], *record["provenance"].get("carried", [])]
-    return steps[-1]["commit"]
+def _cores(cores: int | None, memory: int | None) -> str:
+    return f", {cores} cores, {(memory or 0) / 2**30:.0f} GiB" if cores else ""
 
 
-def _changed(commit: str | None) -> str:
-    """Return in words which files of the library differ from a commit."""
-    if (files := changed_files(commit)) is None:
-        return f"commit {commit} is not here to compare with"
-    return f"{', '.join(files)} since {str(commit)[:SHOWN]}" if files else "settings, data or versions, no code"
+def _load(load: float | None) -> str:
+    return "" if load is None else f", load {load:.2f} at the start"
 
 
-def _carried(origin: Mapping[str, Any], step: Mapping[str, Any]) -> str:
-    """Return in words how a record was carried to other code than it was measured with."""
-    return (
-        f"measured at commit {origin['commit']}; carried to the code of commit {step['commit']}: "
-        f"{step['compared']} cells compared bit for bit; its identity was {step['from']}"
-    )
-
-
-def _had(path: Path, beginning: str) -> bool:
-    """Tell whether the record in a file had an identity that begins so before it was carried."""
-    return any(one.startswith(beginning) for one in identities(read_record(path)))
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _gap(one: float | None, other: float | None) -> float:
     if one is None or other is None:
-        return 0.0 if one is other else torch.inf
+        return 0.0 if one is other else float("inf")
     return abs(one - other)
 
 
-def _scores(record: Record) -> list[float | None]:
-    return list(chain.from_iterable(chain.from_iterable(record["scores"][name]) for name in sorted(record["scores"])))
+def _scores(measurement: Measurement) -> list[float | None]:
+    matrices = (measurement.scores[name] for name in sorted(measurement.scores))
+    return [value for matrix in matrices for row in matrix for value in row]
 
 
-def _measures(record: Record) -> list[Mapping[str, Any]]:
-    return [row for row in record["measures"] if row["measure"] != CLOCK]
+def _rows(measurement: Measurement) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in measurement.measures.rows() if row.measure != measures.SECONDS]

@@ -1,14 +1,20 @@
-"""MLflow as a mirror of the ledger: told afterwards, never waited for, and rebuilt from the ledger at will."""
+"""MLflow as a mirror of the ledger: written afterwards, never waited for, and rebuilt from the ledger at will."""
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from den.ledger import CellResult, Places, Run
+
+logger = logging.getLogger("den")
+
 FOLDER = Path(".mlflow")
+
+Progress = Callable[[int, int, str], None]
+"Called with how many of how many are mirrored, and the name of the next."
 
 
 def address() -> str:
@@ -21,25 +27,32 @@ def artifacts() -> str:
     return (FOLDER / "artifacts").absolute().as_uri()
 
 
-def track(suite: str, records: Sequence[dict[str, Any]], report: Path | None = None, verdict: str = "") -> bool:
-    """Show the records of a suite in MLflow; twice shows them once.
+def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -> bool:
+    """Show an ended run in MLflow; twice shows it once.
 
-    verdict: how its benchmark ended, in one word; nothing where it is not known.
-    Returns False, with a warning, where MLflow cannot be told: the ledger has everything, the next run tells it again.
+    Returns False, with a warning, if MLflow cannot be written: the ledger has everything, and `den sync` shows it.
     """
-    try:
-        with store():
-            from flows import mirror
 
-            mirror.show(suite, records, report, verdict)
-    except Exception as error:  # whatever ails a tracker, results are safe and the benchmark goes on
-        reason = str(error).strip().splitlines()
-        logging.getLogger("den").warning(
-            "MLflow was not told (%s: %s); the results are in the ledger, and the next run tells it",
-            type(error).__name__, reason[0] if reason else "no reason given",
-        )  # fmt: skip
-        return False
-    return True
+    def show() -> None:
+        from flows import syncing
+
+        syncing.show_run(run, results, report)
+
+    return _attempted(show)
+
+
+def sync(places: Places, progress: Progress = lambda done, total, name: None) -> bool:
+    """Show in MLflow what the ledger and the accepted results have and it lacks; an interrupted sync is continued.
+
+    Returns False, with a warning, if MLflow cannot be written.
+    """
+
+    def show() -> None:
+        from flows import syncing
+
+        syncing.show_all(places, progress)
+
+    return _attempted(show)
 
 
 def store() -> FileLock:
@@ -49,6 +62,19 @@ def store() -> FileLock:
         if "MLFLOW_TRACKING_URI" not in os.environ and not (FOLDER / "mlflow.db").exists():
             _create(FOLDER / "mlflow.db")
     return FileLock(FOLDER / "writing.lock")
+
+
+def _attempted(show: Callable[[], None]) -> bool:
+    try:
+        show()
+    except Exception as error:  # whatever ails a tracker, results are safe and the benchmark goes on
+        reason = str(error).strip().splitlines()
+        logger.warning(
+            "MLflow was not updated (%s: %s); the results are in the ledger, and `den sync` shows them in MLflow",
+            type(error).__name__, reason[0] if reason else "no reason given",
+        )  # fmt: skip
+        return False
+    return True
 
 
 def _create(database: Path) -> None:

@@ -1,111 +1,121 @@
-"""How a benchmark ended, against the accepted results, and what has changed since they were made."""
+"""The verdict on a run: what it measured, judged by accepted results and earlier measurements; scores, bits and time.
+
+Cells that it reused count for nothing: the runs that measured them have verdicts of their own.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import pandas as pd
-
-from den.ledger import Places, Record, read_record
-from den.runs import unnamed
-from flows.tracing import changed_files, commit_of
-from reports import judgement, tables
+from den.ledger import Begun, CellResult, Ledger, Run
+from flows import evidence, remarks
+from flows.evidence import Group
+from reports import accepted_results, judgement
 from reports.judgement import Judgement
 from reports.printed import Table
-from reports.shelf import ACCEPTED
 
-FAILED = "failed"
-VERSIONS = {
-    "stream_hash": "data", "python": "Python", "torch": "torch", "cuda": "CUDA", "device": "device", "host": "machine",
-    "lock_hash": "requirements.txt",
-}  # fmt: skip
-SHOWN = 8  # characters of a hash
+FAILED, WORSE, UNSTABLE, NOTHING = "failed", "worse", "unstable", "nothing measured"
+ALARMS = (FAILED, WORSE, UNSTABLE)
+WORDS = (
+    *ALARMS,
+    "slower",
+    "better",
+    "changed",
+    "within noise",
+    "faster",
+    "unchanged",
+    "same bits",
+    "new",
+    NOTHING,
+)
+"What a verdict may be, the gravest first."
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is made of a benchmark: a word for all of it, its judgements, and what changed under those that differ."""
+    """What is made of a run: a word for all of it, its judgements, and sentences for people.
+
+    changes: what is different from when accepted results were measured whose bits were not repeated.
+    outcomes: stream and word of everything that was judged.
+    """
 
     word: str
-    judgements: Sequence[Judgement] = ()
-    changes: Sequence[str] = ()
+    judgements: tuple[Judgement, ...] = ()
+    remarks: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    outcomes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def alarming(self) -> bool:
+        """Whether the run must end as Failed: cells failed, or what it measured is worse or unstable."""
+        return self.word in ALARMS
 
     def of(self, stream: str) -> str:
-        """Return the gravest judgement on one stream; `new` where nothing is accepted."""
-        return judgement.overall([one for one in self.judgements if one.stream == stream])
+        """Return the gravest word on one stream; `nothing measured` if none of its cells was measured."""
+        return gravest(word for name, word in self.outcomes if name == stream)
 
     def table(self, stream: str) -> Table | None:
-        """Return the judgements on a stream as a table, its note with what changed; None where nothing is accepted."""
-        found = [one for one in self.judgements if one.stream == stream]
-        if not found:
+        """Return the judgements on a stream as a table, with what changed; None if there is nothing to compare with."""
+        chosen = [one for one in self.judgements if one.stream == stream]
+        if all(one.outcome == "new" for one in chosen):
             return None
-        said = judgement.table(found)
+        table = judgement.table(chosen)
         since = f" Changed since: {'; '.join(self.changes)}." if self.changes else ""
-        return replace(said, note=said.note + since)
+        return replace(table, note=table.note + since)
 
 
 UNJUDGED = Verdict("new")
 
 
-def verdict(suite: str, records: Sequence[Record], failures: Mapping[str, str] | None = None) -> Verdict:
-    """Return the verdict on a suite's finished cells: `failed` where cells failed, or the gravest judgement.
+def judge(
+    begun: Begun,
+    results: Sequence[CellResult],
+    failures: Mapping[str, str],
+    ledger: Ledger,
+    accepted: Sequence[CellResult],
+) -> Verdict:
+    """Return the verdict on a run.
 
-    `new` where nothing of it is accepted.
+    accepted: the accepted results of all suites on the streams of the run. A method that has other settings than any of
+    them is judged by those under its name in the suite, unless the run was asked for other settings.
     """
-    if not (ACCEPTED / suite).exists() or not records:
-        return Verdict(FAILED) if failures else UNJUDGED
-    accepted = tables.read(ACCEPTED / suite)
-    judgements = judgement.judge(accepted, tables.collect(records, suite))
-    differing = {(one.stream, one.method) for one in judgements if one.outcome not in ("unchanged", "new")}
-    changes = since(accepted, [record for record in records if _place(record)[:2] in differing])
-    return Verdict(FAILED if failures else judgement.overall(judgements), judgements, changes)
+    groups = evidence.gather(begun, [result for result in results if result.how == "measured"], ledger, accepted)
+    cells = [cell for group in groups for cell in group.cells]
+    judgements = judgement.judge([group.series for group in groups])
+    unstable = {cell.result.title: why for cell in cells if (why := evidence.instability(cell, ledger)) is not None}
+    muted = remarks.muted(begun, cells)
+    outcomes = (
+        *((one.stream, one.grave) for one in judgements),
+        *((cell.measurement.stream, UNSTABLE) for cell in cells if cell.result.title in unstable),
+        *((cell.measurement.stream, cell.time.word) for cell in cells if not muted and cell.time and cell.time.telling),
+    )
+    word = FAILED if failures else gravest(word for _, word in outcomes)
+    changes = evidence.since_accepted(groups)
+    sentences = [
+        remarks.measured(cells, len(results) - len(cells), changes),
+        *(f"unstable: {title} {why}" for title, why in unstable.items()),
+        *remarks.repeated(cells),
+        *remarks.scores(judgements),
+        *remarks.changed("the accepted results", changes),
+        *_since_last(groups, ledger),
+        *([muted] if muted else remarks.times(cells)),
+    ]
+    texts = tuple(change.text for change in changes)
+    return Verdict(word, tuple(judgements), tuple(sentences), texts, outcomes)
 
 
-def since(accepted: tables.Tables, records: Iterable[Record]) -> list[str]:
-    """Return in words what is different from when the accepted results of these records' cells were made."""
-    rows = accepted.cells.set_index(["stream", "method", "seed"])["identity"]
-    before = {place: str(found) for record in records if (found := rows.get(place := _place(record))) is not None}
-    pairs = [(_stored(before[place]), record) for record in records if (place := _place(record)) in before]
-    known = [(old, record) for old, record in pairs if old is not None]
-    said = dict.fromkeys(change for old, record in known for change in changes(old, record))
-    lost = [f"{len(pairs) - len(known)} accepted cells have no record here to compare with"]
-    return [*said, *lost * (len(pairs) > len(known))]
+def of_run(run: Run, results: Sequence[CellResult], ledger: Ledger) -> Verdict:
+    """Return the verdict that an ended run had, its tables by the results that are accepted now."""
+    streams = {result.measurement.stream for result in results}
+    failures = run.ended.failures if run.ended else {}
+    verdict = judge(run.begun, results, failures, ledger, accepted_results.on_streams(streams))
+    return replace(verdict, word=run.ended.verdict, remarks=run.ended.remarks) if run.ended else verdict
 
 
-def changes(old: Record, new: Record) -> Iterator[str]:
-    """Yield in words what two records of a cell were not made alike in: settings, data, versions, code."""
-    before, after = _settings(old), _settings(new)
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield f"{key} is {after.get(key)}, it was {before.get(key)}"
-    for key, name in VERSIONS.items():
-        was, now = (str(record["provenance"].get(key))[:SHOWN] for record in (old, new))
-        if was != now:
-            yield f"{name} is {now}, it was {was}"
-    yield from _code(commit_of(old), commit_of(new))
-    if new["provenance"]["dirty"]:
-        yield "den/ has changes that are not committed"
+def gravest(words: Iterable[str]) -> str:
+    """Return the gravest of these words, NOTHING if there are none."""
+    return min(words, key=WORDS.index, default=NOTHING)
 
 
-def _place(record: Record) -> tuple[str, str, int]:
-    return record["cell"]["stream"], tables.method(record), record["cell"]["seed"]
-
-
-def _stored(identity: str) -> Record | None:
-    found = next(Places().results.rglob(f"{identity}.json"), None)
-    return read_record(found) if found else None
-
-
-def _settings(record: Record) -> dict[str, Any]:
-    """Return the settings of a record's cell by their dotted keys."""
-    (found,) = pd.json_normalize(unnamed(record)["cell"]).to_dict("records")
-    return {str(key): value for key, value in found.items()}
-
-
-def _code(old: str | None, new: str | None) -> Iterator[str]:
-    if old == new:
-        return
-    if (files := changed_files(old, new)) is None:
-        yield f"the commits {str(old)[:SHOWN]} and {str(new)[:SHOWN]} are not both here to compare"
-    elif files:
-        yield f"{', '.join(files)} from {str(old)[:SHOWN]} to {str(new)[:SHOWN]}"
+def _since_last(groups: Sequence[Group], ledger: Ledger) -> Iterator[str]:
+    for when, changes in evidence.since_last(groups, ledger).items():
+        yield from remarks.changed(f"the measurement of {when}", changes)

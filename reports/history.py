@@ -1,88 +1,89 @@
-"""A metric over all runs of a stream's methods: which values there were, when, and which of them were accepted."""
+"""A metric over the runs of a ledger: which runs are one series, and what each of them has for it.
 
-import json
+A series is a method under the same settings, on the same seeds and the same kind of machine: values of two settings, or
+means over other seeds, are never joined. Nothing but the ledger's index is read.
+"""
+
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from matplotlib.dates import ConciseDateFormatter
-from matplotlib.figure import Figure
 
-from reports import names, style
-from reports.summary import STATISTICS, estimate, statistic
-from reports.tables import Record
+from den import measures
+from den.config import SettingsError
+from den.ledger import Entry, Ledger, Planned, Run
+from reports import changes, names
+from reports.changes import Change
+from reports.summary import STATISTICS, estimate, main_score
 
-METRICS = (*STATISTICS, "capacity", "seconds")
-BARS = "▁▂▃▄▅▆▇█"
-COLUMNS = ["method", "when", "commit", "device", "mean", "error", "splits", "accepted"]
+METRICS = (*STATISTICS, measures.CAPACITY, measures.SECONDS)
+ROWS = ["run", "started", "suite", "stream", "method", "settings", "seeds", "machine", "metric", "value", "measured"]
+"The columns that `den history --format json` prints; `settings` keeps series apart that differ in nothing else."
+COLUMNS = [*ROWS, "number", "error", "series", "commit", "torch"]
+SERIES = ["stream", "method", "series", "seeds", "machine"]
+"The columns by which points belong together."
+AS_BEFORE = "as before"
+BLOCKS = {"method_params.": "", "stream_params.": "stream."}
+UNTOLD = ("seed", "training.device")
+
+Accepted = Mapping[tuple[str, str, str], Mapping[str, Any]]
+"Accepted settings by suite, stream and method."
 
 
-def runs(records: Iterable[Record], metric: str, accepted: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a run, the oldest first; `when` and `commit` are of its last cell, `accepted` are suites.
+class Named(NamedTuple):
+    """A run's number among all of its suite, from 1, and the run."""
 
-    A run is all splits of a method under the same settings on one kind of device; where a split was run again, that is
-    another run. It goes by the name under which a cell of these settings was accepted, on whatever device, or else by
-    the method's own.
+    number: int
+    run: Run
 
-    accepted: the accepted cells of all suites.
+
+def history(
+    ledger: Ledger,
+    suite: str = "",
+    streams: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    metric: str = "auroc",
+    since: str = "",
+    accepted: Accepted | None = None,
+) -> pd.DataFrame:
+    """Return a metric, a row for each method of each ended run, the oldest run first; means over seeds.
+
+    methods: of a registry or variants, as runs name them; since: the earliest beginning of a run, ISO 8601.
+    Columns: ROWS; number: of the run among all of its suite, from 1; error: the standard error of value, nan for one
+    seed; series: of the settings; commit and torch that measured it. measured is False if any of the seeds was reused,
+    or is missing. settings: what differs from the accepted ones, or, if none are accepted, from those of the first run.
+    Raises SettingsError for a suite, stream, method or metric that is not there, naming what there is.
     """
-    cells = pd.DataFrame([_cell(record, metric) for record in records if record["cell"]["evaluation"] == "test"])
-    if cells.empty:
-        return pd.DataFrame(columns=COLUMNS)
-    cells = cells.sort_values("when", kind="stable")
-    cells["name"] = _names(cells, dict(zip(accepted["identity"], accepted["method"], strict=True)))
-    cells["again"] = cells.groupby(["settings", "device", "seed"]).cumcount()
-    found = [
-        _run(group, accepted[accepted["identity"].isin(group["identity"])])
-        for _, group in cells.groupby(["settings", "device", "again"])
+    refuse_unknown([metric], METRICS, "metric")
+    runs = _numbered(ledger.runs())
+    refuse_unknown([suite] if suite else [], {named.run.suite for named in runs}, "suite")
+    runs = [named for named in runs if suite in ("", named.run.suite)]
+    _refuse_names(runs, streams, methods)
+    entries = {entry.id: entry for entry in ledger.entries()}
+    rows = [
+        row
+        for named in runs
+        if named.run.begun.started.isoformat() >= since
+        for row in _rows(named, streams, methods, metric, entries)
     ]
-    return pd.DataFrame(found, columns=COLUMNS).sort_values("when", kind="stable", ignore_index=True)
+    return _with_settings(pd.DataFrame(rows, columns=COLUMNS), ledger, accepted or {})
 
 
-def alike(found: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the runs of each method on each device, methods in the order of all tables."""
-    for method in names.ordered(found["method"]):
-        for _, rows in found[found["method"] == method].groupby("device", sort=False):
-            yield rows
+def series(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the points of each series, methods in the order of all tables, the oldest series of a method first."""
+    for method in names.ordered(points["method"]):
+        for _, rows in points[points["method"] == method].groupby(SERIES, sort=False, dropna=False):
+            yield rows.reset_index(drop=True)
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Return the values as bars, the lowest one eighth high and the highest whole; all alike are half."""
-    known = np.array(values, dtype=float)
-    spread = np.ptp(known) if len(known) else 0.0
-    if not spread:
-        return BARS[3] * len(known)
-    return "".join(BARS[level] for level in np.rint((known - known.min()) / spread * 7).astype(int))
-
-
-def draw(found: pd.DataFrame, metric: str) -> Figure:
-    """Draw a metric over the runs, a curve a method and device, bars of one standard error, accepted ones filled."""
-    with style.house():
-        figure, (axes,) = style.panels()
-        for rows in alike(found):
-            _curve(axes, rows, rows["method"].iloc[0])
-        style.explain(axes, "filled: accepted", linestyle="none", marker="o", markersize=6)
-        if metric in STATISTICS:
-            style.scores(axes)
-        axes.set_ylabel(label(metric))
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
-        style.legend(figure)
-    return figure
-
-
-def _curve(axes: style.Axes, rows: pd.DataFrame, method: str) -> None:
-    look = style.look(method) | {"markeredgecolor": style.look(method)["color"], "markersize": 5}
-    bare = {name: look[name] for name in ("color", "zorder")}
-    axes.errorbar(rows["when"], rows["mean"], rows["error"], linewidth=0.8, alpha=0.6, label="_", **bare)
-    marked = rows["accepted"] != ""
-    axes.plot(rows["when"][marked], rows["mean"][marked], linestyle="none", **look)
-    axes.plot(
-        rows["when"][~marked],
-        rows["mean"][~marked],
-        linestyle="none",
-        **look | {"label": "_", "markerfacecolor": "white"},
-    )
+def change_points(points: pd.DataFrame) -> list[tuple[pd.Series, Change]]:
+    """Return where a series changed: the first point of each new level. Points that are not measured do not count."""
+    solid = points[points["measured"] & points["value"].notna()].reset_index(drop=True)
+    if solid.empty:
+        return []
+    find = changes.of_times if solid["metric"].iloc[0] == measures.SECONDS else changes.of_scores
+    return [(solid.iloc[change.start], change) for change in find(solid["value"].tolist())]
 
 
 def label(metric: str) -> str:
@@ -90,47 +91,127 @@ def label(metric: str) -> str:
     return names.SCORES.get(metric, metric.replace("_", " "))
 
 
-def _cell(record: Record, metric: str) -> dict[str, Any]:
-    cell = record["cell"]
-    settings = {key: value for key, value in cell.items() if key not in ("seed", "variant")}
-    settings["training"] = {key: value for key, value in cell["training"].items() if key != "device"}
+def refuse_unknown(given: Iterable[str], there: Iterable[str], kind: str) -> None:
+    """Raise SettingsError for a name that is not there; the message names what there is."""
+    for name in given:
+        if name not in there:
+            raise SettingsError(f"{kind} {name!r} has no history here; there are {', '.join(there) or 'no runs'}")
+
+
+def _numbered(runs: Iterable[Run]) -> list[Named]:
+    counts: dict[str, int] = {}
+    named = []
+    for run in runs:
+        counts[run.suite] = counts.get(run.suite, 0) + 1
+        named.append(Named(counts[run.suite], run))
+    return named
+
+
+def _refuse_names(runs: Iterable[Named], streams: Sequence[str], methods: Sequence[str]) -> None:
+    cells = {(cell.stream, cell.name) for named in runs for cell in named.run.begun.cells}
+    refuse_unknown(streams, sorted({stream for stream, _ in cells}), "stream")
+    there = {method for stream, method in cells if not streams or stream in streams}
+    refuse_unknown(methods, names.ordered(there), "method")
+
+
+def _rows(
+    named: Named, streams: Sequence[str], methods: Sequence[str], metric: str, entries: Mapping[str, Entry]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each method of a run that any of its seeds has a measurement of."""
+    groups: dict[tuple[str, str], list[Planned]] = {}
+    for cell in named.run.begun.cells:
+        if (not streams or cell.stream in streams) and (not methods or cell.name in methods):
+            groups.setdefault((cell.stream, cell.name), []).append(cell)
+    answers = named.run.answers
+    for (stream, method), cells in groups.items():
+        replies = [answers.get(cell.title) for cell in cells]
+        there = [entries[reply.measurement] for reply in replies if reply and reply.measurement in entries]
+        if there:
+            whole = len(there) == len(cells) and all(reply and reply.how == "measured" for reply in replies)
+            yield {
+                **_about(named.run, stream, method, cells),
+                "number": named.number,
+                "measured": whole,
+                **_of_entries(there, metric, named.run.begun.slots),
+            }
+
+
+def _about(run: Run, stream: str, method: str, cells: Iterable[Planned]) -> dict[str, Any]:
     return {
-        "method": cell["method"],
-        "seed": cell["seed"],
-        "identity": record["identity"],
-        "settings": json.dumps(settings, sort_keys=True),
-        "when": pd.Timestamp(record["provenance"]["finished"]),
-        "commit": str(record["provenance"]["commit"])[:7],
-        "device": record["provenance"]["device"],
-        "value": _value(record, metric),
+        "run": run.id,
+        "started": pd.Timestamp(run.begun.started).tz_convert("UTC"),
+        "suite": run.suite,
+        "stream": stream,
+        "method": method,
+        "seeds": ",".join(map(str, sorted(cell.seed for cell in cells))),
     }
 
 
-def _names(cells: pd.DataFrame, accepted: Mapping[str, str]) -> list[str]:
-    """Return what each cell's settings go by. accepted: names by identity."""
-    both = zip(cells["settings"], cells["identity"], strict=True)
-    known = {settings: accepted[identity] for settings, identity in both if identity in accepted}
-    return [known.get(settings, method) for settings, method in zip(cells["settings"], cells["method"], strict=True)]
-
-
-def _value(record: Record, metric: str) -> float:
-    if metric == "capacity":
-        return float(record["capacity"]["capacity"])
-    if metric == "seconds":
-        return float(record["train_seconds"])
-    score, measure = statistic(metric, record["cell"]["stream"])
-    return measure(np.array(record["scores"][score], dtype=float))
-
-
-def _run(cells: pd.DataFrame, accepted: pd.DataFrame) -> dict[str, Any]:
-    last, found = cells.iloc[-1], estimate(cells["value"])
+def _of_entries(entries: Sequence[Entry], metric: str, slots: int | None) -> dict[str, Any]:
+    mean = estimate(_value(entry, metric) for entry in entries)
     return {
-        "method": last["name"],
-        "when": last["when"],
-        "commit": last["commit"],
-        "device": last["device"],
-        "mean": found.mean,
-        "error": found.error,
-        "splits": found.seeds,
-        "accepted": ", ".join(accepted["suite"].unique()),
+        "series": entries[0].series,
+        "machine": _joined(_machine(entry, metric, slots) for entry in entries),
+        "metric": metric,
+        "value": mean.mean,
+        "error": mean.error,
+        "commit": _joined(entry.commit for entry in entries),
+        "torch": _joined(entry.torch for entry in entries),
     }
+
+
+def _machine(entry: Entry, metric: str, slots: int | None) -> str:
+    """Return the kind of machine; of times, with its cores and the cells that ran beside each other."""
+    if metric != measures.SECONDS:
+        return entry.machine
+    cores = f", {entry.cores} cores" if entry.cores else ""
+    return f"{entry.machine}{cores}{f', {slots} slots' if slots else ''}"
+
+
+def _value(entry: Entry, metric: str) -> float:
+    if metric == measures.CAPACITY:
+        return entry.totals.get(metric, math.nan)
+    if metric == measures.SECONDS:
+        return entry.train_seconds
+    score, name = (metric, "average") if metric in names.SCORES else (main_score(entry.stream), metric)
+    return entry.values.get(score, {}).get(name, math.nan)
+
+
+def _joined(values: Iterable[str]) -> str:
+    return " + ".join(sorted(set(values)))
+
+
+def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> pd.DataFrame:
+    """Return the points with the settings in which each differs."""
+    settings = ledger.settings(points["series"].unique())
+    bases: dict[tuple[str, ...], Mapping[str, Any]] = dict(accepted)
+    texts: dict[tuple[str, ...], str] = {}
+    described = []
+    for suite, stream, method, one in points[["suite", "stream", "method", "series"]].itertuples(index=False):
+        base = bases.setdefault((suite, stream, method), settings.get(one, {}))
+        place = (suite, stream, method, one)
+        if place not in texts:
+            texts[place] = difference(settings.get(one, {}), base)
+        described.append(texts[place])
+    return points.assign(settings=described)
+
+
+def difference(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Return in which settings of a cell the first differ from the second, seed and device left out."""
+    own, other = dict(_flat(settings)), dict(_flat(base))
+    differing = [key for key in sorted({*own, *other}) if key not in UNTOLD and own.get(key) != other.get(key)]
+    return ", ".join(f"{_short(key)}={own.get(key, AS_BEFORE)}" for key in differing)
+
+
+def _flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def _short(key: str) -> str:
+    for block, short in BLOCKS.items():
+        key = key.replace(block, short, 1) if key.startswith(block) else key
+    return key

@@ -6,7 +6,7 @@ scipy loads its `stats` when it is first asked for it, and a benchmark's first s
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -54,34 +54,45 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def paired(differences: Sequence[float]) -> Difference:
-    """Return what differences by split say; p is nan for fewer than two. Equal differences are as sure as can be."""
+    """Return what differences by split show; p is nan for fewer than two.
+
+    Equal differences show nothing of their spread, so they have no interval, and p is that of their signs alone.
+    """
     over = interval(differences)
     if over.size < 2:
         return Difference(over, math.nan)
-    if over.reach == 0:
-        return Difference(over, _sure(over.mean))
-    return Difference(over, float(scipy.stats.ttest_1samp(differences, 0).pvalue))
+    if over.reach > 0:
+        return Difference(over, float(scipy.stats.ttest_1samp(differences, 0).pvalue))
+    if abs(over.mean) <= ALIKE:
+        return Difference(over, 1.0)
+    return Difference(Interval(over.mean, math.nan, math.nan, over.size), smallest_rank_p(over.size))
 
 
-def unpaired(values: Sequence[float], others: Sequence[float]) -> Difference:
-    """Return by how much `values` exceed `others` of other splits, by Welch's t; p is nan for fewer than two each."""
-    gap, size = float(np.mean(values) - np.mean(others)), min(len(values), len(others))
-    if size < 2:
-        return Difference(Interval(gap, math.nan, math.nan, size), math.nan)
-    if max(np.ptp(values), np.ptp(others)) <= ALIKE:
-        return Difference(Interval(gap, gap, gap, size), _sure(gap))
-    found = scipy.stats.ttest_ind(values, others, equal_var=False)
-    low, high = found.confidence_interval(1 - LEVEL)
-    return Difference(Interval(gap, float(low), float(high), size), float(found.pvalue))
+def fall(gap: float, spread: float, present: int, reference: int) -> Difference:
+    """Return how surely the mean of `present` new values lies below that of `reference` earlier ones.
+
+    gap: the difference of the means; spread: the standard deviation of the earlier values, two or more. p is one-sided:
+    the lower tail of Student's t with reference − 1 degrees of freedom. The interval of 95 % is two-sided.
+    """
+    error, freedom = spread * math.sqrt(1 / present + 1 / reference), reference - 1
+    reach = float(scipy.special.stdtrit(freedom, 1 - LEVEL / 2)) * error
+    p = float(scipy.special.stdtr(freedom, gap / error))
+    return Difference(Interval(gap, gap - reach, gap + reach, present), p)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Return p values corrected after Holm over all of them that are no nan."""
+    from statsmodels.stats.multitest import multipletests
+
+    tested = [p for p in chances if not math.isnan(p)]
+    adjusted = iter(multipletests(tested, LEVEL, "holm")[1]) if tested else iter(())
+    return [p if math.isnan(p) else float(next(adjusted)) for p in chances]
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Return the differences with p adjusted after Holm over all of them; those without p keep none."""
-    from statsmodels.stats.multitest import multipletests
-
-    known = [one.p for one in differences if not math.isnan(one.p)]
-    adjusted = iter(multipletests(known, LEVEL, "holm")[1]) if known else iter(())
-    return [one if math.isnan(one.p) else Difference(one.over, one.p, float(next(adjusted))) for one in differences]
+    adjusted = holm([difference.p for difference in differences])
+    return [replace(difference, adjusted=p) for difference, p in zip(differences, adjusted, strict=True)]
 
 
 def against(values: Values, rival: str) -> dict[str, Difference]:
@@ -96,10 +107,5 @@ def against(values: Values, rival: str) -> dict[str, Difference]:
 
 
 def smallest_rank_p(size: int) -> float:
-    """Return the smallest two-sided p that a signed-rank test of `size` splits can reach."""
+    """Return the smallest two-sided p that a test of the signs or ranks of `size` splits can reach."""
     return min(1.0, 2.0 ** (1 - size))
-
-
-def _sure(gap: float) -> float:
-    """Return the p of a difference that is the same in every split."""
-    return 1.0 if abs(gap) <= ALIKE else 0.0

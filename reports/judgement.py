@@ -1,157 +1,247 @@
-"""A rerun judged against the accepted results: unchanged, within noise, better or worse, by method and metric."""
+"""Scores of a run judged against accepted or earlier ones: worse, better, within noise or unchanged, per method.
+
+The mean over the seeds measured now is compared with the mean of the reference by Student's t, whose spread is that of
+the reference over seeds: the test is the same for one new seed as for many. Three things go beyond the formula.
+- Scores in steps can agree by chance in all of a few seeds, which looks like no spread at all. So the spread is never
+  below the smallest step between two scores of the stream in the run, up to STEP, nor below SHOWN.
+- A seed that has always been a low one would raise an alarm whenever its bits change. So a method is called worse only
+  if the seeds that both have fell too, by one standard deviation. This can but lower the rate of false alarms.
+- Holm's correction is over the main score of every method and stream of the run, those with the same bits included.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from den import metrics
+from den import measures
+from den.ledger import Entry, Measurement
 from reports import inference, names
-from reports.comparisons import Values, by_seed, capacities
 from reports.contest import difference, probability
 from reports.inference import Difference
 from reports.printed import Table
 from reports.summary import main_score
-from reports.tables import Tables
 
-Outcome = Literal["worse", "better", "changed", "within noise", "unchanged", "new"]
+Outcome = Literal["worse", "better", "changed", "within noise", "unchanged", "same bits", "new"]
 
-OUTCOMES: tuple[Outcome, ...] = ("worse", "better", "changed", "within noise", "unchanged", "new")
-"What may be said, the gravest first; `changed` is what too few splits leave open."
-SHOWN = 0.0005  # a difference that three digits do not show is none
-LABELS = names.SCORES | {"capacity": "capacity"}
-LOWER_IS_BETTER = ("capacity",)
-KEYS = ["stream", "method", "seed", "after_task", "task", "score"]
+OUTCOMES: tuple[Outcome, ...] = ("worse", "better", "changed", "within noise", "unchanged", "same bits", "new")
+"The gravest first; `changed` if no spread is known to judge by."
+SHOWN = 0.0005  # three digits show no smaller difference
+STEP = 0.01  # no test data is so small that its scores move in larger steps
+SAME = 1e-9  # scores that are no further apart differ by rounding alone
+LABELS = names.SCORES | {measures.CAPACITY: "capacity"}
+
+Values = Mapping[str, Mapping[int, float]]
+"Numbers by metric (a score's average after the last task, or capacity) and seed."
+
+
+@dataclass(frozen=True)
+class Series:
+    """One method's cells on a stream, alike but for the seed: what a run measured, and what that is compared with.
+
+    same: every measured cell has the bits of its reference. accepted: the reference is accepted, else from the ledger.
+    """
+
+    stream: str
+    method: str
+    present: Values
+    reference: Values
+    same: bool
+    accepted: bool = True
+
+    @property
+    def fewest(self) -> int:
+        """How many seeds make a spread known: any two accepted ones, and three of the ledger, which nobody checked."""
+        return 2 if self.accepted else 3
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How one method's metric stands to the accepted: means over splits, their difference, and what is made of it."""
+    """How one method's metric compares with its reference: both means, their difference, and what is made of it.
+
+    moved: the seeds that both have moved too, the same way and by more than noise.
+    """
 
     stream: str
     method: str
     metric: str
-    accepted: float
+    reference: float
     present: float
     difference: Difference
+    moved: bool
     outcome: Outcome
 
+    @property
+    def main(self) -> bool:
+        """Whether it is of the stream's main score, which alone can be better or worse."""
+        return self.metric == main_score(self.stream)
 
-def judge(accepted: Tables, present: Tables) -> list[Judgement]:
-    """Return the judgements on every stream, method and metric of a rerun.
+    @property
+    def grave(self) -> Outcome:
+        """The outcome as it counts for the whole run: other metrics count if they moved by more than noise."""
+        noise = not self.main and self.outcome == "changed" and self.difference.adjusted >= inference.LEVEL
+        return "within noise" if noise else self.outcome
 
-    The chance that a rerun which differs by noise alone has anything better or worse is at most `inference.LEVEL`, a
-    stream: p is Holm-corrected over all that was tested. Splits in common are compared by split, others by Welch's
-    test. Bits are compared score by score, so that an exchange between tasks is no `unchanged`.
+
+def judge(series: Sequence[Series]) -> list[Judgement]:
+    """Return the judgements on every method and metric of a run.
+
+    In at most `inference.LEVEL` of sound runs anything is called worse, and in as many anything better.
     """
-    return [
-        one
-        for stream in present.streams
-        for one in _judged(_stream(accepted.of(stream=stream), present.of(stream=stream), stream))
-    ]
+    steps = {stream: _step(one for one in series if one.stream == stream) for stream in {one.stream for one in series}}
+    return _decided([_compared(one, metric, steps[one.stream]) for one in series for metric in one.present])
 
 
-def overall(judgements: Sequence[Judgement]) -> Outcome:
-    """Return the gravest outcome."""
-    return min((one.outcome for one in judgements), key=OUTCOMES.index, default="new")
+def overall(judgements: Iterable[Judgement]) -> Outcome:
+    """Return the gravest outcome; `new` for none."""
+    return min((judgement.grave for judgement in judgements), key=OUTCOMES.index, default="new")
+
+
+def values_of(result: Measurement | Entry) -> dict[str, float]:
+    """Return the metrics that are judged, by name; those that a method has not are left out."""
+    values = result.values if isinstance(result, Entry) else result.values()
+    averages = {score: values[score]["average"] for score in names.SCORES if "average" in values.get(score, {})}
+    totals = result.totals
+    return averages | {name: totals[name] for name in (measures.CAPACITY,) if name in totals}
+
+
+def by_metric(values: Mapping[int, Mapping[str, float]]) -> Values:
+    """Return metrics by seed turned round: seeds by metric."""
+    return {
+        metric: {seed: found[metric] for seed, found in values.items() if metric in found}
+        for metric in LABELS
+        if any(metric in found for found in values.values())
+    }
+
+
+def spread_of(values: Sequence[float], step: float = 0.0) -> float:
+    """Return the standard deviation of two or more values, at least `step` and SHOWN."""
+    return max(float(np.std(values, ddof=1)), SHOWN, step)
+
+
+def step_of(values: Iterable[float]) -> float:
+    """Return the smallest distance between two different scores, at most STEP; 0 if all are the same."""
+    gaps = np.diff(np.unique(np.fromiter(values, float)))
+    gaps = gaps[gaps > SAME]
+    return min(float(gaps.min()), STEP) if len(gaps) else 0.0
 
 
 def table(judgements: Sequence[Judgement]) -> Table:
-    """Return judgements as text; what is unchanged or new in all metrics has one row a method."""
+    """Return judgements as text; a method that is the same or new in all metrics has one row."""
     rows = pd.DataFrame([_text(one) for one in _few(judgements)])
     return Table("Against the accepted results", note(judgements), rows)
 
 
 def note(judgements: Sequence[Judgement]) -> str:
-    """Return in a sentence how the judgements were come by."""
-    tested = sum(not math.isnan(one.difference.adjusted) for one in judgements)
-    said = ", ".join(
-        f"{count} {outcome}" for outcome in OUTCOMES if (count := sum(one.outcome == outcome for one in judgements))
-    )
+    """Return how many judgements there are of each outcome, and how they were made."""
+    counts = {outcome: sum(one.outcome == outcome for one in judgements) for outcome in OUTCOMES}
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    tested = any(one.main and one.outcome in ("worse", "better", "within noise") for one in judgements)
     how = (
-        f" {tested} were tested by t, Holm-corrected: noise alone has anything called better or worse in at most "
-        f"{inference.LEVEL:.0%} of reruns."
-        if tested
-        else ""
+        f" Main scores are tested by t against their spread over seeds, Holm-corrected over the run: noise alone makes "
+        f"anything worse in at most {inference.LEVEL:.0%} of runs."
     )
-    return f"Of {len(judgements)} judgements {said}.{how}"
+    return f"Of {len(judgements)} judgements {summary}.{how * tested}"
 
 
-def _stream(accepted: Tables, present: Tables, stream: str) -> list[Judgement]:
-    before, after = _metrics(accepted), _metrics(present)
-    same = _same_bits(accepted, present)
-    return [
-        _compared(stream, method, metric, before[metric].get(method, {}), values, (method, metric) in same)
-        for metric in after
-        for method, values in after[metric].items()
-    ]
+def _step(series: Iterable[Series]) -> float:
+    """Return the smallest step between main scores of one stream."""
+    return step_of(
+        value
+        for one in series
+        for values in (one.present, one.reference)
+        for value in values.get(main_score(one.stream), {}).values()
+    )
 
 
-def _metrics(tables: Tables) -> dict[str, Values]:
-    if tables.cells.empty:
-        return {metric: {} for metric in LABELS}
-    scores = {score: by_seed(tables, metrics.average, score) for score in names.SCORES}
-    return scores | {"capacity": capacities(tables)}
+def _compared(series: Series, metric: str, step: float) -> Judgement:
+    """Return a judgement before its correction: p is of a fall."""
+    present, reference = series.present[metric], series.reference.get(metric, {})
+    gap = _mean(present.values()) - _mean(reference.values())
+    main = metric == main_score(series.stream)
+    known = len(reference) >= series.fewest
+    spread = spread_of(list(reference.values()), step if main else 0.0) if known else math.nan
+    unknown = Difference(inference.Interval(gap, math.nan, math.nan, len(present)), math.nan)
+    shown = unknown if math.isnan(spread) else inference.fall(gap, spread, len(present), len(reference))
+    means = _mean(reference.values()), _mean(present.values())
+    moved = _moved(present, reference, gap, spread)
+    outcome = _outcome(series, present, reference, main)
+    return Judgement(series.stream, series.method, metric, *means, shown, moved and outcome == "changed", outcome)
 
 
-def _same_bits(accepted: Tables, present: Tables) -> set[tuple[str, str]]:
-    """Return the methods and scores that are the same to the last bit, wherever both have them."""
-    both = present.scores.merge(accepted.scores, on=KEYS, suffixes=("", "_accepted"))
-    same = (both["value"] == both["value_accepted"]).groupby([both["method"], both["score"]]).all()
-    return set(same.index[same])
+def _outcome(series: Series, present: Mapping[int, float], reference: Mapping[int, float], main: bool) -> Outcome:
+    """Return what bits and numbers alone make of a metric; seed by seed, so that no mean hides an exchange."""
+    if series.same:
+        return "unchanged" if series.accepted else "same bits"
+    if not reference:
+        return "new"
+    equal = all(reference.get(seed) == value for seed, value in present.items())
+    return "unchanged" if equal and not main else "changed"
 
 
-def _compared(
-    stream: str, method: str, metric: str, before: dict[int, float], after: dict[int, float], same: bool
-) -> Judgement:
-    common = sorted(before.keys() & after.keys())
-    if len(common) > 1 or (common and min(len(before), len(after)) < 2):
-        gap = inference.paired([after[seed] - before[seed] for seed in common])
-    elif before:
-        gap = inference.unpaired(list(after.values()), list(before.values()))
-    else:
-        gap = Difference(inference.interval([]), math.nan)
-    unchanged = bool(common) and gap.over.mean == 0 and (same or metric in LOWER_IS_BETTER)
-    outcome: Outcome = "new" if not before else "unchanged" if unchanged else "changed"
-    means = (inference.interval(list(values.values())).mean for values in (before, after))
-    return Judgement(stream, method, metric, *means, gap, outcome)
+def _moved(present: Mapping[int, float], reference: Mapping[int, float], gap: float, spread: float) -> bool:
+    """Return whether the seeds of both moved by `spread` in the direction of `gap`; True if they share none."""
+    both = present.keys() & reference.keys()
+    own = _mean(present[seed] - reference[seed] for seed in both)
+    return not both or own * math.copysign(1, gap) >= spread
 
 
-def _judged(found: Sequence[Judgement]) -> list[Judgement]:
-    """Return the judgements with the word that the corrected p of what changed gives them."""
-    corrected = iter(inference.corrected([one.difference for one in found if one.outcome == "changed"]))
-    return [_told(one, next(corrected)) if one.outcome == "changed" else one for one in found]
+def _decided(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Return the judgements with their corrected p, and the outcome that this gives to what changed."""
+    worse = inference.holm([_fall(one) if one.main else math.nan for one in judgements])
+    better = inference.holm([_rise(one) if one.main else math.nan for one in judgements])
+    others = inference.holm([math.nan if one.main else _either(one) for one in judgements])
+    return [_decide(*parts) for parts in zip(judgements, worse, better, others, strict=True)]
 
 
-def _told(one: Judgement, gap: Difference) -> Judgement:
-    return replace(one, difference=gap, outcome=_outcome(one.metric, gap))
+def _decide(judgement: Judgement, worse: float, better: float, other: float) -> Judgement:
+    """Return a judgement with the p that concerns it, and its outcome."""
+    if not judgement.main:
+        return replace(judgement, difference=replace(judgement.difference, p=_either(judgement), adjusted=other))
+    falls = judgement.difference.over.mean < 0
+    p, adjusted = (_fall(judgement), worse) if falls else (_rise(judgement), better)
+    outcome = judgement.outcome
+    if outcome == "changed" and not math.isnan(adjusted):
+        outcome = "within noise" if adjusted >= inference.LEVEL else "worse" if falls else "better"
+    return replace(judgement, difference=replace(judgement.difference, p=p, adjusted=adjusted), outcome=outcome)
 
 
-def _outcome(metric: str, gap: Difference) -> Outcome:
-    if abs(gap.over.mean) < SHOWN:
-        return "within noise"
-    if math.isnan(gap.adjusted):
-        return "changed"
-    if gap.adjusted >= inference.LEVEL:
-        return "within noise"
-    return "better" if (gap.over.mean > 0) != (metric in LOWER_IS_BETTER) else "worse"
+def _fall(judgement: Judgement) -> float:
+    p = judgement.difference.p
+    return p if judgement.moved or math.isnan(p) else 1.0
+
+
+def _rise(judgement: Judgement) -> float:
+    p = judgement.difference.p
+    return 1 - p if judgement.moved or math.isnan(p) else 1.0
+
+
+def _either(judgement: Judgement) -> float:
+    return min(1.0, 2 * min(_fall(judgement), _rise(judgement)))
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def _few(judgements: Sequence[Judgement]) -> list[Judgement]:
-    dull = ("unchanged", "new")
-    return [one for one in judgements if one.outcome not in dull or one.metric == main_score(one.stream)]
+    dull = ("unchanged", "same bits", "new")
+    return [one for one in judgements if one.outcome not in dull or one.main]
 
 
-def _text(one: Judgement) -> dict[str, str]:
-    over, digits = one.difference.over, names.number if one.metric == "capacity" else names.score
+def _text(judgement: Judgement) -> dict[str, str]:
+    over, digits = judgement.difference.over, names.number if judgement.metric == measures.CAPACITY else names.score
+    same = judgement.outcome in ("unchanged", "same bits", "new")
     return {
-        "method": one.method,
-        "metric": LABELS[one.metric],
-        "accepted": digits(one.accepted, 3),
-        "now": digits(one.present, 3),
-        "difference": "" if one.outcome == "unchanged" else difference(over.mean, over.low, over.high),
-        "p": probability(one.difference.adjusted),
-        "verdict": one.outcome,
+        "method": judgement.method,
+        "metric": LABELS[judgement.metric],
+        "accepted": digits(judgement.reference, 3),
+        "now": digits(judgement.present, 3),
+        "difference": "" if same else difference(over.mean, over.low, over.high),
+        "p": "" if same else probability(judgement.difference.adjusted),
+        "verdict": judgement.outcome,
     }

@@ -1,5 +1,6 @@
 """The three tidy tables that every published figure and table is drawn from."""
 
+import lzma
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from den import files
-
-Record = Mapping[str, Any]
+from den import files, measures
+from den.ledger import CellResult
 
 SCORES = {
     "suite": "string",
@@ -26,14 +26,17 @@ CELLS = {
     "stream": "string",
     "method": "string",
     "seed": "int64",
-    "identity": "string",
+    "measurement": "string",
+    "key": "string",
     "capacity": "float64",
     "parameters": "int64",
     "nonzero": "int64",
     "flops": "int64",
     "train_seconds": "float64",
     "commit": "string",
-    "stream_hash": "string",
+    "data": "string",
+    "machine": "string",
+    "how": "string",
 }
 MEASURES = {
     "suite": "string",
@@ -74,41 +77,60 @@ class Tables:
         return sorted(self.cells["stream"].unique())
 
 
-def collect(records: Iterable[Record], suite: str) -> Tables:
-    """Return the tables of these records of the ledger, as cells of `suite`, whatever the records' order."""
-    records = list(records)
+def collect(results: Iterable[CellResult], suite: str) -> Tables:
+    """Return the tables of these results, as cells of `suite`, whatever their order."""
+    results = list(results)
     rows: dict[str, Iterable[dict[str, Any]]] = {
-        "scores": (row for record in records for row in _scores(record)),
-        "cells": (_cell(record) for record in records),
-        "measures": (row for record in records for row in _measures(record)),
+        "scores": (row for result in results for row in _scores(result)),
+        "cells": (_cell(result) for result in results),
+        "measures": (row for result in results for row in _measures(result)),
     }
     return Tables(**{name: _frame(suite, rows[name], columns) for name, columns in COLUMNS.items()})
 
 
-def write(tables: Tables, folder: Path) -> None:
-    """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit."""
+def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> None:
+    """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit.
+
+    compressed: tables that are written as .csv.xz, the same bytes each time.
+    """
     for field in fields(tables):
-        files.write(folder / f"{field.name}.csv", getattr(tables, field.name).to_csv(index=False, lineterminator="\n"))
+        plain, packed = _forms(folder, field.name)
+        text = getattr(tables, field.name).to_csv(index=False, lineterminator="\n")
+        if field.name in compressed:
+            files.write(packed, lzma.compress(text.encode(), preset=lzma.PRESET_DEFAULT | lzma.PRESET_EXTREME))
+            plain.unlink(missing_ok=True)
+        else:
+            files.write(plain, text)
+            packed.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Tables:
-    """Return the tables that lie in `folder`."""
-    return Tables(**{name: _read(folder / f"{name}.csv", columns) for name, columns in COLUMNS.items()})
+    """Return the tables that lie in `folder`, compressed or not."""
+    return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
-def method(record: Record) -> str:
-    """Return the name that a record's settings go by: that of a variant, or else the method's own."""
-    cell: Mapping[str, Any] = record["cell"]
-    return str(cell.get("variant") or cell["method"])
+def read_one(folder: Path, name: str) -> pd.DataFrame:
+    """Return one of the tables that lie in `folder`: scores, cells or measures.
 
-
-def _read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    Raises FileNotFoundError for a missing one, ValueError for a damaged one or one of another format.
+    """
+    columns = COLUMNS[name]
+    plain, packed = _forms(folder, name)
+    path = packed if packed.exists() and not plain.exists() else plain
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; write the tables with `den report` or `den accept`")
-    frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+    try:
+        frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"{path} is damaged: {error}; restore it from git, or write it again") from None
     if list(frame.columns) != list(columns):
         raise ValueError(f"{path} has columns {', '.join(frame.columns)}; they must be {', '.join(columns)}")
     return frame.astype(dict(columns))
+
+
+def _forms(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return where a table lies, plain and compressed."""
+    return folder / f"{name}.csv", folder / f"{name}.csv.xz"
 
 
 def _frame(suite: str, rows: Iterable[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -126,38 +148,42 @@ def _where(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _place(record: Record) -> dict[str, Any]:
-    cell = record["cell"]
-    return {"stream": cell["stream"], "method": method(record), "seed": cell["seed"]}
+def _place(result: CellResult) -> dict[str, Any]:
+    return {"stream": result.measurement.stream, "method": result.name, "seed": result.measurement.seed}
 
 
-def _scores(record: Record) -> Iterator[dict[str, Any]]:
-    for score, matrix in record["scores"].items():
+def _scores(result: CellResult) -> Iterator[dict[str, Any]]:
+    for score, matrix in result.measurement.scores.items():
         for after_task, row in enumerate(matrix, start=1):
             for task, value in enumerate(row, start=1):
                 if value is not None:
-                    found = {"after_task": after_task, "task": task, "score": score, "value": value}
-                    yield _place(record) | found
+                    about = {"after_task": after_task, "task": task, "score": score, "value": value}
+                    yield _place(result) | about
 
 
-def _cell(record: Record) -> dict[str, Any]:
-    capacity, provenance = record["capacity"], record["provenance"]
-    return _place(record) | {
-        "identity": record["identity"],
-        "capacity": capacity["capacity"],
-        "parameters": capacity["weights"],
-        "nonzero": capacity["nonzero"],
-        "flops": capacity["flops"],
-        "train_seconds": record["train_seconds"],
-        "commit": f"{provenance['commit']}{'-dirty' if provenance['dirty'] else ''}",
-        "stream_hash": provenance["stream_hash"],
+def _cell(result: CellResult) -> dict[str, Any]:
+    measurement = result.measurement
+    origin, totals = measurement.origin, measurement.totals
+    return _place(result) | {
+        "measurement": measurement.id,
+        "key": measurement.key,
+        "capacity": totals.get(measures.CAPACITY),
+        "parameters": totals.get(measures.WEIGHTS),
+        "nonzero": totals.get(measures.NONZERO),
+        "flops": totals.get(measures.FLOPS),
+        "train_seconds": measurement.train_seconds,
+        "commit": f"{origin.commit}-dirty" if origin.dirty else origin.commit,
+        "data": measurement.data,
+        "machine": origin.machine.label,
+        "how": result.how,
     }
 
 
-def _measures(record: Record) -> Iterator[dict[str, Any]]:
-    for layer, one in enumerate(record["cell"].get("network", {}).get("convolutions", []), start=1):
-        found = {"after_task": 1, "stage": None, "layer": layer, "measure": KERNEL, "value": float(one["kernel"])}
-        yield _place(record) | found
-    for row in record["measures"]:
-        named = {key: row[key] for key in ("stage", "layer", "measure", "value")}
-        yield _place(record) | {"after_task": row["task"]} | named
+def _measures(result: CellResult) -> Iterator[dict[str, Any]]:
+    convolutions = result.measurement.settings.get("network", {}).get("convolutions", [])
+    for layer, convolution in enumerate(convolutions, start=1):
+        kernel = {"stage": None, "layer": layer, "measure": KERNEL, "value": float(convolution["kernel"])}
+        yield _place(result) | {"after_task": 1} | kernel
+    for row in result.measurement.measures.rows():
+        about = {"stage": row.stage, "layer": row.layer, "measure": row.measure, "value": row.value}
+        yield _place(result) | {"after_task": row.task} | about

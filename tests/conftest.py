@@ -57,7 +57,7 @@ def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def places(blobs_folder: Path, tmp_path: Path) -> Places:
     """Return places of one's own over the shared blobs."""
-    return Places(blobs_folder, tmp_path / "results", tmp_path / "work")
+    return Places(blobs_folder, tmp_path / "ledger", tmp_path / "index.sqlite", tmp_path / "work")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def den(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `den` with these words in a project; its Prefect and MLflow keep their files there."""
     inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "DVC_"))
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "DVC_", "DEN_LEDGER"))
     }
     command = [sys.executable, "-m", "flows.cli", *words]
     known = inherited | {"NO_COLOR": "1", "COLUMNS": "120"} | environment

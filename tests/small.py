@@ -20,7 +20,7 @@ from den.methods.den_official import DenWithQuirks
 from den.networks import forms
 from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer, to
-from den.runs import Cell
+from den.cells import Cell
 from den.streams import blobs
 from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import records
+from synthetic import records
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 

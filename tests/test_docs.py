@@ -14,7 +14,7 @@ from conftest import ROOT, den
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlflow import MlflowClient
-from records import records
+from synthetic import records
 
 from den import metrics
 from flows.cli import main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.colors import to_rgb
-from records import ABLATION, LARGE, LATER, METHODS, records
+from synthetic import ABLATION, LARGE, LATER, METHODS, records
 
 from den import metrics
 from reports import layers, names, page, printed, style, tables

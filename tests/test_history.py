@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from records import record
+from synthetic import record
 
 from den.ledger import write_record
 from flows.cli import main

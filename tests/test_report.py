@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from records import ABLATION, DIFFERENCES, METHODS, record, records
+from synthetic import ABLATION, DIFFERENCES, METHODS, record, records
 
 from den import metrics
 from den.methods.quirks import QUIRKS

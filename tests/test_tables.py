@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from records import METHODS, record, records
+from synthetic import METHODS, record, records
 
 from den import metrics
 from reports import names, tables

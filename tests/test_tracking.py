@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from records import records
+from synthetic import records
 
 from den import metrics
 from flows import points, tracking

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import IDENTITY
-from records import records
+from synthetic import records
 
 from den import provenance
 from den.ledger import write_record

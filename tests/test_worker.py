@@ -10,39 +10,54 @@ import pytest
 from conftest import ROOT
 from small import TRAINING, cell
 
-from den.ledger import Places, Record
+from den.execution import execute
+from den.ledger import Ledger, Measurement, Order, Places
 from den.methods import METHODS
-from den.runs import execute, finished
 from den.worker import CellFailed, Worker
 
 FOREVER = cell("finetune", training=TRAINING.model_copy(update={"epochs": 1_000_000}))
 
 
-def without_times(record: Record) -> Record:
-    kept = {name: record[name] for name in ("identity", "cell", "scores", "capacity")}
-    rows = [row for row in record["measures"] if row["measure"] != "seconds"]
-    return kept | {"measures": rows}
-
-
-def through_worker(method: str, places: Places) -> tuple[Record, list[str]]:
+def through_worker(method: str, places: Places) -> tuple[Measurement, list[str]]:
     with Worker(cell(method), places) as worker:
         titles = []
         for step in worker.steps():
             titles.append(step.title)
-            told = worker.run(step)
-            assert told["seconds"] >= 0
-            assert {row["task"] for row in told["measures"]} == {step.task}
-    return worker.record, titles
+            answer = worker.run(step)
+            assert answer["seconds"] >= 0
+            assert {row["task"] for row in answer["measures"]} == {step.task}
+    assert worker.measured
+    return worker.measurement, titles
+
+
+def elsewhere(places: Places, folder: Path) -> Places:
+    return Places(places.data, folder / "ledger", folder / "index.sqlite", folder / "work")
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_worker_gives_the_same_numbers(method: str, places: Places, tmp_path: Path) -> None:
-    record, titles = through_worker(method, places)
-    here = Places(places.data, tmp_path / "others", tmp_path / "work here")
+    measurement, titles = through_worker(method, places)
     announced: list[str] = []
-    assert without_times(execute(cell(method), here, announced.append)) == without_times(record)
+    alone = execute(cell(method), elsewhere(places, tmp_path / "other"), announce=announced.append)
+    assert alone.digest == measurement.digest
+    assert alone.origin.bits == measurement.origin.bits
     assert titles == announced
-    assert record == finished(cell(method), places)
+    assert Ledger.of(places).load(measurement.id) == measurement
+
+
+def test_a_worker_reuses_what_is_current(places: Places) -> None:
+    first, _ = through_worker("finetune", places)
+    with Worker(cell(), places) as worker:
+        assert worker.finish() == first
+    assert not worker.measured
+
+
+def test_other_code_is_refused_before_the_first_step(places: Places) -> None:
+    with (
+        Worker(cell(), places, Order(fingerprint="0" * 64)) as worker,
+        pytest.raises(CellFailed, match="code here is .*, the asker has 000"),
+    ):
+        next(worker.steps())
 
 
 def test_the_process_has_one_thread_for_arithmetic_and_one_to_listen(places: Places) -> None:
@@ -62,10 +77,10 @@ def test_a_killed_process_is_a_failed_cell_and_goes_on_from_its_checkpoint(place
         worker.kill()
         with pytest.raises(CellFailed, match=r"^task 1 · fisher: its process ended with code -9; see .*\.log"):
             worker.run(step)
-    record, titles = through_worker("ewc", places)
+    measurement, titles = through_worker("ewc", places)
     assert titles[0] == "task 1 · fisher"
-    other = Places(places.data, places.results.parent / "straight", places.work.parent / "straight work")
-    assert without_times(record) == without_times(execute(cell("ewc"), other))
+    straight = execute(cell("ewc"), elsewhere(places, places.work.parent / "straight"))
+    assert measurement.digest == straight.digest
 
 
 def test_a_failure_names_task_stage_and_step(places: Places) -> None:
@@ -76,7 +91,7 @@ def test_a_failure_names_task_stage_and_step(places: Places) -> None:
     ):
         for step in worker.steps():
             worker.run(step)
-    assert not places.results.exists()
+    assert Ledger.of(places).entries() == []
 
 
 def test_a_refusal_is_told_before_the_first_step(places: Places) -> None:
@@ -97,7 +112,7 @@ import json, sys
 from pathlib import Path
 from den.config import read
 from den.ledger import Places
-from den.runs import Cell
+from den.cells import Cell
 from den.worker import Worker
 
 with Worker(read(Cell, json.loads(sys.argv[1]), "cell"), Places(*map(Path, sys.argv[2:]))) as worker:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from den import measures
 from den.methods.base import Stage
 from den.methods.den import Den
 from den.networks.expandable import Grown
@@ -22,11 +23,11 @@ class DnnSelective(Den):
 
     def stages(self, task: Task) -> Iterator[Stage]:
         if task.id == 0:
-            yield Stage("train", self.first_task)
+            yield Stage(measures.TRAIN, self.first_task)
         else:
-            yield Stage("selective retraining", self.selective_retraining)
+            yield Stage(measures.SELECTIVE, self.selective_retraining)
             yield from self.growth()
-            yield Stage("closing", self.close)
+            yield Stage(measures.CLOSING, self.close)
 
     def growth(self) -> Iterator[Stage]:
         """Yield how the network grows after selective retraining: it does not."""
@@ -40,7 +41,7 @@ class DenConstant(DnnSelective):
     """DEN-Constant: k units a layer are added to every task, and all of them stay."""
 
     def growth(self) -> Iterator[Stage]:
-        yield Stage("constant expansion", self.dynamic_expansion)
+        yield Stage(measures.CONSTANT, self.dynamic_expansion)
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
         return []
@@ -54,7 +55,7 @@ class DenDynamic(DnnSelective):
 
     def growth(self) -> Iterator[Stage]:
         if self.expands:
-            yield Stage("dynamic expansion", self.dynamic_expansion)
+            yield Stage(measures.EXPANSION, self.dynamic_expansion)
 
 
 class DenNoStamp(Den):

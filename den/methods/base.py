@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Generator, Tensor
 
+from den import measures
 from den.capacity import flops, nonzero, weights
 from den.config import Network, Params, SettingsError, Training
 from den.networks.blueprint import Blueprint
@@ -126,11 +127,11 @@ def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[L
     tensors = [layer.weight for layer in (*hidden, *heads)]
     total = weights(tensors)
     return [
-        *(Measure("units", layer.units, index) for index, layer in enumerate(hidden, start=1)),
-        Measure("weights", total),
-        Measure("nonzero", nonzero(tensors)),
-        Measure("capacity", total / problem.base_weights),
-        Measure("flops", flops(round(an_answer))),
+        *(Measure(measures.UNITS, layer.units, index) for index, layer in enumerate(hidden, start=1)),
+        Measure(measures.WEIGHTS, total),
+        Measure(measures.NONZERO, nonzero(tensors)),
+        Measure(measures.CAPACITY, total / problem.base_weights),
+        Measure(measures.FLOPS, flops(round(an_answer))),
     ]
 
 

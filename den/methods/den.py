@@ -11,7 +11,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Generator, Tensor
 
-from den import config
+from den import config, measures
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
 from den.networks.expandable import Expandable, Grown, drop_unused
@@ -64,12 +64,12 @@ class Den(Method):
     def stages(self, task: Task) -> Iterator[Stage]:
         """Algorithm 1."""
         if task.id == 0:
-            yield Stage("train", self.first_task)
+            yield Stage(measures.TRAIN, self.first_task)
             return
-        yield Stage("selective retraining", self.selective_retraining)
+        yield Stage(measures.SELECTIVE, self.selective_retraining)
         if self.expands:
-            yield Stage("dynamic expansion", self.dynamic_expansion)
-        yield Stage("split and duplication", self.split_and_duplication)
+            yield Stage(measures.EXPANSION, self.dynamic_expansion)
+        yield Stage(measures.SPLIT, self.split_and_duplication)
 
     @property
     def expands(self) -> bool:
@@ -93,8 +93,8 @@ class Den(Method):
         self.network.put_back(selected, part)
         self.head = self.whole_head(part, selected, head)
         self.loss = self.task_loss(task, fitted)
-        found = Measure("training loss", self.loss), Measure("expansion fired", self.expands)
-        return [*report(fitted), *by_layer("selected units", map(len, selected), first=0), *found]
+        found = Measure(measures.TRAINING_LOSS, self.loss), Measure(measures.EXPANSION_FIRED, self.expands)
+        return [*report(fitted), *by_layer(measures.SELECTED_UNITS, map(len, selected), first=0), *found]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
@@ -102,19 +102,19 @@ class Den(Method):
         fitted = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
-        return [*report(fitted), *by_layer("kept units", (len(layer.incoming) for layer in useful.hidden))]
+        return [*report(fitted), *by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 4; closes the task."""
         first = self.settle(task, generator)  # Eq. 6
         rho = self.drifts()
         split = self.to_split(rho)
-        shift = Measure("answer shift", self.duplicate(split, task, generator))
+        shift = Measure(measures.ANSWER_SHIFT, self.duplicate(split, task, generator))
         again = self.settle_again(task, generator, split)  # Eq. 6
         self.close(task, generator)
-        drifts = by_layer("drift", (moved.max().item() for moved in rho))
-        fired = Measure("split fired", any(map(len, split)))
-        return [*report(first, again), *by_layer("split units", map(len, split)), *drifts, shift, fired]
+        drifts = by_layer(measures.DRIFT, (moved.max().item() for moved in rho))
+        fired = Measure(measures.SPLIT_FIRED, any(map(len, split)))
+        return [*report(first, again), *by_layer(measures.SPLIT_UNITS, map(len, split)), *drifts, shift, fired]
 
     def close(self, task: Task, generator: Generator) -> Measures:
         """Close a task: its widths and its head are what it will answer with."""

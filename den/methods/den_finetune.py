@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator
 from torch.nn.functional import pad
 
-from den import config
+from den import config, measures
 from den.methods import den
 from den.methods.base import Measures, Problem, Stage
 from den.methods.den import Den
@@ -44,7 +44,7 @@ class DenFinetune(Den):
         self.tasks.append(task)
         yield from super().stages(task)
         if len(self.tasks) == self.problem.tasks:
-            yield Stage("fine-tuning", self.fine_tuning)
+            yield Stage(measures.FINE_TUNING, self.fine_tuning)
 
     def fine_tuning(self, task: Task, generator: Generator) -> Measures:
         """Train the whole network from DEN's weights; every task answers through all of it from now on."""

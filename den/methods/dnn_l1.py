@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import NonNegativeFloat
 from torch import Generator
 
-from den import config
+from den import config, measures
 from den.methods import finetune
 from den.methods.base import Measure, Measures
 from den.methods.finetune import Finetune
@@ -30,7 +30,7 @@ class DnnL1(Finetune):
     def train(self, task: Task, generator: Generator) -> Measures:
         fitted = super().train(task, generator)
         selected = select(self.network.hidden, self.network.head(task.id))
-        return [*fitted, *(Measure("selected units", len(units), layer) for layer, units in enumerate(selected))]
+        return [*fitted, *(Measure(measures.SELECTED_UNITS, len(units), layer) for layer, units in enumerate(selected))]
 
     def penalties(self, task: Task) -> list[Penalty]:
         return [L1([layer.weight for layer in self.network.chain(task.id).layers], self.params.sparsity)]

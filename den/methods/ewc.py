@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from den import config
+from den import config, measures
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Stage, State
 from den.methods.finetune import Finetune
@@ -44,8 +44,8 @@ class Ewc(Finetune):
     pull: list[Tensor] | None = None
 
     def stages(self, task: Task) -> Iterator[Stage]:
-        yield Stage("train", self.train)
-        yield Stage("fisher", self.consolidate)
+        yield Stage(measures.TRAIN, self.train)
+        yield Stage(measures.FISHER_STAGE, self.consolidate)
 
     def penalties(self, task: Task) -> list[Penalty]:
         if self.curvature is None or self.pull is None:
@@ -69,7 +69,7 @@ class Ewc(Finetune):
         self.pull = [p + q for p, q in zip(self.pull, pulls, strict=True)]
         if self.params.mode == "online":
             self.pull = [f * w for f, w in zip(self.curvature, shared, strict=True)]
-        return [Measure("fisher", sum(f.sum().item() for f in new)), Measure("samples", len(rows))]
+        return [Measure(measures.FISHER, sum(f.sum().item() for f in new)), Measure(measures.SAMPLES, len(rows))]
 
     def state(self) -> State:
         tensors, values = super().state()

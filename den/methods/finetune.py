@@ -7,7 +7,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Generator, Tensor
 
-from den import config
+from den import config, measures
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.networks.dense import Dense
 from den.penalties import L2, Penalty
@@ -35,7 +35,7 @@ class Finetune(Method):
         return cls(params, problem, Dense(problem.hidden(generator), one_head=problem.network.heads == "one"))
 
     def stages(self, task: Task) -> Iterator[Stage]:
-        yield Stage("train", self.train)
+        yield Stage(measures.TRAIN, self.train)
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train on the task under the method's penalties."""
@@ -68,4 +68,4 @@ class Finetune(Method):
 
 def report(*fits: Fit) -> Measures:
     """Return the steps of all fits and the loss of the last one."""
-    return [Measure("steps", sum(one.steps for one in fits)), Measure("loss", fits[-1].loss)]
+    return [Measure(measures.STEPS, sum(one.steps for one in fits)), Measure(measures.LOSS, fits[-1].loss)]

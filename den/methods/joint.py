@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from den import config
+from den import config, measures
 from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
@@ -62,7 +62,7 @@ class Joint(Method):
     def stages(self, task: Task) -> Iterator[Stage]:
         self.tasks.append(task)
         if self.params.every_task or len(self.tasks) == self.problem.tasks:
-            yield Stage("train", self.train)
+            yield Stage(measures.TRAIN, self.train)
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network on everything seen so far."""

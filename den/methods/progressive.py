@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from den import config
+from den import config, measures
 from den.methods import finetune
 from den.methods.base import Measure, Measures, sizes_and_costs
 from den.methods.finetune import report
@@ -82,7 +82,7 @@ class Progressive(SingleTask):
         sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_an_answer(self.networks))
         together = enumerate(units(self.networks, len(self.problem.base.widths)), start=1)
         return [
-            *(Measure("units", count, layer) for layer, count in together),
+            *(Measure(measures.UNITS, count, layer) for layer, count in together),
             *(measure for measure in sizes if measure.measure != "units"),
         ]
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Generator, Tensor
 
-from den import config
+from den import config, measures
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
@@ -30,7 +30,7 @@ class SingleTask(Method):
         return cls(params, problem)
 
     def stages(self, task: Task) -> Iterator[Stage]:
-        yield Stage("train", self.train)
+        yield Stage(measures.TRAIN, self.train)
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network."""
@@ -52,9 +52,10 @@ class SingleTask(Method):
             m for m in sizes_and_costs(self.problem, hidden, heads, an_answer) if m.measure not in ("units", "capacity")
         ]
         units = [
-            Measure("units", width * len(heads), index) for index, width in enumerate(self.problem.base.widths, start=1)
+            Measure(measures.UNITS, width * len(heads), index)
+            for index, width in enumerate(self.problem.base.widths, start=1)
         ]
-        return [*units, *summed, Measure("capacity", len(heads))]
+        return [*units, *summed, Measure(measures.CAPACITY, len(heads))]
 
     def state(self) -> State:
         return State(pack("layers", [layer for chain in self.networks for layer in chain.layers]), {})

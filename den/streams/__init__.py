@@ -22,11 +22,13 @@ from den.tasks import Stream
 class StreamModule(Protocol):
     """What the file of a stream offers.
 
-    RAW: the raw set it is prepared from, or None. Preparation: what the prepared files depend on.
+    RAW: the raw set it is prepared from, or None. SEEDED: the prepared arrays whose first axis counts seeds.
+    Preparation: what the prepared files depend on.
     Params: what is chosen when the stream is opened; all have the values of the protocol as defaults.
     """
 
     RAW: str | None
+    SEEDED: frozenset[str]
 
     @property
     def Preparation(self) -> type[config.Params]: ...  # noqa: N802

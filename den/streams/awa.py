@@ -20,6 +20,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = "awa"
+SEEDED = frozenset({"splits"})
 NAME = "awa"
 CLASSES = 50
 EACH = 30  # images of a class in each of the three splits

@@ -13,6 +13,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = None
+SEEDED = frozenset({"orders"})
 NAME = "blobs"
 CLOUDS = 2  # of a class, so that no class is a single direction
 MIDDLE, DEVIATION = 128.0, 40.0

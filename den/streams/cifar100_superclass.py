@@ -10,6 +10,7 @@ from den.streams import cifar, draws, limits
 from den.tasks import Stream
 
 RAW: str | None = cifar.RAW
+SEEDED = frozenset({"orders", "superclasses"})
 NAME = "cifar100_superclass"
 SUPERCLASSES = 20
 PUBLISHED = {  # task orders of APD (Yoon et al. 2020), as superclasses

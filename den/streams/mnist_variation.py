@@ -15,6 +15,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = "mnist"
+SEEDED = frozenset({"splits"})
 NAME = "mnist_variation"
 TRAINING, VALIDATION, TEST = 1_000, 200, 5_000  # images of a class
 ABSENT = -1  # fills the index table of a class that has too few images

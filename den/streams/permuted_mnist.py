@@ -11,6 +11,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = "mnist"
+SEEDED = frozenset({"orders", "permutations"})
 NAME = "permuted_mnist"
 PADDING = 2  # the widest that the permutations reach
 PIXELS = (28 + 2 * PADDING) ** 2

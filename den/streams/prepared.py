@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from den import config
-from den.streams import STREAMS
+from den.streams import STREAMS, limits
 from den.tasks import Stream
 
 MANIFEST = "manifest.json"
@@ -83,6 +83,30 @@ def read(folder: Path) -> Prepared:
 def hash_of(folder: Path) -> str:
     """Return the hash of the prepared stream in `folder` as its manifest has it, its files unread."""
     return _hash(_manifest(folder))
+
+
+def data_of(folder: Path, seed: int) -> str:
+    """Return a hash of what a cell of `seed` reads of the prepared stream in `folder`: shared arrays, its own tables.
+
+    Seeds that are prepared later change nothing for this one. Raises SettingsError for a seed that is not prepared.
+    """
+    manifest = _manifest(folder)
+    seeded = STREAMS[folder.name].SEEDED
+    parts = {
+        name: _sum_of_seed(folder / name, seed) if Path(name).stem in seeded else file["sha256"]
+        for name, file in sorted(manifest["files"].items())
+    }
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _sum_of_seed(path: Path, seed: int) -> str:
+    """Return a hash of a table's part that belongs to one seed."""
+    if not path.exists():
+        raise DataError(f"{path} is missing; {MEND}")
+    table = np.load(path, mmap_mode="r", allow_pickle=False)
+    own = np.ascontiguousarray(limits.of_seed(path.parent.name, table, seed))
+    about = f"{own.dtype.str} {own.shape} ".encode()
+    return hashlib.sha256(about + own.tobytes()).hexdigest()
 
 
 def _hash(manifest: Mapping[str, Any]) -> str:

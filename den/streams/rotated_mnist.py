@@ -12,6 +12,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = "mnist"
+SEEDED = frozenset({"orders"})
 NAME = "rotated_mnist"
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]

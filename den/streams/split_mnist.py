@@ -11,6 +11,7 @@ from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 
 RAW: str | None = "mnist"
+SEEDED = frozenset({"orders"})
 NAME = "split_mnist"
 EACH = 2  # classes of a task
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Generator, Tensor
 
+from den import measures
 from den.methods.base import Stage
 from den.methods.den import Den
 from den.networks.layers import Layer
@@ -20,7 +21,7 @@ class SplitOnlyAfterExpansion(Den):
     def stages(self, task: Task) -> Iterator[Stage]:
         for stage in super().stages(task):
             if stage.run == self.split_and_duplication and not self.expands:
-                stage = Stage("closing", self.close)
+                stage = Stage(measures.CLOSING, self.close)
             yield stage
 
 

@@ -1,0 +1,131 @@
+"""An entry: what the index holds of a measurement, so that thousands of them are searched without being read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Self
+
+from den.ledger.measurement import Measurement, series_of
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A measurement in brief. started and ended: ISO 8601 in UTC. values: metrics of every score, totals and times.
+
+    bits, time: the kinds of machine, empty if not recorded. device: cuda or cpu.
+    former: identities of version 0.5.0, each after a blank.
+    """
+
+    id: str
+    key: str
+    run: str
+    series: str
+    stream: str
+    method: str
+    seed: int
+    evaluation: str
+    data: str
+    digest: str
+    fingerprint: str
+    commit: str
+    torch: str
+    bits: str
+    time: str
+    machine: str
+    device: str
+    load: float | None
+    started: str
+    ended: str
+    former: str
+    summary: str
+
+    @classmethod
+    def of(cls, measurement: Measurement, id: str) -> Self:
+        """Return the entry of a measurement."""
+        origin = measurement.origin
+        record = origin.record
+        former = [record.identity, *(step.identity for step in record.carried)] if record else []
+        summary = {
+            "values": measurement.values(),
+            "totals": measurement.totals,
+            "steps": measurement.steps,
+            "train_seconds": measurement.train_seconds,
+            "evaluation_seconds": measurement.evaluation_seconds,
+            "sizes": measurement.sizes.model_dump(mode="json"),
+            "cores": origin.machine.cores,
+        }
+        return cls(
+            id=id,
+            key=measurement.key,
+            run=origin.run or "",
+            series=series_of(measurement.settings),
+            stream=measurement.stream,
+            method=measurement.method,
+            seed=measurement.seed,
+            evaluation=str(measurement.settings["evaluation"]),
+            data=measurement.data,
+            digest=measurement.digest,
+            fingerprint=origin.fingerprint or "",
+            commit=f"{origin.commit or ''}{'-dirty' if origin.dirty else ''}",
+            torch=origin.torch,
+            bits=origin.bits,
+            time=origin.time,
+            machine=origin.machine.label,
+            device="cuda" if origin.machine.gpu else "cpu",
+            load=origin.load,
+            started=origin.started.isoformat(),
+            ended=origin.ended.isoformat(),
+            former="".join(f" {identity}" for identity in former),
+            summary=json.dumps(summary),
+        )
+
+    @cached_property
+    def _summary(self) -> Mapping[str, Any]:
+        content: Mapping[str, Any] = json.loads(self.summary)
+        return content
+
+    @property
+    def values(self) -> Mapping[str, Mapping[str, float]]:
+        """Metrics by score and name, as in values["auroc"]["average"]."""
+        found: Mapping[str, Mapping[str, float]] = self._summary["values"]
+        return found
+
+    @property
+    def totals(self) -> Mapping[str, float]:
+        """Capacity, weights, non-zero weights and operations after the last task."""
+        found: Mapping[str, float] = self._summary["totals"]
+        return found
+
+    @property
+    def steps(self) -> float:
+        return float(self._summary["steps"])
+
+    @property
+    def train_seconds(self) -> float:
+        return float(self._summary["train_seconds"])
+
+    @property
+    def evaluation_seconds(self) -> float:
+        return float(self._summary["evaluation_seconds"])
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """The stream's examples of task 1, shape of one, and classes."""
+        found: Mapping[str, Any] = self._summary["sizes"]
+        return found
+
+    @property
+    def cores(self) -> int | None:
+        """Usable cores of the machine, None if not recorded."""
+        found: int | None = self._summary["cores"]
+        return found
+
+    @property
+    def when(self) -> datetime:
+        """When the cell ended."""
+        return datetime.fromisoformat(self.ended)
+
+
+NAMES = tuple(field.name for field in fields(Entry))

@@ -1,0 +1,70 @@
+"""Reading the files of a ledger strictly: checksum, content, and a name that fits the content."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from den.ledger import layout, sealed
+from den.ledger.layout import BEGUN, ENDED, MEASUREMENT, place
+from den.ledger.measurement import Measurement
+from den.ledger.run import Begun, Ended, Run
+from den.ledger.sealed import Damaged
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether a file is there, and holds what its name says."""
+    try:
+        line = sealed.unpack(path.read_bytes())
+        if layout.name_of(str(path))[1] == MEASUREMENT:
+            read_measurement(path, line)
+        else:
+            read_run_part(path, line)
+    except (Damaged, OSError):
+        return False
+    return True
+
+
+def read_runs(lines: Iterable[tuple[str, str, str]]) -> list[Run]:
+    """Return runs from id, part and line of their files. Raises Damaged for a line that is not what was entered."""
+    begun, ended = {}, {}
+    for id, part, line in lines:
+        if part == BEGUN:
+            begun[id] = sealed.read_as(Begun, line)
+        else:
+            ended[id] = sealed.read_as(Ended, line)
+    return [Run(begun[id], ended.get(id)) for id in begun]
+
+
+def read_measurement(path: Path, line: str) -> Measurement:
+    """Return the measurement of a file, its name checked against its content. Raises Damaged."""
+    measurement = sealed.read_as(Measurement, line)
+    _check_name(path, place(measurement.origin.started, sealed.identifier(line), MEASUREMENT))
+    return measurement
+
+
+def read_run_part(path: Path, line: str) -> str:
+    """Check a file of a run; return when the run began, or, of an end, when it ended. Raises Damaged."""
+    if path.name.endswith(f".{BEGUN}{layout.ENDING}"):
+        begun = sealed.read_as(Begun, line)
+        _check_name(path, place(begun.started, begun.id, BEGUN))
+        return begun.started.isoformat()
+    ended = sealed.read_as(Ended, line)
+    _check_name(path, place(ended.ended, ended.id, ENDED))
+    return ended.ended.isoformat()
+
+
+def _check_name(path: Path, expected: str) -> None:
+    if path.parts[-3:] != Path(expected).parts:
+        raise Damaged(f"its content belongs under {expected}")
+
+
+def place_of(line: str) -> str:
+    """Return where a line of an export belongs. Raises Damaged."""
+    content = sealed.unseal(line)
+    if "key" in content:
+        measurement = sealed.read_as(Measurement, line)
+        return place(measurement.origin.started, sealed.identifier(line), MEASUREMENT)
+    if "asked" in content:
+        begun = sealed.read_as(Begun, line)
+        return place(begun.started, begun.id, BEGUN)
+    ended = sealed.read_as(Ended, line)
+    return place(ended.ended, ended.id, ENDED)

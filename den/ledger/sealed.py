@@ -1,0 +1,89 @@
+"""Sealed lines: a checksum and a JSON object on one line, so that a damaged or edited one is recognised.
+
+Every file of a ledger is one sealed line, compressed; an export is many of them.
+"""
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class LedgerError(RuntimeError):
+    """A file of the ledger cannot be used; the message names it and says what to do."""
+
+
+class Damaged(ValueError):
+    """A line is not what was written; the message says why."""
+
+
+def seal(content: Mapping[str, Any] | BaseModel) -> str:
+    """Return a JSON object as a sealed line. Raises ValueError for NaN or infinity."""
+    values = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
+    body = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return f"{checksum(body)} {body}\n"
+
+
+def unseal(line: str) -> dict[str, Any]:
+    """Return the JSON object of a sealed line. Raises Damaged."""
+    written, _, body = line.rstrip("\n").partition(" ")
+    if checksum(body) != written:
+        raise Damaged("its checksum does not match its content")
+    try:
+        content = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"it is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise Damaged("it is not a JSON object")
+    return content
+
+
+def read_as(kind: type[Model], line: str) -> Model:
+    """Return the sealed line as an object of `kind`. Raises Damaged."""
+    unseal(line)
+    try:
+        return kind.model_validate_json(line.rstrip("\n").partition(" ")[2])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Damaged(f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+
+def identifier(line: str) -> str:
+    """Return the id of a sealed line: the beginning of its checksum."""
+    return line[:16]
+
+
+def checksum(body: str) -> str:
+    """Return the SHA-256 of a text, in hex."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def pack(line: str) -> bytes:
+    """Return a line compressed, the same bytes each time."""
+    return gzip.compress(line.encode(), 9, mtime=0)
+
+
+def unpack(data: bytes) -> str:
+    """Return a compressed line. Raises Damaged."""
+    try:
+        return gzip.decompress(data).decode()
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise Damaged(f"it cannot be decompressed: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")

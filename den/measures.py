@@ -1,0 +1,82 @@
+"""Every stage name and every measure: its unit and its meaning.
+
+Methods report under these names, tables and figures read them, and the documentation is generated from this list. A
+method of your own may add names; add them here, so that readers know what they mean.
+"""
+
+from typing import NamedTuple
+
+TRAIN = "train"
+SELECTIVE = "selective retraining"
+EXPANSION = "dynamic expansion"
+CONSTANT = "constant expansion"
+SPLIT = "split and duplication"
+CLOSING = "closing"
+FISHER_STAGE = "fisher"
+FINE_TUNING = "fine-tuning"
+EVALUATION = "evaluation"
+
+STAGES = {
+    TRAIN: "trains the whole network, or a task's own network, on the task",
+    SELECTIVE: "Algorithm 2: trains a sparse head, selects the units it depends on, and trains those",
+    EXPANSION: "Algorithm 3: adds units, trains them alone, and drops those that stay unused",
+    CONSTANT: "adds a fixed number of units in every task and trains them",
+    SPLIT: "Algorithm 4: trains everything near the network before, and splits units that drifted too far",
+    CLOSING: "records the widths and the head that the task will answer with",
+    FISHER_STAGE: "estimates the Fisher information of the shared parameters on the task",
+    FINE_TUNING: "trains the grown network on all tasks together",
+    EVALUATION: "scores the network on the test data of all tasks so far",
+}
+
+SECONDS = "seconds"
+STEPS = "steps"
+LOSS = "loss"
+UNITS = "units"
+WEIGHTS = "weights"
+NONZERO = "nonzero"
+CAPACITY = "capacity"
+FLOPS = "flops"
+SELECTED_UNITS = "selected units"
+TRAINING_LOSS = "training loss"
+EXPANSION_FIRED = "expansion fired"
+KEPT_UNITS = "kept units"
+SPLIT_UNITS = "split units"
+DRIFT = "drift"
+ANSWER_SHIFT = "answer shift"
+SPLIT_FIRED = "split fired"
+FISHER = "fisher"
+SAMPLES = "samples"
+FIRED = " fired"
+
+
+class Definition(NamedTuple):
+    """A measure's unit ("" for a plain number), whether it is taken per layer, and what it means."""
+
+    unit: str
+    per_layer: bool
+    meaning: str
+
+
+MEASURES = {
+    SECONDS: Definition("s", False, "wall-clock time of the stage; the only measure that no rerun repeats"),
+    STEPS: Definition("", False, "optimiser steps of the stage"),
+    LOSS: Definition("nats", False, "mean training loss over the stage's last steps, penalties left out"),
+    UNITS: Definition("", True, "units of a hidden layer after the task"),
+    WEIGHTS: Definition("", False, "weights of the hidden layers and all heads, biases left out"),
+    NONZERO: Definition("", False, "weights that are not exactly zero"),
+    CAPACITY: Definition("", False, "weights relative to the base network: its hidden layers and one output layer"),
+    FLOPS: Definition("", False, "operations that the answer to one example takes, averaged over tasks"),
+    SELECTED_UNITS: Definition("", True, "units that selective retraining selects; layer 0 counts input features"),
+    TRAINING_LOSS: Definition("nats", False, "mean loss over the task's training data, compared with tau"),
+    EXPANSION_FIRED: Definition("", False, "1 if the task expands the network, else 0"),
+    KEPT_UNITS: Definition("", True, "new units that remain after unused ones are dropped"),
+    SPLIT_UNITS: Definition("", True, "units that are split"),
+    DRIFT: Definition("", True, "largest rho of a layer: how far a unit's incoming weights moved during the task"),
+    ANSWER_SHIFT: Definition("", False, "change of the task's answers by a split, relative to their root mean square"),
+    SPLIT_FIRED: Definition("", False, "1 if the task splits any unit, else 0"),
+    FISHER: Definition("", False, "sum of the task's Fisher information over the shared parameters"),
+    SAMPLES: Definition("", False, "examples that the Fisher information is estimated on"),
+}
+
+TOTALS = (CAPACITY, WEIGHTS, NONZERO, FLOPS)
+"Measures of the whole network that a table shows as they are after the last task."

@@ -1,0 +1,68 @@
+"""The results of a suite: the newest measurement of each of its cells, or else the accepted one."""
+
+from collections.abc import Iterator
+
+from den import suites
+from den.cells import Cell, key_of
+from den.config import SettingsError
+from den.ledger import CellResult, Ledger, Places, Run
+from den.streams.prepared import DataError
+from den.suites import Plan
+from reports import accepted_results
+
+
+def of_run(run: Run, ledger: Ledger) -> list[CellResult]:
+    """Return the results of an ended run."""
+    names = {cell.title: cell.name for cell in run.begun.cells}
+    return [
+        CellResult(names[title], ledger.load(answer.measurement), answer.how) for title, answer in run.answers.items()
+    ]
+
+
+def of_ledger(suite: str, places: Places) -> list[CellResult]:
+    """Return the newest measurement of each cell of a suite, and of the methods and seeds that its runs have added.
+
+    Cells of other settings than the suite's, and of streams that are not prepared here, are left out.
+    """
+    plan, ledger = suites.load(), Ledger.of(places)
+    results = []
+    for cell in cells_of(plan, suite, ledger):
+        try:
+            entries = ledger.entries(key=key_of(cell, places))
+        except (DataError, SettingsError):  # not prepared, or not for this seed
+            continue
+        if entries:
+            results.append(CellResult(cell.name, ledger.load(entries[-1].id), "reused"))
+    return results
+
+
+def with_accepted(suite: str, places: Places) -> list[CellResult]:
+    """Return the results of a suite from the ledger, and the accepted ones of cells that the ledger lacks.
+
+    An accepted result of other data than the ledger's for the same stream and seed is left out: the two are no pair.
+    """
+    own = of_ledger(suite, places)
+    cells = {result.title for result in own}
+    data = {(result.measurement.stream, result.measurement.seed): result.measurement.data for result in own}
+    accepted = accepted_results.results(suite) if suite in accepted_results.suites() else []
+    return own + [
+        result
+        for result in accepted
+        if result.title not in cells
+        and data.get((result.measurement.stream, result.measurement.seed), result.measurement.data)
+        == result.measurement.data
+    ]
+
+
+def cells_of(plan: Plan, suite: str, ledger: Ledger) -> Iterator[Cell]:
+    """Yield the cells of a suite and those that runs of it have added by name or seed, as params.yaml has them now."""
+    grid = plan.suite(suite)
+    own = {(cell.stream, cell.name, cell.seed): cell for cell in plan.cells(suite)}
+    yield from own.values()
+    planned = (cell for run in ledger.runs(suite) for cell in run.begun.cells)
+    for place in dict.fromkeys((cell.stream, cell.name, cell.seed) for cell in planned):
+        if place not in own:
+            try:
+                yield plan.cell(grid, *place)
+            except SettingsError:  # a method, variant or stream that is no more
+                continue

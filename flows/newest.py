@@ -1,0 +1,77 @@
+"""Keeps the tags `suites` and `newest` of cells true, so that a filter on both gives the means of a suite.
+
+Of a cell's measurements (same key, same name) the newest has `newest = yes`, and carries the suites of all of them. If
+a suite's settings change, its cell has another key: the former one no longer counts for that suite.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunStatus, RunTag
+
+from den.ledger import CellResult
+from flows import points
+
+SUITES, NEWEST = "suites", "newest"
+YES, NO = "yes", "no"
+MOST = 1000  # newest measurements of one name and seed, which differ in their settings
+
+
+def settle(
+    client: MlflowClient,
+    experiment: str,
+    run: str,
+    suites: str,
+    result: CellResult,
+    suite: str,
+    finish: bool = False,
+) -> None:
+    """Have a cell's run carry `suite` beside its `suites`, and say whether it is the newest; then correct the others.
+
+    finish: end the run too, before others are corrected: one that is cut off before is removed, and may change nothing.
+    """
+    end = points.milliseconds(result.measurement.origin.ended)
+    rivals = _rivals(client, experiment, run, result)
+    alike = [rival for rival in rivals if rival.data.tags["key"] == result.measurement.key]
+    other = [rival for rival in rivals if rival not in alike and suite in _parted(rival)]
+    own = set(filter(None, suites.split("|"))) | {suite}
+    superseded = any(rival.info.end_time > end for rival in alike)
+    if not superseded:
+        own = own.union(*map(_parted, alike))
+    tags = _tags(own, not superseded)
+    if any(rival.info.end_time > end for rival in other):
+        tags = _without(own, suite) if not superseded else tags
+    _write(client, run, tags)
+    if finish:
+        client.set_terminated(run, RunStatus.to_string(RunStatus.FINISHED), end)
+    for rival in alike:
+        changed = _tags(_parted(rival) | own, True) if superseded else _tags(_parted(rival), False)
+        _write(client, rival.info.run_id, changed)
+    for rival in other:
+        if rival.info.end_time <= end:
+            _write(client, rival.info.run_id, _without(_parted(rival), suite))
+
+
+def _rivals(client: MlflowClient, experiment: str, run: str, result: CellResult) -> list[Run]:
+    """Return the other runs that are the newest of their cell, of the same name and seed."""
+    condition = f"tags.{NEWEST} = '{YES}' and tags.method = '{result.name}' and tags.seed = '{result.measurement.seed}'"
+    runs = client.search_runs([experiment], condition, max_results=MOST)
+    return [rival for rival in runs if rival.info.run_id != run]
+
+
+def _without(suites: Iterable[str], suite: str) -> Mapping[str, str]:
+    """Return the tags of a cell that no longer counts for a suite; one that counts for no other is not the newest."""
+    remaining = set(suites) - {suite}
+    return _tags(remaining or {suite}, bool(remaining))
+
+
+def _tags(suites: Iterable[str], is_newest: bool) -> Mapping[str, str]:
+    return {SUITES: f"|{'|'.join(sorted(suites))}|", NEWEST: YES if is_newest else NO}
+
+
+def _parted(run: Run) -> set[str]:
+    return set(filter(None, run.data.tags.get(SUITES, "").split("|")))
+
+
+def _write(client: MlflowClient, run: str, tags: Mapping[str, str]) -> None:
+    client.log_batch(run, tags=[RunTag(*tag) for tag in tags.items()])

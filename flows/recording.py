@@ -1,0 +1,188 @@
+"""Runs in the ledger: begun or continued, held by one process, and ended."""
+
+import platform
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import psutil
+import torch
+from filelock import FileLock, Timeout
+
+from den import provenance
+from den.cells import Cell, fingerprint, key_of
+from den.config import SettingsError
+from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Order, Places, Planned, Run
+from den.ledger.run import Trigger
+from den.training import device_of
+
+LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """How a run comes about: by whom, under which deployment and flow-run id, and how many cells run at a time."""
+
+    trigger: Trigger = "hand"
+    deployment: str | None = None
+    flow_run: str | None = None
+    slots: int | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """The id that a deployment's run has; a retry of the flow run has it too."""
+        return self.flow_run if self.deployment else None
+
+
+class Held(NamedTuple):
+    """A run and its lock, taken: while it is, no other process continues the run."""
+
+    begun: Begun
+    lock: FileLock
+
+
+@contextmanager
+def begun(
+    asked: Asked, cells: Sequence[Cell], places: Places, circumstances: Circumstances, fresh: bool = False
+) -> Iterator[Begun]:
+    """Begin or continue a run, and hold it for this process while the context lasts.
+
+    A local run continues the newest unended one of the same request and code on this machine whose process is gone,
+    unless `fresh`. Raises SettingsError if another process holds a deployment's run, DataError for unprepared streams.
+    """
+    ledger, plan = Ledger.of(places), planned(cells, places)
+    held = None if fresh or circumstances.run_id else _continued(ledger, asked, plan, places)
+    held = held or _begun(ledger, asked, cells, plan, places, circumstances)
+    try:
+        yield held.begun
+    finally:
+        held.lock.release()
+
+
+def end(
+    start: Begun,
+    results: Sequence[CellResult],
+    failures: Mapping[str, str],
+    verdict: str,
+    remarks: Sequence[str],
+    places: Places,
+) -> Run:
+    """Write how a run ended; return it."""
+    answers = tuple(
+        Answer(title=result.title, measurement=result.measurement.id, how=_how(result)) for result in results
+    )
+    ended = Ended(
+        id=start.id,
+        ended=datetime.now(UTC),
+        answers=answers,
+        failures=dict(failures),
+        verdict=verdict,
+        remarks=tuple(remarks),
+    )
+    Ledger.of(places).end(ended)
+    return Run(start, ended)
+
+
+def planned(cells: Sequence[Cell], places: Places) -> tuple[Planned, ...]:
+    """Return cells as a run keeps them. Raises DataError for a stream that is not prepared."""
+    return tuple(
+        Planned(
+            key=key_of(cell, places), stream=cell.stream, name=cell.name, seed=cell.seed, fingerprint=fingerprint(cell)
+        )
+        for cell in cells
+    )
+
+
+def order_for(start: Begun, cell: Cell) -> Order:
+    """Return how a cell of a run is to be executed."""
+    return Order(
+        run=start.id, again=start.asked.again, fingerprint=fingerprint(cell), torch=torch.__version__, slots=start.slots
+    )
+
+
+def is_held(places: Places, id: str) -> bool:
+    """Return whether a living process of this machine holds a run."""
+    if not (places.work / id / LOCK).exists():
+        return False
+    if (lock := _taken(places, id)) is None:
+        return True
+    lock.release()
+    return False
+
+
+def _continued(ledger: Ledger, asked: Asked, plan: tuple[Planned, ...], places: Places) -> Held | None:
+    """Return the newest run that this one continues, if there is any."""
+    host = f"{platform.node()}/"
+    for run in reversed(ledger.runs(asked.suite)):
+        start = run.begun
+        local = start.deployment is None and start.process.startswith(host)
+        same = (start.asked, start.cells, start.torch) == (asked, plan, torch.__version__)
+        if run.ended is None and local and same and (lock := _taken(places, run.id)):
+            return Held(start, lock)
+    return None
+
+
+def _begun(
+    ledger: Ledger,
+    asked: Asked,
+    cells: Sequence[Cell],
+    plan: tuple[Planned, ...],
+    places: Places,
+    circumstances: Circumstances,
+) -> Held:
+    """Return a new run, or the one that has a deployment's id already."""
+    id = circumstances.run_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    if (lock := _taken(places, id)) is None:
+        raise SettingsError(f"run {id} is held by another process; wait for its end")
+    earlier = next((run.begun for run in ledger.runs() if run.id == id), None)
+    if earlier is not None:
+        return Held(earlier, lock)
+    start = Begun(
+        id=id,
+        asked=asked,
+        cells=plan,
+        started=datetime.now(UTC),
+        trigger=circumstances.trigger,
+        process=_this_process(),
+        machine=provenance.machine(_device(cells[0])),
+        load=provenance.load(),
+        slots=circumstances.slots,
+        torch=torch.__version__,
+        deployment=circumstances.deployment,
+        **provenance.code(),
+    )
+    ledger.begin(start)
+    return Held(start, lock)
+
+
+def _taken(places: Places, id: str) -> FileLock | None:
+    """Return the lock of a run, taken, or None if another process has it."""
+    folder = places.work / id
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock
+
+
+def _how(result: CellResult) -> str:
+    return "measured" if result.how == "measured" else "reused"
+
+
+def _this_process() -> str:
+    """Return host, number and creation time of this process."""
+    own = psutil.Process()
+    return f"{platform.node()}/{own.pid}/{own.create_time():.0f}"
+
+
+def _device(cell: Cell) -> torch.device:
+    """Return what a cell trains on; the processor if its GPU is on another machine."""
+    try:
+        return device_of(cell.training)
+    except SettingsError:
+        return torch.device("cpu")

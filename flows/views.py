@@ -1,0 +1,40 @@
+"""Saved views of MLflow's list of runs, kept in tags of the experiment as MLflow's own button "Share" keeps them.
+
+A link that names a view opens it: its filter, its order and its columns.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+CELLS, RUNS = "cells", "runs"
+
+
+def tags() -> dict[str, str]:
+    """Return the views as tags of an experiment."""
+    views = {CELLS: _cells(), RUNS: _runs()}
+    return {f"{TAG}{name}": json.dumps(view) for name, view in views.items()}
+
+
+def path(experiment: str, view: str = CELLS) -> str:
+    """Return the address of an experiment's runs in a view, below that of the server."""
+    return f"/#/experiments/{experiment}/runs?viewStateShareKey={view}&workflowType=machine_learning"
+
+
+def _cells() -> Mapping[str, Any]:
+    """Return the view of every cell's newest measurement, the best first; MLflow nests runs only in order of time."""
+    columns = ["tags.`method`", "tags.`seed`", "metrics.`auroc/average`", "metrics.`final/capacity`", "tags.`verdict`"]
+    condition = "tags.role = 'cell' and tags.newest = 'yes'"
+    return _view(condition, "metrics.`auroc/average`", [*columns, "tags.`suites`"])
+
+
+def _runs() -> Mapping[str, Any]:
+    """Return the view of runs, the newest first."""
+    columns = ["tags.`verdict`", "tags.`trigger`", "tags.`measured`", "tags.`reused`", "tags.`number`"]
+    return _view("tags.role = 'run'", "attributes.start_time", [*columns, "metrics.`auroc/den`"])
+
+
+def _view(condition: str, order: str, columns: list[str]) -> Mapping[str, Any]:
+    facets = {"searchFilter": condition, "orderByKey": order, "orderByAsc": False}
+    return facets | {"selectedColumns": columns, "runListHidden": False}

@@ -1,0 +1,140 @@
+"""Accepted results: per suite, tables and measurements that are published in git. They need neither data nor a GPU."""
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from den import files
+from den.config import SettingsError
+from den.ledger import CellResult, LedgerError, Measurement, sealed
+from den.ledger.store import archive, unarchived
+from reports import summary, tables
+from reports.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED = Path("reports/accepted")
+MEASUREMENTS = "measurements.xz"  # an export that `den ledger import` takes
+METRICS = "metrics.json"
+COMPRESSED = ("scores", "measures")
+
+
+def suites() -> list[str]:
+    """Return the names of all accepted suites."""
+    return sorted(path.parent.name for path in ACCEPTED.glob("*/cells.csv"))
+
+
+def read_tables(suite: str) -> Tables:
+    """Return a suite's accepted tables. Raises SettingsError if there are none."""
+    return tables.read(_folder(suite))
+
+
+def read_cells() -> pd.DataFrame:
+    """Return the accepted cells of all suites; an empty table if nothing is accepted."""
+    frames = (tables.read_one(ACCEPTED / suite, "cells") for suite in suites())
+    return pd.concat([pd.DataFrame(columns=list(tables.CELLS)), *frames])
+
+
+def results(suite: str) -> list[CellResult]:
+    """Return a suite's accepted results, in the order of its table of cells.
+
+    Raises SettingsError if there are none, LedgerError naming a damaged archive.
+    """
+    folder = _folder(suite)
+    path = folder / MEASUREMENTS
+    lines = {sealed.identifier(line): line for line in unarchived(path)}
+    cells = tables.read_one(folder, "cells")
+    if missing := sorted(set(cells["measurement"]) - lines.keys()):
+        raise LedgerError(f"{path} lacks measurement {missing[0]}, which cells.csv names; restore {folder} from git")
+    return [
+        CellResult(str(name), _read(path, lines[id]), "accepted")
+        for name, id in zip(cells["method"], cells["measurement"], strict=True)
+    ]
+
+
+def on_streams(streams: Collection[str]) -> list[CellResult]:
+    """Return the accepted results of all suites that have any on these streams, other streams of theirs left out."""
+    return [
+        result
+        for suite in suites()
+        if not set(streams).isdisjoint(tables.read_one(ACCEPTED / suite, "cells")["stream"])
+        for result in results(suite)
+        if result.measurement.stream in streams
+    ]
+
+
+def find(prefix: str) -> list[tuple[str, Measurement]]:
+    """Return accepted measurements by the beginning of their id, or of an identity of version 0.5.0, with their suites.
+
+    A damaged archive is named in a warning and left out.
+    """
+    return [(suite, measurement) for suite in suites() for measurement in _found(suite, prefix)]
+
+
+def write(accepted: Iterable[CellResult], suite: str) -> Path:
+    """Write a suite's accepted folder, whole or not at all; return it.
+
+    Beside tables and measurements it holds, for `dvc metrics` and `dvc plots`, means and each stream's curves.
+    """
+    accepted = [replace(result, how="accepted") for result in accepted]
+    folder = ACCEPTED / suite
+    ACCEPTED.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=ACCEPTED, prefix=f".{suite}.") as scratch:
+        fresh, stale = Path(scratch) / "fresh", Path(scratch) / "stale"
+        _fill(fresh, accepted, tables.collect(accepted, suite))
+        if folder.exists():
+            folder.replace(stale)
+        try:
+            fresh.replace(folder)
+        except OSError:
+            if stale.exists():
+                stale.replace(folder)
+            raise
+    return folder
+
+
+def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the metrics by stream and method that are the same wherever they are measured: no times."""
+    rows = summary.summary(collected).set_index(["stream", "method"])[[*summary.STATISTICS, "capacity"]]
+    streams = rows.index.unique("stream")
+    return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
+
+
+def _folder(suite: str) -> Path:
+    if not (ACCEPTED / suite).exists():
+        raise SettingsError(f"{ACCEPTED / suite} is missing; `den accept --suite {suite}` makes it")
+    return ACCEPTED / suite
+
+
+def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> None:
+    tables.write(collected, folder, COMPRESSED)
+    files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
+    for stream in collected.streams:
+        curves = summary.curves(collected.of(stream=stream))
+        files.write(folder / f"{stream}.csv", curves.to_csv(index=False, lineterminator="\n"))
+    lines = {sealed.identifier(line): line for line in (sealed.seal(result.measurement) for result in accepted)}
+    ordered = (lines[id] for id in dict.fromkeys(collected.cells["measurement"]))
+    files.write(folder / MEASUREMENTS, archive(ordered))
+
+
+def _found(suite: str, prefix: str) -> Iterator[Measurement]:
+    """Yield the measurements of a suite whose ids begin like this; lines are searched before any is parsed."""
+    path, former = ACCEPTED / suite / MEASUREMENTS, f'"identity":"{prefix}'
+    try:
+        for line in unarchived(path):
+            if line.startswith(prefix) or former in line:
+                yield _read(path, line)
+    except LedgerError as error:
+        logger.warning("%s", error)
+
+
+def _read(path: Path, line: str) -> Measurement:
+    try:
+        return sealed.read_as(Measurement, line)
+    except sealed.Damaged as error:
+        raise LedgerError(f"{path}: measurement {sealed.identifier(line)}: {error}; restore it from git") from None

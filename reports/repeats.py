@@ -1,0 +1,121 @@
+"""Measuring again: whether two measurements of a cell are the same to the bit, and where they first differ."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
+
+from den import measures
+from den.ledger import Entry, Measurement
+from den.ledger.measurement import Row
+
+
+class Place(NamedTuple):
+    """Where a number stands in a measurement. occurrence: from 1, if a stage reports a measure more than once."""
+
+    task: int
+    stage: str | None
+    layer: int | None
+    measure: str
+    occurrence: int
+
+    def __str__(self) -> str:
+        layer = "" if self.layer is None else f" of layer {self.layer}"
+        return f"task {self.task} · {self.stage or 'after its stages'} · {self.measure}{layer}"
+
+
+class Deviation(NamedTuple):
+    """The first number that two measurements have not in common; None: there is no such number."""
+
+    place: Place
+    before: float | None
+    after: float | None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.after!r} now, {self.before!r} before"
+
+
+class Tally(NamedTuple):
+    """How many numbers of two measurements are the same to the bit, of how many."""
+
+    same: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Streak:
+    """How many runs before gave the same bits in a row, on this kind of machine. code: the last had the same code."""
+
+    runs: int
+    code: bool
+
+
+def numbers(measurement: Measurement) -> dict[Place, float | None]:
+    """Return every number of a measurement but times, in the order in which they came to be: by task and stage."""
+    taken = [row for row in measurement.measures.rows() if row.measure != measures.SECONDS]
+    rows = sorted([*taken, *_scores(measurement)], key=lambda row: row.task)
+    seen: Counter[tuple[object, ...]] = Counter()
+    placed = {}
+    for row in rows:
+        seen[row[:4]] += 1
+        placed[Place(*row[:4], seen[row[:4]])] = row.value
+    return placed
+
+
+def tally(before: Measurement, after: Measurement) -> Tally:
+    """Return how many numbers are the same; one that only one of the measurements has is not."""
+    old, new = numbers(before), numbers(after)
+    same = sum(place in new and new[place] == value for place, value in old.items())
+    return Tally(same, len(old.keys() | new.keys()))
+
+
+def deviation(before: Measurement, after: Measurement) -> Deviation | None:
+    """Return the first number in which two measurements differ, None if they are the same."""
+    old, new = numbers(before), numbers(after)
+    places = [*new, *(place for place in old if place not in new)]
+    places.sort(key=lambda place: place.task)
+    for place in places:
+        if place not in old or place not in new or old[place] != new[place]:
+            return Deviation(place, old.get(place), new.get(place))
+    return None
+
+
+def alike(measurement: Measurement, earlier: Iterable[Entry]) -> list[Entry]:
+    """Return the earlier measurements by the same torch on the same kind of machine for bits; none if unrecorded."""
+    bits = measurement.origin.bits
+    return [entry for entry in earlier if bits and entry.bits == bits]
+
+
+def must_agree(measurement: Measurement, earlier: Sequence[Entry]) -> Entry | None:
+    """Return the newest earlier measurement that must have the same bits: of the same code too. None if there is none.
+
+    It is the newest alone, so that one that went wrong alarms when it happens and when it is over, and not for ever.
+    """
+    fingerprint = measurement.origin.fingerprint
+    same = [entry for entry in alike(measurement, earlier) if fingerprint and entry.fingerprint == fingerprint]
+    return same[-1] if same else None
+
+
+def same_versions(before: Measurement, after: Measurement) -> bool:
+    """Return whether Python, numpy and torch are the same, which an entry does not hold."""
+    versions = [(one.origin.python, one.origin.numpy, one.origin.torch) for one in (before, after)]
+    return versions[0] == versions[1]
+
+
+def streak(measurement: Measurement, earlier: Sequence[Entry]) -> Streak:
+    """Return how many runs in a row, the newest first, gave the bits of this measurement. earlier: the oldest first."""
+    newest_first = alike(measurement, earlier)[::-1]
+    digest = measurement.digest
+    same = list(takewhile(lambda entry: entry.digest == digest, newest_first))
+    code = bool(same) and same[0].fingerprint == measurement.origin.fingerprint
+    return Streak(len({entry.run or entry.id for entry in same}), code)
+
+
+def _scores(measurement: Measurement) -> Iterator[Row]:
+    """Yield the scores as measures of the evaluation after each task."""
+    for score, matrix in measurement.scores.items():
+        for after, row in enumerate(matrix, start=1):
+            for task, value in enumerate(row, start=1):
+                if value is not None:
+                    yield Row(after, measures.EVALUATION, None, f"{score} of task {task}", value)
