@@ -1,7 +1,7 @@
 """A suite by the library alone: python benchmarks/bare.py SUITE SLOTS prints wall and CPU seconds of all its cells.
 
 As many processes as slots, torch loaded before the clock starts, take one cell after another: no checkpoints, no
-records, no orchestration. Two cells at a time slow each other down, here as under `den run`.
+measurements, no orchestration. Two cells at a time slow each other down, here as under `den run`.
 """
 
 import multiprocessing
@@ -12,8 +12,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from den import harness, suites
+from den.execution import Execution
 from den.ledger import Places
-from den.runs import Execution
 from den.worker import set_up_torch
 
 

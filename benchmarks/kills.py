@@ -1,13 +1,12 @@
-"""Kill a suite at random moments, let it go on, and compare what it finds: python benchmarks/kills.py --count 50
+"""Kill a suite at random moments, continue it, and compare what it measures: python benchmarks/kills.py --count 50
 
-A copy of the project runs the suite twice undisturbed, then again and again: killed once, by SIGKILL, and finished by
-the same command. Killed is the flow, the process of a cell (the next one to start, where none runs), or, as in a power
-cut, all at once; the moment lies anywhere in the run, and where nothing was left to kill it is drawn again. A trial is
-passed where every cell is finished, has the same scores and measures to the last bit, none that was finished ran again,
-and Prefect holds no run for still running. Exits with 1 unless all trials are passed.
+A copy of the project runs the suite twice undisturbed, then again and again: killed once, by SIGKILL, and continued by
+the same command. Killed is the flow, the process of a cell (the next one to start, if none runs), or, as in a power
+cut, everything; the moment lies anywhere in the run, and if nothing was left to kill it is drawn again. A trial is
+passed if one run has measured every cell once, to the last bit as expected, if no measurement that was there is gone,
+and if Prefect holds no run for still running. Exits with 1 unless all trials are passed.
 """
 
-import json
 import os
 import random
 import shutil
@@ -19,14 +18,17 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 import psutil
 
+from den.ledger import Ledger
+
 ROOT = Path(__file__).parent.parent
 VICTIMS = ("flow", "cell", "all")
-PATIENCE = 600  # seconds that a run may take to go on and end
+PATIENCE = 600  # seconds that a run may take to be continued to its end
+
+Digests = dict[str, str]
 
 
 @click.command()
@@ -34,12 +36,12 @@ PATIENCE = 600  # seconds that a run may take to go on and end
 @click.option("--suite", default="smoke", show_default=True, help="The suite to run.")
 @click.option("--seed", default=0, show_default=True, help="Decides when and whom.")
 def main(count: int, suite: str, seed: int) -> None:
-    """Kill a suite at random moments; say how many runs went on to identical results."""
+    """Kill a suite at random moments; print how many runs were continued to identical results."""
     draw, passed = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as folder:
         project = copied(Path(folder) / "project")
         finish(project, suite)
-        expected, lasted = findings(project), undisturbed(project, suite)
+        expected, lasted = digests(project), undisturbed(project, suite)
         click.echo(f"undisturbed: {len(expected)} cells in {lasted:.1f} s")
         for number in range(1, count + 1):
             faults = None
@@ -48,14 +50,14 @@ def main(count: int, suite: str, seed: int) -> None:
                 faults = trial(project, suite, victim, moment, expected)
             passed += not faults
             click.echo(f"{number:3} {victim:5} after {moment:5.1f} s: {'; '.join(faults) or 'identical'}")
-    click.echo(f"{passed} of {count} resumed to identical results")
+    click.echo(f"{passed} of {count} were continued to identical results")
     sys.exit(0 if passed == count else 1)
 
 
-def trial(project: Path, suite: str, victim: str, moment: float, expected: dict[str, Any]) -> list[str] | None:
-    """Start the suite, kill `victim` after `moment` seconds, go on to the end; return what is not as it should be.
+def trial(project: Path, suite: str, victim: str, moment: float, expected: Digests) -> list[str] | None:
+    """Start the suite, kill `victim` after `moment` seconds, continue to the end; return what is not as it should be.
 
-    Returns None where the suite had ended before there was anything to kill.
+    Returns None if the suite had ended before there was anything to kill.
     """
     forget(project)
     running = begin(project, suite)
@@ -67,13 +69,13 @@ def trial(project: Path, suite: str, victim: str, moment: float, expected: dict[
     running.wait(PATIENCE)
     if not struck:
         return None
-    before = finished_at(project)
+    before = measured(project)
     finish(project, suite)
-    return list(faults(project, before, finished_at(project), expected))
+    return list(faults(project, before, expected))
 
 
 def undisturbed(project: Path, suite: str) -> float:
-    """Return the seconds that the suite takes where the data is prepared and nothing is run."""
+    """Return the seconds that the suite takes if the data is prepared and nothing is measured."""
     forget(project)
     start = time.monotonic()
     finish(project, suite)
@@ -81,20 +83,28 @@ def undisturbed(project: Path, suite: str) -> float:
 
 
 def forget(project: Path) -> None:
-    """Remove the records and checkpoints of the project."""
-    for leftover in ("results", ".den"):
-        shutil.rmtree(project / leftover, ignore_errors=True)
+    """Remove the ledger and the checkpoints of the project."""
+    shutil.rmtree(project / ".den", ignore_errors=True)
 
 
-def faults(project: Path, before: dict[str, str], after: dict[str, str], expected: dict[str, Any]) -> Iterable[str]:
+def faults(project: Path, before: set[str], expected: Digests) -> Iterable[str]:
     """Yield in words what went wrong."""
-    found = findings(project)
-    if found.keys() != expected.keys():
-        yield f"{len(found)} of {len(expected)} cells finished"
-    if different := [name for name in found.keys() & expected.keys() if found[name] != expected[name]]:
+    ledger = ledger_of(project)
+    yield from (f"damaged: {path}" for path in ledger.faults())
+    now = digests(project)
+    if now.keys() != expected.keys():
+        yield f"{len(now)} of {len(expected)} cells measured"
+    if different := [key for key in now.keys() & expected.keys() if now[key] != expected[key]]:
         yield f"other results in {', '.join(sorted(different))}"
-    if again := [name for name, moment in before.items() if after.get(name) != moment]:
-        yield f"run again: {', '.join(sorted(again))}"
+    if lost := before - measured(project):
+        yield f"lost: {', '.join(sorted(lost))}"
+    entries = ledger.entries()
+    if len(entries) != len(expected):
+        yield f"{len(entries)} measurements of {len(expected)} cells"
+    if runs := {entry.run for entry in entries} - {run.id for run in ledger.runs() if run.whole}:
+        yield f"measured in runs that are not whole: {', '.join(sorted(runs))}"
+    if len({entry.run for entry in entries}) != 1:
+        yield "measured in more than one run"
     if zombies := unfinished(project):
         yield f"Prefect holds {zombies} runs for unfinished"
 
@@ -132,20 +142,18 @@ def role(process: psutil.Process) -> str:
     return "cell" if "forkserver" in words and process.children() == [] else "other"
 
 
-def findings(project: Path) -> dict[str, Any]:
-    """Return what every finished cell found, times left out, by the name of its record."""
-    return {
-        path.name: (record["scores"], [row for row in record["measures"] if row["measure"] != "seconds"])
-        for path, record in records(project)
-    }
+def ledger_of(project: Path) -> Ledger:
+    return Ledger(project / ".den/ledger", project / ".den/of-kills.sqlite")
 
 
-def finished_at(project: Path) -> dict[str, str]:
-    return {path.name: record["provenance"]["finished"] for path, record in records(project)}
+def digests(project: Path) -> Digests:
+    """Return the digest of the newest measurement of every cell, by key."""
+    return {entry.key: entry.digest for entry in ledger_of(project).entries()}
 
 
-def records(project: Path) -> list[tuple[Path, dict[str, Any]]]:
-    return [(path, json.loads(path.read_text())) for path in sorted((project / "results").rglob("*.json"))]
+def measured(project: Path) -> set[str]:
+    """Return the ids of all measurements."""
+    return {entry.id for entry in ledger_of(project).entries()}
 
 
 def unfinished(project: Path) -> int:
@@ -156,9 +164,8 @@ def unfinished(project: Path) -> int:
 
 
 def copied(project: Path) -> Path:
-    """Return a copy of the project's files as git has them, with nothing prepared and nothing run."""
+    """Return a copy of the project's files as git has them, with nothing prepared and nothing measured."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
-    shutil.rmtree(project / "results")
     return project
 
 

@@ -109,9 +109,7 @@ def write(
     return [answer.measurement for answer in answers]
 
 
-def varied(
-    original: Measurement, night: Night, seed: int, data: str, draw: np.random.Generator
-) -> Mapping[str, Any]:
+def varied(original: Measurement, night: Night, seed: int, data: str, draw: np.random.Generator) -> Mapping[str, Any]:
     """Return a measurement of another seed and night, its scores and times a little different."""
     content = original.model_dump(mode="json")
     settings = content["settings"] | {"seed": seed}

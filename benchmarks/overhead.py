@@ -2,8 +2,8 @@
 
 The suite's cells run twice in alternation, with nothing finished: by the library alone (benchmarks/bare.py), and by
 `den run` in a copy of the project, as many at a time. Orchestration is all that `den run` does from its first stage to
-its end but the report: stages as Prefect tasks, checkpoints, records, MLflow, Prefect's own end. Start-up, which ends
-with the first stage, and the report are said apart. CPU seconds are those of all processes while cells run, Prefect's
+its end but the report: stages as Prefect tasks, checkpoints, ledger, MLflow, Prefect's own end. Start-up, which ends
+with the first stage, and the report are printed apart. CPU seconds are those of all processes while cells run, Prefect's
 server too: where a neighbour slows the machine down, they say more than wall seconds.
 """
 
@@ -96,7 +96,7 @@ def orchestrated(project: Path, suite: str, slots: int) -> Times:
         for line in run.stderr:
             if not first and ": task 1 of " in line:
                 first, before = time.perf_counter(), cpu(project)
-            if line.rstrip().endswith(": finished"):
+            if line.rstrip().endswith(": measured"):
                 last, busy = time.perf_counter(), cpu(project) - before
     return Times(first - began, last - first, ended.result() - last, reporting(project), busy)
 

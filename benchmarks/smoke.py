@@ -10,15 +10,16 @@ from pathlib import Path
 import torch
 
 from den import suites
+from den.execution import execute
 from den.ledger import Places
-from den.runs import execute
 
 
 def main() -> None:
     """Print the seconds of every cell and of all, imports left out."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        places = Places(results=Path(scratch) / "results", work=Path(scratch) / "work")
+        folder = Path(scratch)
+        places = Places(ledger=folder / "ledger", index=folder / "index.sqlite", work=folder / "work")
         start = time.perf_counter()
         for cell in suites.load().cells("smoke"):
             began = time.perf_counter()

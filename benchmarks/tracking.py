@@ -35,21 +35,25 @@ assert tracking.track(run, list(syncing.results(run, ledger)))
 """
 SYNC = """
 from flows import places, tracking
-assert tracking.sync(places.here(), lambda done, total, name: exit(f"{total} to add") if total else None)
+assert tracking.sync(places.here(), exit)
 """
 
 
 @click.command()
 @click.option("--runs", default=3000, show_default=True, type=click.IntRange(4), help="How many runs.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Make everything in this folder, and leave it there.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Make everything in this folder; use what is there already."
+)
 def main(runs: int, keep: Path | None) -> None:
     """Print the seconds of each."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
-        nights.make(folder, runs)
+        if not (folder / Places().ledger).exists():
+            nights.make(folder, runs)
         os.chdir(folder)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        fill(runs)
+        if not tracking.FOLDER.exists():
+            fill(runs)
         size = (tracking.FOLDER / "mlflow.db").stat().st_size / 2**20
         click.echo(f"{runs:,} runs in MLflow, {size:,.0f} MiB")
         first, second = real("aaaaaa", runs), real("bbbbbb", runs + 1)
@@ -110,7 +114,7 @@ def copied(database: sqlite3.Connection, table: str, old: str, new: str) -> None
 def real(name: str, number: int) -> str:
     """Run the suite's cells as a night's run, its checkpoints kept; return the run's id."""
     places, night = Places(), nights.Night(number)
-    cells = [cell for cell in suites.load().cells(nights.SUITE, seeds=(0,))]
+    cells = list(suites.load().cells(nights.SUITE, seeds=(0,)))
     id = f"{night.started:%Y%m%d}-{name}"
     measured = [execution.execute(cell, places, Order(run=id, again=True)) for cell in cells]
     planned = [

@@ -14,8 +14,9 @@ MERGE = "tag:yaml.org,2002:merge"
 class UniqueKeys(yaml.SafeLoader):
     """Reads YAML as SafeLoader does, and refuses a key that stands twice in one block."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a block. Raises yaml.constructor.ConstructorError naming both places of a repeated key."""
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Return a block as it is written. Raises yaml.composer.ComposerError naming both lines of a repeated key."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         places: dict[str, yaml.Mark] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
@@ -24,8 +25,8 @@ class UniqueKeys(yaml.SafeLoader):
             if first is not second:
                 lines = f"line {first.line + 1} and again in line {second.line + 1}"
                 problem = f"the key {key.value} stands in {lines}; the second would erase the first"
-                raise yaml.constructor.ConstructorError(None, None, problem)
-        return super().construct_mapping(node, deep)
+                raise yaml.composer.ComposerError(None, None, problem)
+        return node
 
 
 def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
@@ -48,5 +49,7 @@ def override(text: str) -> tuple[str, Any]:
         raise SettingsError(f"--set {text}: write key.path=value, for example training.epochs=5")
     try:
         return key.strip(), yaml.load(value, UniqueKeys)  # noqa: S506  it is a safe loader
+    except yaml.composer.ComposerError as error:
+        raise SettingsError(f"--set {text}: {error.problem}") from None
     except yaml.YAMLError:
         raise SettingsError(f"--set {text}: {value} is not YAML") from None

@@ -60,7 +60,10 @@ def _chosen(suite: str, run_id: str | None, partial: bool, cells: Sequence[Cell]
 def _of_suite(suite: str, run_id: str, ledger: Ledger) -> Run:
     runs = [run for run in ledger.runs() if run.id == run_id]
     if not runs:
-        raise SettingsError(f"run {run_id!r} is not in the ledger; `den history --suite {suite}` lists its runs")
+        newest = [run.id for run in reversed(ledger.runs(suite))]
+        raise SettingsError(
+            f"run {run_id!r} is not in the ledger; the newest of suite {suite}: {_named(newest) or 'none'}"
+        )
     if runs[0].suite != suite:
         raise SettingsError(f"run {run_id} is one of suite {runs[0].suite}, not of {suite}; name that suite")
     return runs[0]

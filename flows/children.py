@@ -23,8 +23,7 @@ def show(client: MlflowClient, experiment: str, run: str, parent: Parent) -> Non
             continue
         if result.how == "measured" and cell.data.tags.get(ABOVE) != run:
             client.set_tag(cell.info.run_id, ABOVE, run)
-        tags = cell.data.tags
-        newest.settle(client, experiment, cell.info.run_id, tags.get(newest.SUITES, ""), result, parent.suite)
+        newest.settle(client, experiment, cell.info.run_id, cell.data.tags, result, parent.suite)
 
 
 def data_of(measurement: Measurement) -> DatasetInput:
@@ -56,7 +55,7 @@ def _add(client: MlflowClient, experiment: str, above: str, title: str, parent: 
     about = _about(result, parent)
     twin = _twin(client, experiment, about["bits"])
     tags = SOURCE | about | {"role": "cell"} | ({ABOVE: above} if above else {})
-    start = points.milliseconds(measurement.origin.started)
+    start = parents.milliseconds(measurement.origin.started)
     run = client.create_run(experiment, start, tags, title).info.run_id
     client.log_batch(run, params=[Param(key, str(value)) for key, value in parents.flat(measurement.settings)])
     client.log_inputs(run, [data_of(measurement)])
@@ -68,7 +67,7 @@ def _add(client: MlflowClient, experiment: str, above: str, title: str, parent: 
     link = notes.link(twin.info.run_name, experiment, twin.info.run_id) if twin else ""
     more = {"model": model, "same_as": twin.info.run_id if twin else "", notes.NOTE: notes.of_cell(result, model, link)}
     client.log_batch(run, tags=[RunTag(key, value) for key, value in more.items() if value])
-    newest.settle(client, experiment, run, "", result, parent.suite, finish=True)
+    newest.settle(client, experiment, run, {}, result, parent.suite, finish=True)
 
 
 def _twin(client: MlflowClient, experiment: str, bits: str) -> Run | None:

@@ -19,14 +19,14 @@ PARAMS = Path("params.yaml")
 
 
 def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) -> list[str]:
-    """Write what finished studies chose, by default of all streams that have any; returns a line a study.
+    """Write what finished studies chose, by default of all streams that have any; return a line per study.
 
     A study that has not spent its budget exactly is passed over: its best would be the best of fewer, or more, trials
     than that of the others.
     """
     places = here()
     plan = suites.load(PARAMS)
-    named = streams or sorted(path.name for path in (searching.STUDIES).glob("*"))
+    named = streams or sorted(path.name for path in searching.STUDIES.glob("*"))
     ends = [
         searching.found(subject, places)
         for stream in named
@@ -76,7 +76,7 @@ def _readable(value: float) -> Any:
 
 
 def _block(content: CommentedMap, key: str) -> CommentedMap:
-    """Return a block of the file, made where there is none, its entries on lines of their own."""
+    """Return a block of the file, made if there is none, its entries on lines of their own."""
     if key not in content:
         content[key] = CommentedMap()
     block: CommentedMap = content[key]

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from statistics import median
 
@@ -91,9 +92,9 @@ class Group:
 
 def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepted: Iterable[CellResult]) -> list[Group]:
     """Return what was measured by stream and method, beside what it is compared with."""
-    by_series: dict[str, dict[int, Measurement]] = defaultdict(dict)
-    for result in sorted(accepted, key=lambda result: result.measurement.origin.ended):
-        by_series[series_of(result.measurement.settings)][result.measurement.seed] = result.measurement
+    by_series: dict[str, list[Measurement]] = defaultdict(list)
+    for result in accepted:
+        by_series[series_of(result.measurement.settings)].append(result.measurement)
     groups: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
     for result in measured:
         groups[result.measurement.stream, result.name].append(result)
@@ -129,10 +130,12 @@ def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change
     return {when: list(dict.fromkeys(found)) for when, found in changes.items() if found}
 
 
-def _group(begun: Begun, results: Sequence[CellResult], ledger: Ledger, by_series: Mapping[str, References]) -> Group:
+def _group(
+    begun: Begun, results: Sequence[CellResult], ledger: Ledger, by_series: Mapping[str, Sequence[Measurement]]
+) -> Group:
     first = results[0]
     series = series_of(first.measurement.settings)
-    accepted = by_series.get(series) or _named(begun, first)
+    accepted = _references(results, by_series.get(series) or _named(begun, first))
     cells = tuple(_measured(begun, result, ledger, accepted) for result in results)
     present = {cell.measurement.seed: judgement.values_of(cell.measurement) for cell in cells}
     reference = {seed: judgement.values_of(measurement) for seed, measurement in accepted.items()}
@@ -146,20 +149,37 @@ def _group(begun: Begun, results: Sequence[CellResult], ledger: Ledger, by_serie
     return Group(cells, accepted, Series(first.measurement.stream, first.name, *values, same, is_accepted))
 
 
-def _named(begun: Begun, result: CellResult) -> References:
+def _references(results: Sequence[CellResult], accepted: Sequence[Measurement]) -> References:
+    """Return one accepted measurement per seed, though several suites and machines may have one.
+
+    The same bits come first, then the same kind of machine, the same device, and the newest.
+    """
+    measured = {result.measurement.seed: result.measurement for result in results}
+    other = results[0].measurement
+
+    def rank(candidate: Measurement) -> tuple[bool, bool, bool, datetime]:
+        now = measured.get(candidate.seed)
+        same = now is not None and now.digest == candidate.digest
+        kinds = candidate.origin.bits == other.origin.bits, candidate.device == other.device
+        return same, *kinds, candidate.origin.ended
+
+    return {candidate.seed: candidate for candidate in sorted(accepted, key=rank)}
+
+
+def _named(begun: Begun, result: CellResult) -> list[Measurement]:
     """Return what is accepted in the run's suite under a result's name, with other settings than it has.
 
     Nothing if the run was asked for other settings than the suite's.
     """
     suite, measurement = begun.asked.suite, result.measurement
     if begun.asked.overrides or suite not in accepted_results.suites():
-        return {}
-    return {
-        accepted.measurement.seed: accepted.measurement
+        return []
+    return [
+        accepted.measurement
         for accepted in accepted_results.results(suite)
         if (accepted.measurement.stream, accepted.name) == (measurement.stream, result.name)
         and accepted.measurement.settings["evaluation"] == measurement.settings["evaluation"]
-    }
+    ]
 
 
 def _measured(begun: Begun, result: CellResult, ledger: Ledger, accepted: References) -> Measured:

@@ -21,6 +21,16 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
+@contextmanager
+def paused() -> Iterator[None]:
+    """Make many objects that stay without it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def leave_at_exit() -> None:
     """End the program without it: the system takes the memory back as it is."""
     atexit.register(gc.freeze)

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, RunStatus, RunTag
 
-from flows import children, notes, points, tracking, trend, views
+from flows import children, notes, parents, points, tracking, trend, views
 from flows.children import COMMIT, SOURCE
 from flows.parents import Parent
 from reports import names
@@ -25,7 +25,7 @@ def show(client: MlflowClient, parent: Parent) -> None:
     _describe(client, experiment, run, parent)
     if parent.numbered:
         trend.add(client, experiment, run, parent)
-    client.set_terminated(run, FAILED if parent.alarming else FINISHED, points.milliseconds(parent.ended))
+    client.set_terminated(run, FAILED if parent.alarming else FINISHED, parents.milliseconds(parent.ended))
 
 
 def _experiment(client: MlflowClient, stream: str) -> str:
@@ -47,10 +47,10 @@ def _opened(client: MlflowClient, experiment: str, parent: Parent) -> str | None
     known = client.search_runs([experiment], f"tags.run = '{parent.id}' and tags.role = '{ROLE}'", max_results=1)
     if not known:
         tags = SOURCE | {"role": ROLE, "run": parent.id, "suite": parent.suite, "stream": parent.stream}
-        start = points.milliseconds(parent.started)
+        start = parents.milliseconds(parent.started)
         return str(client.create_run(experiment, start, tags | {"trigger": parent.trigger}, parent.name).info.run_id)
     info = known[0].info
-    if info.status != RUNNING and info.end_time == points.milliseconds(parent.ended):
+    if info.status != RUNNING and info.end_time == parents.milliseconds(parent.ended):
         return None
     client.update_run(info.run_id, RUNNING)
     return str(info.run_id)

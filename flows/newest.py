@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus, RunTag
 
 from den.ledger import CellResult
-from flows import points
+from flows import parents
 
 SUITES, NEWEST = "suites", "newest"
 YES, NO = "yes", "no"
@@ -21,23 +21,24 @@ def settle(
     client: MlflowClient,
     experiment: str,
     run: str,
-    suites: str,
+    before: Mapping[str, str],
     result: CellResult,
     suite: str,
     finish: bool = False,
 ) -> None:
-    """Have a cell's run carry `suite` beside its `suites`, and say whether it is the newest; then correct the others.
+    """Have a cell's run carry `suite`, and say whether it is the newest; then correct the others.
 
-    finish: end the run too, before others are corrected: one that is cut off before is removed, and may change nothing.
+    before: the run's tags; the suites of one that was not the newest may have gone over to others. finish: end the run
+    too, before others are corrected: one that is cut off before that is removed, and may not have changed any.
     """
-    end = points.milliseconds(result.measurement.origin.ended)
+    end = parents.milliseconds(result.measurement.origin.ended)
     rivals = _rivals(client, experiment, run, result)
     alike = [rival for rival in rivals if rival.data.tags["key"] == result.measurement.key]
-    other = [rival for rival in rivals if rival not in alike and suite in _parted(rival)]
-    own = set(filter(None, suites.split("|"))) | {suite}
+    other = [rival for rival in rivals if rival not in alike and suite in _parted(rival.data.tags)]
     superseded = any(rival.info.end_time > end for rival in alike)
+    own = {suite} | (_parted(before) if superseded or before.get(NEWEST) == YES else set())
     if not superseded:
-        own = own.union(*map(_parted, alike))
+        own = own.union(*(_parted(rival.data.tags) for rival in alike))
     tags = _tags(own, not superseded)
     if any(rival.info.end_time > end for rival in other):
         tags = _without(own, suite) if not superseded else tags
@@ -45,11 +46,11 @@ def settle(
     if finish:
         client.set_terminated(run, RunStatus.to_string(RunStatus.FINISHED), end)
     for rival in alike:
-        changed = _tags(_parted(rival) | own, True) if superseded else _tags(_parted(rival), False)
+        changed = _tags(_parted(rival.data.tags) | own, True) if superseded else _tags(_parted(rival.data.tags), False)
         _write(client, rival.info.run_id, changed)
     for rival in other:
         if rival.info.end_time <= end:
-            _write(client, rival.info.run_id, _without(_parted(rival), suite))
+            _write(client, rival.info.run_id, _without(_parted(rival.data.tags), suite))
 
 
 def _rivals(client: MlflowClient, experiment: str, run: str, result: CellResult) -> list[Run]:
@@ -69,8 +70,8 @@ def _tags(suites: Iterable[str], is_newest: bool) -> Mapping[str, str]:
     return {SUITES: f"|{'|'.join(sorted(suites))}|", NEWEST: YES if is_newest else NO}
 
 
-def _parted(run: Run) -> set[str]:
-    return set(filter(None, run.data.tags.get(SUITES, "").split("|")))
+def _parted(tags: Mapping[str, str]) -> set[str]:
+    return set(filter(None, tags.get(SUITES, "").split("|")))
 
 
 def _write(client: MlflowClient, run: str, tags: Mapping[str, str]) -> None:

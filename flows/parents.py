@@ -102,6 +102,11 @@ def bits(measurement: Measurement) -> str:
     return _hash(measurement.key, measurement.digest, measurement.origin.fingerprint)
 
 
+def milliseconds(moment: datetime) -> int:
+    """Return a moment as MLflow counts time."""
+    return int(moment.timestamp() * 1000)
+
+
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield settings by their dotted keys."""
     for key, value in values.items():

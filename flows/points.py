@@ -10,6 +10,7 @@ from mlflow.entities import Metric
 
 from den import measures, metrics
 from den.ledger import CellResult, Measurement
+from flows.parents import milliseconds
 
 Point = tuple[str, float, int]
 
@@ -36,11 +37,6 @@ def of_results(results: Sequence[CellResult], moment: datetime, step: int = 0) -
             values.setdefault(f"{quantity}/{result.name}", []).append(value)
     means = {key: float(np.mean(of_seeds)) for key, of_seeds in values.items()}
     return [Metric(key, mean, milliseconds(moment), step) for key, mean in means.items() if math.isfinite(mean)]
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return a moment as MLflow counts time."""
-    return int(moment.timestamp() * 1000)
 
 
 def _summary(measurement: Measurement) -> Iterator[tuple[str, float]]:

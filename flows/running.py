@@ -42,7 +42,7 @@ SPARING = {  # how its own server, and who talks to it, leave the processors to 
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1000,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,  # whole seconds; with less it never rests
 }
-LATER = ("flows.mirror", "flows.reporting", "scipy.stats", "statsmodels.stats.multitest")  # needed after the cells
+LATER = ("flows.mirror", "flows.reporting", "scipy.stats")  # needed after the cells
 INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
 
 

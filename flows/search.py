@@ -97,7 +97,7 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
 
 
 def show(ends: Sequence[Found]) -> None:
-    """Print what studies have come to, a table a stream."""
+    """Print what studies have come to, a table per stream."""
     for stream in dict.fromkeys(end.subject.stream for end in ends):
         title = f"{names.stream(stream)}, validation data of split {searches.SPLIT}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -119,7 +119,7 @@ def _row(end: Found) -> tuple[str, ...]:
 
 
 def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:
-    """Run one trial, a sub-flow of its own, and say how it went."""
+    """Run one trial, a sub-flow of its own, and print how it went."""
     with asking:
         trial = searching.ask(opened, subject)
         number = searching.spent(opened)

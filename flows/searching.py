@@ -58,9 +58,9 @@ def path_of(subject: Subject, places: Places) -> Path:
 
 @contextmanager
 def opened(subject: Subject, places: Places) -> Iterator[optuna.Study]:
-    """Return the study, begun where there is none, for this process alone; trials of a dead process wait to be rerun.
+    """Yield the study, begun if there is none, for this process alone; trials of a dead process wait to be rerun.
 
-    Raises Busy where another process has it.
+    Raises Busy if another process has it.
     """
     path = path_of(subject, places)
     with _locked(subject, places.work / "studies" / f"{path.stem}.lock"):
@@ -104,7 +104,7 @@ def ask(study: optuna.Study, subject: Subject) -> Trial:
     """Return the next trial, its numbers drawn and tried by no other; for one thread at a time.
 
     The draw depends on the seed, the number of trials and their scores, not on how often the search was interrupted.
-    Raises SettingsError where the space has no other numbers.
+    Raises SettingsError if the space has no other numbers.
     """
     tried = _tried(study)
     for draw in range(DRAWS):
@@ -126,7 +126,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, float]:
 
 
 def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
-    """Run one trial and tell the study how it went; one that breaks off, its process dead, is left to be rerun."""
+    """Run one trial and report to the study; one that breaks off, its process dead, is left to be rerun."""
     try:
         measurement = learn(subject.cell(trial.user_attrs["numbers"]))
     except TooLarge as failure:
@@ -203,7 +203,7 @@ def _new(path: Path) -> optuna.Study:
 
 
 def _mend(path: Path) -> None:
-    """Make the file where there is none; remove what a dead process left: half a line, and the lock of its writing."""
+    """Make the file if there is none; remove what a dead process left: half a line, and the lock of its writing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     with path.open("a+b") as file:
@@ -216,7 +216,7 @@ def _revive(study: optuna.Study) -> None:
     waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))]
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         numbers = trial.system_attrs.get("fixed_params", {}) | trial.params
-        if numbers not in waiting:  # where it died while reviving, one of the two is there already
+        if numbers not in waiting:  # if it died while reviving, one of the two is there already
             study.enqueue_trial(numbers)
         study.tell(trial.number, state=TrialState.FAIL)
 

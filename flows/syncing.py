@@ -1,23 +1,39 @@
 """Which runs and accepted results MLflow lacks, and showing them one after the other."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from den.ledger import CellResult, Ledger, LedgerError, Places, Run
+from den.ledger import CellResult, Ended, Ledger, LedgerError, Places, Run
 from flows import parents, tracking
-from flows.parents import Parent
+from flows.parents import Parent, milliseconds
 from flows.tracking import Progress
-from reports import accepted_results
+from reports import accepted_results, tables
 
 PAGE = 1000  # runs that MLflow returns at once
+PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its runs were removed on purpose
 
-Shown = set[tuple[str, str, int]]
-"Id, stream and end of what MLflow has as a whole."
+
+@dataclass(frozen=True)
+class Shown:
+    """What MLflow has as a whole: id, stream and end of its parents. pruned: per stream, before when it lacks them."""
+
+    parents: frozenset[tuple[str, str, int]]
+    pruned: Mapping[str, int]
+
+    def lacks(self, run: Run, ended: Ended) -> bool:
+        """Return whether an ended run is to be shown on any stream."""
+        start, end = milliseconds(run.begun.started), milliseconds(ended.ended)
+        streams = {cell.stream for cell in run.begun.cells}
+        return any((run.id, name, end) not in self.parents and start >= self.pruned.get(name, 0) for name in streams)
+
+    def lacks_accepted(self, id: str, streams: Iterable[str]) -> bool:
+        """Return whether accepted results are to be shown on any stream."""
+        return not set(streams) <= {stream for known, stream, _ in self.parents if known == id}
 
 
 @dataclass(frozen=True)
@@ -40,10 +56,9 @@ def show_all(places: Places, progress: Progress) -> None:
     client = MlflowClient(tracking.address())
     shown = _shown(client)
     pending = [*_runs(Ledger.of(places), shown), *_accepted(shown)]
-    for done, item in enumerate(pending):
-        progress(done, len(pending), item.name)
+    for number, item in enumerate(pending, start=1):
+        progress(f"{number} of {len(pending)}: {item.name}")
         _show(client, item.parents())
-    progress(len(pending), len(pending), "")
 
 
 def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> None:
@@ -55,23 +70,22 @@ def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> None:
 
 
 def _shown(client: MlflowClient) -> Shown:
-    """Return what MLflow has as a whole: parents that are ended."""
-    experiments = [one.experiment_id for one in client.search_experiments() if "stream" in one.tags]
-    condition, token, shown = "tags.role = 'run' and attributes.status != 'RUNNING'", None, set()
-    while experiments:
-        page = client.search_runs(experiments, condition, max_results=PAGE, page_token=token)
+    streams = [experiment for experiment in client.search_experiments() if "stream" in experiment.tags]
+    pruned = {one.tags["stream"]: int(one.tags[PRUNED]) for one in streams if PRUNED in one.tags}
+    condition, token = "tags.role = 'run' and attributes.status != 'RUNNING'", None
+    shown: set[tuple[str, str, int]] = set()
+    while streams:
+        ids = [experiment.experiment_id for experiment in streams]
+        page = client.search_runs(ids, condition, max_results=PAGE, page_token=token)
         shown |= {(run.data.tags["run"], run.data.tags["stream"], run.info.end_time) for run in page}
         if not (token := page.token):
             break
-    return shown
+    return Shown(frozenset(shown), pruned)
 
 
 def _runs(ledger: Ledger, shown: Shown) -> Iterator[Pending]:
     for run in ledger.runs():
-        if run.ended is None:
-            continue
-        end = int(run.ended.ended.timestamp() * 1000)
-        if any((run.id, cell.stream, end) not in shown for cell in run.begun.cells):
+        if run.ended is not None and shown.lacks(run, run.ended):
             yield Pending(f"{run.suite} · {run.begun.started:%Y-%m-%d %H:%M}", partial(_of_run, run, ledger))
 
 
@@ -92,9 +106,9 @@ def results(run: Run, ledger: Ledger) -> Iterator[CellResult]:
 
 
 def _accepted(shown: Shown) -> Iterator[Pending]:
-    known = {id for id, _, _ in shown}
     for suite in accepted_results.suites():
-        if (id := _id(suite)) not in known:
+        id, cells = _id(suite), tables.read_one(accepted_results.ACCEPTED / suite, "cells")
+        if shown.lacks_accepted(id, cells["stream"]):
             yield Pending(f"accepted · {suite}", partial(_of_accepted, suite, id))
 
 

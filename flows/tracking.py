@@ -13,8 +13,8 @@ logger = logging.getLogger("den")
 
 FOLDER = Path(".mlflow")
 
-Progress = Callable[[int, int, str], None]
-"Called with how many of how many are mirrored, and the name of the next."
+Progress = Callable[[str], None]
+"Called with a line on what is shown next."
 
 
 def address() -> str:
@@ -41,7 +41,7 @@ def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -
     return _attempted(show)
 
 
-def sync(places: Places, progress: Progress = lambda done, total, name: None) -> bool:
+def sync(places: Places, progress: Progress = lambda line: None) -> bool:
     """Show in MLflow what the ledger and the accepted results have and it lacks; an interrupted sync is continued.
 
     Returns False, with a warning, if MLflow cannot be written.

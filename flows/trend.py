@@ -3,7 +3,7 @@
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
-from flows import notes, points
+from flows import notes, parents, points
 from flows.parents import Parent
 
 ROLE = "history"
@@ -20,7 +20,7 @@ def add(client: MlflowClient, experiment: str, run: str, parent: Parent) -> None
     whole = [result for result in parent.results if result.name in parent.whole]
     client.log_batch(history.info.run_id, points.of_results(whole, parent.ended, number))
     finished = RunStatus.to_string(RunStatus.FINISHED)
-    client.set_terminated(history.info.run_id, finished, points.milliseconds(parent.ended))
+    client.set_terminated(history.info.run_id, finished, parents.milliseconds(parent.ended))
 
 
 def _history(client: MlflowClient, experiment: str, parent: Parent) -> Run:
@@ -29,5 +29,5 @@ def _history(client: MlflowClient, experiment: str, parent: Parent) -> Run:
         return runs[0]
     note = notes.of_history(parent.suite, parent.stream)
     tags = {"role": ROLE, "suite": parent.suite, "stream": parent.stream, notes.NOTE: note}
-    start = points.milliseconds(parent.started)
+    start = parents.milliseconds(parent.started)
     return client.create_run(experiment, start, tags, f"history · {parent.suite}")

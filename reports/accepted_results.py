@@ -36,8 +36,8 @@ def read_tables(suite: str) -> Tables:
 
 def read_cells() -> pd.DataFrame:
     """Return the accepted cells of all suites; an empty table if nothing is accepted."""
-    frames = (tables.read_one(ACCEPTED / suite, "cells") for suite in suites())
-    return pd.concat([pd.DataFrame(columns=list(tables.CELLS)), *frames])
+    frames = [tables.read_one(ACCEPTED / suite, "cells") for suite in suites()]
+    return pd.concat(frames, ignore_index=True) if frames else tables.collect([], "").cells
 
 
 def results(suite: str) -> list[CellResult]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from den import metrics
+from den import measures, metrics
 from reports import names
 from reports.comparisons import PAPER_METHOD, RELEASED_METHOD, by_seed, capacities, difference, lost, mean_of
 from reports.printed import Table, change, number, present, score
@@ -124,7 +124,7 @@ def capacity(tables: Tables) -> pd.DataFrame:
 
 
 def drift(tables: Tables) -> pd.DataFrame:
-    """Return what an early, a middle and a late task lost, measured and in the paper; a row a task and method."""
+    """Return what an early, a middle and a late task lost, measured and in the paper; a row per task and method."""
     found = matrices(tables)
     last, digits = int(tables.scores["task"].max()), _digits(tables)
     rows = [
@@ -137,7 +137,7 @@ def drift(tables: Tables) -> pd.DataFrame:
 
 
 def log(tables: Tables) -> pd.DataFrame:
-    """Return what the released code printed beside what `den_official` measured, a row a task."""
+    """Return what the released code printed beside what `den_official` measured, a row per task."""
     seeds = matrices(tables).get(RELEASED_METHOD, {})
     printed = published("official_log", tables.streams[0], LOG)
     if not seeds or printed.empty:
@@ -182,7 +182,7 @@ def _logged(
     tables: Tables, printed: pd.DataFrame, task: int, at_the_end: tuple[float, float], average: tuple[float, float]
 ) -> Row:
     rows = printed[printed["after_task"] == task]
-    units = tables.of(method=RELEASED_METHOD, measure="units", after_task=task).measures
+    units = tables.of(method=RELEASED_METHOD, measure=measures.UNITS, after_task=task).measures
     told = {(row.measure, row.layer): row.value for row in rows.fillna({"layer": 0}).itertuples()}
     widths = {
         f"{who}layer {layer}": text

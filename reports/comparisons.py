@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from den import measures
 from reports import names
 from reports.summary import Estimate, Metric, estimate, matrices
 from reports.tables import Tables
@@ -14,7 +15,6 @@ Values = Mapping[str, Mapping[int, float]]
 "A number for each method and seed."
 
 PAPER_METHOD, RELEASED_METHOD = "den", "den_official"
-SELECTIVE, WHOLE, EVALUATION = "selective retraining", "train", "evaluation"
 
 
 class Departure(NamedTuple):
@@ -42,13 +42,13 @@ def seconds(tables: Tables) -> Values:
 
 def steps(tables: Tables) -> Values:
     """Return the steps of every method and seed, those of all tasks and stages together."""
-    return _values(_of(tables, "steps").groupby(["method", "seed"])["value"].sum().reset_index(), "value")
+    return _values(_of(tables, measures.STEPS).groupby(["method", "seed"])["value"].sum().reset_index(), "value")
 
 
 def training(tables: Tables, measure: str) -> Values:
-    """Return what the training stages of all tasks but the first took together, in "seconds" or "steps"."""
+    """Return what the training stages of all tasks but the first took together, in measures.SECONDS or STEPS."""
     rows = _of(tables, measure)
-    later = rows[(rows["after_task"] > 1) & (rows["stage"] != EVALUATION)]
+    later = rows[(rows["after_task"] > 1) & (rows["stage"] != measures.EVALUATION)]
     return _values(later.groupby(["method", "seed"])["value"].sum().reset_index(), "value")
 
 
@@ -57,15 +57,16 @@ def selective_share(tables: Tables) -> Values:
 
     Methods without selective retraining are left out.
     """
-    rows = _of(tables, "seconds")
-    selective = rows[rows["stage"] == SELECTIVE].groupby(["method", "seed"])["value"].mean()
-    first = rows[(rows["stage"] == WHOLE) & (rows["after_task"] == 1)].groupby(["method", "seed"])["value"].sum()
+    rows = _of(tables, measures.SECONDS)
+    selective = rows[rows["stage"] == measures.SELECTIVE].groupby(["method", "seed"])["value"].mean()
+    whole = rows[(rows["stage"] == measures.TRAIN) & (rows["after_task"] == 1)]
+    first = whole.groupby(["method", "seed"])["value"].sum()
     return _values((selective / first).dropna().reset_index(), "value")
 
 
 def selected_units(tables: Tables) -> dict[int, Values]:
     """Return the units that a task selects, on average over all tasks but the first, by layer; 0 are the inputs."""
-    rows = _of(tables, "selected units")
+    rows = _of(tables, measures.SELECTED_UNITS)
     means = rows[rows["after_task"] > 1].groupby(["layer", "method", "seed"])["value"].mean().reset_index()
     return {int(layer): _values(found, "value") for layer, found in means.groupby("layer")}
 

@@ -22,7 +22,7 @@ FEW = 4  # splits, with fewer of which only large differences show
 class Contest:
     """One stream's methods against `rival`.
 
-    numbers: a row a method; of each quantity its mean and the ends of its 95 % interval, of each score the difference
+    numbers: a row per method; of each quantity its mean and the ends of its 95 % interval, of each score the difference
     to the rival too, with its p before and after Holm's correction; nan where there is none.
     """
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from den import metrics
+from den import measures, metrics
 from reports import names
 from reports.comparisons import by_seed, difference
 from reports.layers import layer
@@ -47,7 +47,7 @@ def findings(tables: Tables) -> list[str]:
 
 
 def how_often(tables: Tables) -> list[str]:
-    """Return how often expansion and split fired on one stream, a sentence a method."""
+    """Return how often expansion and split fired on one stream, a sentence per method."""
     return [
         f"{names.method(str(method))}: {', '.join(_often(row) for row in rows.itertuples())}."
         for method, rows in fired(plain(tables)).groupby("method")
@@ -100,7 +100,7 @@ def _often(row: Any) -> str:
 
 
 def _widened(tables: Tables) -> list[str]:
-    units = tables.measures[(tables.measures["measure"] == "units") & tables.measures["stage"].isna()]
+    units = tables.measures[(tables.measures["measure"] == measures.UNITS) & tables.measures["stage"].isna()]
     widths = (
         units.groupby(["method", "layer", "after_task"])["value"]
         .mean()
@@ -118,12 +118,12 @@ def _widths(tables: Tables, rows: pd.DataFrame) -> str:
 
 def _kept(tables: Tables) -> str:
     sums = tables.measures.groupby("measure")["value"].sum()
-    if "kept units" not in sums:
+    if measures.KEPT_UNITS not in sums:
         return ""
-    split = f"; {sums['split units']:,.0f} units were split" if "split units" in sums else ""
-    return f"Expansions kept {sums['kept units']:,.0f} units{split}."
+    split = f"; {sums[measures.SPLIT_UNITS]:,.0f} units were split" if measures.SPLIT_UNITS in sums else ""
+    return f"Expansions kept {sums[measures.KEPT_UNITS]:,.0f} units{split}."
 
 
 def _shift(tables: Tables) -> str:
-    shifts = tables.measures.loc[tables.measures["measure"] == "answer shift", "value"].dropna()
+    shifts = tables.measures.loc[tables.measures["measure"] == measures.ANSWER_SHIFT, "value"].dropna()
     return f"Largest answer shift by a split, before it is mended: {shifts.max():.2g}." if len(shifts) else ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from den import measures
 from reports import layers, names
 from reports.printed import number, present
 from reports.spacing import stride
@@ -13,14 +14,14 @@ from reports.tables import Tables
 
 PARTS = ["kept", "split", "added", "units"]
 "What is told of a layer; `added` is by how much it has more `units` than after the task before."
-_MEASURES = {"kept units": "kept", "split units": "split", "units": "units"}
+_MEASURES = {measures.KEPT_UNITS: "kept", measures.SPLIT_UNITS: "split", measures.UNITS: "units"}
 ABREAST = 2
 "Layers side by side in a table."
 _LAYER = ["method", "layer", "seed"]
 
 
 def growth(tables: Tables) -> pd.DataFrame:
-    """Return PARTS of one stream's methods that expand: a row a method, layer and task but the first.
+    """Return PARTS of one stream's methods that expand: a row per method, layer and task but the first.
 
     Where tasks are many, a row is several, named after the last of them: sums over them, and the units after it. Each
     part is a pair of columns, mean and sem: over seeds, sem is nan for one seed. Empty where no method expands.
@@ -34,7 +35,7 @@ def growth(tables: Tables) -> pd.DataFrame:
 
 
 def printed(tables: Tables) -> dict[str, pd.DataFrame]:
-    """Return the growth as text, a row a method and task, by what a title says of the layers: nothing, if it is all."""
+    """Return the growth as text, a row per method and task, by what a title says of the layers: nothing, if all."""
     found = growth(tables)
     numbers = sorted(found.index.unique("layer")) if len(found) else []
     abreast = [numbers[at : at + ABREAST] for at in range(0, len(numbers), ABREAST)]

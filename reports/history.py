@@ -6,6 +6,7 @@ means over other seeds, are never joined. Nothing but the ledger's index is read
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,27 +16,40 @@ from den.config import SettingsError
 from den.ledger import Entry, Ledger, Planned, Run
 from reports import changes, names
 from reports.changes import Change
-from reports.summary import STATISTICS, estimate, main_score
+from reports.summary import STATISTICS, Estimate, estimate, main_score
 
 METRICS = (*STATISTICS, measures.CAPACITY, measures.SECONDS)
 ROWS = ["run", "started", "suite", "stream", "method", "settings", "seeds", "machine", "metric", "value", "measured"]
 "The columns that `den history --format json` prints; `settings` keeps series apart that differ in nothing else."
-COLUMNS = [*ROWS, "number", "error", "series", "commit", "torch"]
 SERIES = ["stream", "method", "series", "seeds", "machine"]
 "The columns by which points belong together."
 AS_BEFORE = "as before"
 BLOCKS = {"method_params.": "", "stream_params.": "stream."}
-UNTOLD = ("seed", "training.device")
+LEFT_OUT = ("seed", "training.device")
 
 Accepted = Mapping[tuple[str, str, str], Mapping[str, Any]]
 "Accepted settings by suite, stream and method."
 
 
-class Named(NamedTuple):
-    """A run's number among all of its suite, from 1, and the run."""
+class Point(NamedTuple):
+    """What a run has for a method: the columns of a history; `settings` is filled in later."""
 
+    run: str
+    started: datetime
+    suite: str
+    stream: str
+    method: str
+    settings: str
+    seeds: str
+    machine: str
+    metric: str
+    value: float
+    measured: bool
     number: int
-    run: Run
+    error: float
+    series: str
+    commit: str
+    torch: str
 
 
 def history(
@@ -44,30 +58,33 @@ def history(
     streams: Sequence[str] = (),
     methods: Sequence[str] = (),
     metric: str = "auroc",
-    since: str = "",
+    since: datetime | None = None,
     accepted: Accepted | None = None,
 ) -> pd.DataFrame:
     """Return a metric, a row for each method of each ended run, the oldest run first; means over seeds.
 
-    methods: of a registry or variants, as runs name them; since: the earliest beginning of a run, ISO 8601.
-    Columns: ROWS; number: of the run among all of its suite, from 1; error: the standard error of value, nan for one
-    seed; series: of the settings; commit and torch that measured it. measured is False if any of the seeds was reused,
-    or is missing. settings: what differs from the accepted ones, or, if none are accepted, from those of the first run.
+    methods: of a registry or variants, as runs name them; since: the earliest beginning of a run.
+    Columns: those of Point. number: of the run among all of its suite, from 1; error: the standard error of value, nan
+    for one seed; series: of the settings; commit, torch: that measured it. measured: False if any seed was reused or
+    is missing. settings: what differs from the accepted ones, or, if none are accepted, from those of the first run.
     Raises SettingsError for a suite, stream, method or metric that is not there, naming what there is.
     """
     refuse_unknown([metric], METRICS, "metric")
-    runs = _numbered(ledger.runs())
-    refuse_unknown([suite] if suite else [], {named.run.suite for named in runs}, "suite")
-    runs = [named for named in runs if suite in ("", named.run.suite)]
+    runs = ledger.runs()
+    suites = {run.suite for run in runs}
+    refuse_unknown([suite] if suite else [], sorted(suites), "suite")
+    runs = [run for run in runs if suite in ("", run.suite)]
     _refuse_names(runs, streams, methods)
     entries = {entry.id: entry for entry in ledger.entries()}
-    rows = [
-        row
-        for named in runs
-        if named.run.begun.started.isoformat() >= since
-        for row in _rows(named, streams, methods, metric, entries)
+    points = [
+        point
+        for name in suites
+        for number, run in enumerate((run for run in runs if run.suite == name), start=1)
+        if since is None or run.begun.started >= since
+        for point in _points(number, run, streams, methods, metric, entries)
     ]
-    return _with_settings(pd.DataFrame(rows, columns=COLUMNS), ledger, accepted or {})
+    points.sort(key=lambda point: (point.started, point.run))
+    return _with_settings(_frame(points), ledger, accepted or {})
 
 
 def series(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -98,66 +115,59 @@ def refuse_unknown(given: Iterable[str], there: Iterable[str], kind: str) -> Non
             raise SettingsError(f"{kind} {name!r} has no history here; there are {', '.join(there) or 'no runs'}")
 
 
-def _numbered(runs: Iterable[Run]) -> list[Named]:
-    counts: dict[str, int] = {}
-    named = []
-    for run in runs:
-        counts[run.suite] = counts.get(run.suite, 0) + 1
-        named.append(Named(counts[run.suite], run))
-    return named
-
-
-def _refuse_names(runs: Iterable[Named], streams: Sequence[str], methods: Sequence[str]) -> None:
-    cells = {(cell.stream, cell.name) for named in runs for cell in named.run.begun.cells}
+def _refuse_names(runs: Iterable[Run], streams: Sequence[str], methods: Sequence[str]) -> None:
+    cells = {(cell.stream, cell.name) for run in runs for cell in run.begun.cells}
     refuse_unknown(streams, sorted({stream for stream, _ in cells}), "stream")
-    there = {method for stream, method in cells if not streams or stream in streams}
-    refuse_unknown(methods, names.ordered(there), "method")
+    on_streams = {method for stream, method in cells if not streams or stream in streams}
+    refuse_unknown(methods, names.ordered(on_streams), "method")
 
 
-def _rows(
-    named: Named, streams: Sequence[str], methods: Sequence[str], metric: str, entries: Mapping[str, Entry]
-) -> Iterator[dict[str, Any]]:
-    """Yield a row for each method of a run that any of its seeds has a measurement of."""
+def _points(
+    number: int,
+    run: Run,
+    streams: Sequence[str],
+    methods: Sequence[str],
+    metric: str,
+    entries: Mapping[str, Entry],
+) -> Iterator[Point]:
+    """Yield a point for each method of a run that any of its seeds has a measurement of."""
     groups: dict[tuple[str, str], list[Planned]] = {}
-    for cell in named.run.begun.cells:
+    for cell in run.begun.cells:
         if (not streams or cell.stream in streams) and (not methods or cell.name in methods):
             groups.setdefault((cell.stream, cell.name), []).append(cell)
-    answers = named.run.answers
+    answers = run.answers
     for (stream, method), cells in groups.items():
-        replies = [answers.get(cell.title) for cell in cells]
-        there = [entries[reply.measurement] for reply in replies if reply and reply.measurement in entries]
-        if there:
-            whole = len(there) == len(cells) and all(reply and reply.how == "measured" for reply in replies)
-            yield {
-                **_about(named.run, stream, method, cells),
-                "number": named.number,
-                "measured": whole,
-                **_of_entries(there, metric, named.run.begun.slots),
-            }
+        replies = [answer for cell in cells if (answer := answers.get(cell.title))]
+        measured = [entries[answer.measurement] for answer in replies if answer.measurement in entries]
+        if measured:
+            mean = _mean([_value(entry, metric) for entry in measured])
+            yield Point(
+                run=run.id,
+                started=run.begun.started,
+                suite=run.suite,
+                stream=stream,
+                method=method,
+                settings="",
+                seeds=",".join(map(str, sorted(cell.seed for cell in cells))),
+                machine=_joined(_machine(entry, metric, run.begun.slots) for entry in measured),
+                metric=metric,
+                value=mean.mean,
+                measured=len(measured) == len(cells) and all(answer.how == "measured" for answer in replies),
+                number=number,
+                error=mean.error,
+                series=measured[0].series,
+                commit=_joined(entry.commit for entry in measured),
+                torch=_joined(entry.torch for entry in measured),
+            )
 
 
-def _about(run: Run, stream: str, method: str, cells: Iterable[Planned]) -> dict[str, Any]:
-    return {
-        "run": run.id,
-        "started": pd.Timestamp(run.begun.started).tz_convert("UTC"),
-        "suite": run.suite,
-        "stream": stream,
-        "method": method,
-        "seeds": ",".join(map(str, sorted(cell.seed for cell in cells))),
-    }
+def _frame(points: Sequence[Point]) -> pd.DataFrame:
+    frame = pd.DataFrame(points, columns=list(Point._fields))
+    return frame.assign(started=pd.to_datetime(frame["started"], utc=True), measured=frame["measured"].astype(bool))
 
 
-def _of_entries(entries: Sequence[Entry], metric: str, slots: int | None) -> dict[str, Any]:
-    mean = estimate(_value(entry, metric) for entry in entries)
-    return {
-        "series": entries[0].series,
-        "machine": _joined(_machine(entry, metric, slots) for entry in entries),
-        "metric": metric,
-        "value": mean.mean,
-        "error": mean.error,
-        "commit": _joined(entry.commit for entry in entries),
-        "torch": _joined(entry.torch for entry in entries),
-    }
+def _mean(values: Sequence[float]) -> Estimate:
+    return Estimate(values[0], math.nan, 1) if len(values) == 1 else estimate(values)
 
 
 def _machine(entry: Entry, metric: str, slots: int | None) -> str:
@@ -184,22 +194,20 @@ def _joined(values: Iterable[str]) -> str:
 def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> pd.DataFrame:
     """Return the points with the settings in which each differs."""
     settings = ledger.settings(points["series"].unique())
-    bases: dict[tuple[str, ...], Mapping[str, Any]] = dict(accepted)
+    bases: dict[tuple[str, str, str], Mapping[str, Any]] = dict(accepted)
     texts: dict[tuple[str, ...], str] = {}
-    described = []
-    for suite, stream, method, one in points[["suite", "stream", "method", "series"]].itertuples(index=False):
-        base = bases.setdefault((suite, stream, method), settings.get(one, {}))
-        place = (suite, stream, method, one)
-        if place not in texts:
-            texts[place] = difference(settings.get(one, {}), base)
-        described.append(texts[place])
-    return points.assign(settings=described)
+    places = list(points[["suite", "stream", "method", "series"]].itertuples(index=False, name=None))
+    for suite, stream, method, series in places:
+        if (suite, stream, method, series) not in texts:
+            base = bases.setdefault((suite, stream, method), settings[series])
+            texts[suite, stream, method, series] = difference(settings[series], base)
+    return points.assign(settings=[texts[place] for place in places])
 
 
 def difference(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """Return in which settings of a cell the first differ from the second, seed and device left out."""
     own, other = dict(_flat(settings)), dict(_flat(base))
-    differing = [key for key in sorted({*own, *other}) if key not in UNTOLD and own.get(key) != other.get(key)]
+    differing = [key for key in sorted({*own, *other}) if key not in LEFT_OUT and own.get(key) != other.get(key)]
     return ", ".join(f"{_short(key)}={own.get(key, AS_BEFORE)}" for key in differing)
 
 

@@ -81,12 +81,14 @@ def fall(gap: float, spread: float, present: int, reference: int) -> Difference:
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """Return p values corrected after Holm over all of them that are no nan."""
-    from statsmodels.stats.multitest import multipletests
+    """Return p values corrected after Holm over all of them that are no nan.
 
-    tested = [p for p in chances if not math.isnan(p)]
-    adjusted = iter(multipletests(tested, LEVEL, "holm")[1]) if tested else iter(())
-    return [p if math.isnan(p) else float(next(adjusted)) for p in chances]
+    statsmodels has the same, but collects all garbage with every call: .2 s in a process that has torch.
+    """
+    p = np.array(chances, dtype=float)
+    order = np.argsort(p)[: int(np.sum(~np.isnan(p)))]  # nan comes last
+    p[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    return [float(value) for value in p]
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:

@@ -27,7 +27,7 @@ def later(tables: Tables) -> list[Table]:
 
 
 def compared(tables: Tables) -> pd.DataFrame:
-    """Return what was measured and what was published, a row a method: first those measured, then the best."""
+    """Return what was measured and what was published, a row per method: first those measured, then the best."""
     theirs = paper.later(tables.streams[0]).set_index("method")
     average = estimates(tables, metrics.average)
     others = theirs.drop(index=list(average), errors="ignore").sort_values("value", ascending=False)

@@ -9,6 +9,11 @@ from reports import names
 from reports.summary import Estimate, estimate, main_score, summary
 from reports.tables import Tables
 
+WORDS = ("method", "departure", "source", "read from", "how", "machine")
+"Columns of words, which begin at the left."
+SHORT = 8
+"Characters of a hash that a reader is shown: enough for `den why`."
+
 
 @dataclass(frozen=True)
 class Table:
@@ -43,7 +48,7 @@ def number(value: Estimate, digits: int = 2) -> str:
 
 
 def results(tables: Tables) -> pd.DataFrame:
-    """Return one stream's summary as text: a row a method, standard errors, the paper's score where it has one."""
+    """Return one stream's summary as text: a row per method, standard errors, the paper's score if it has one."""
     rows = summary(tables)
     scores = sorted(names.SCORES, key=lambda score: score != main_score(tables.streams[0]))
     text = pd.DataFrame(
@@ -60,7 +65,7 @@ def results(tables: Tables) -> pd.DataFrame:
 
 
 def cells(tables: Tables) -> pd.DataFrame:
-    """Return where one stream's numbers come from, as text: a row a cell."""
+    """Return where one stream's numbers come from, as text: a row per cell."""
     rows = pd.concat(
         [tables.cells[tables.cells["method"] == method] for method in names.ordered(tables.cells["method"])]
     )
@@ -68,13 +73,15 @@ def cells(tables: Tables) -> pd.DataFrame:
         {
             "method": rows["method"],
             "seed": rows["seed"].astype(str),
-            "identity": rows["identity"],
+            "measurement": rows["measurement"].str.slice(0, SHORT),
+            "how": rows["how"],
             "weights": [names.number(value) for value in rows["parameters"]],
             "non-zero": [names.number(value) for value in rows["nonzero"]],
             "FLOPs": [names.number(value) for value in rows["flops"]],
             "seconds": [names.number(value) for value in rows["train_seconds"]],
-            "commit": rows["commit"].str.replace(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", regex=True),
-            "stream hash": rows["stream_hash"].str.slice(0, 8),
+            "machine": rows["machine"],
+            "commit": rows["commit"].str.replace(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", regex=True).fillna("not recorded"),
+            "data": rows["data"].str.slice(0, SHORT),
         }
     )
 
@@ -86,7 +93,7 @@ def markdown(frame: pd.DataFrame, bold: Sequence[str] = ()) -> str:
         return f"**{names.method(method)}**" if method in bold else names.method(method)
 
     labelled = frame.assign(method=frame["method"].map(label)) if "method" in frame else frame
-    sides = ["left" if column in ("method", "departure", "source", "read from") else "right" for column in frame]
+    sides = ["left" if column in WORDS else "right" for column in frame]
     return labelled.to_markdown(index=False, disable_numparse=True, colalign=sides)
 
 

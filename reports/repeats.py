@@ -33,7 +33,8 @@ class Deviation(NamedTuple):
     after: float | None
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.after!r} now, {self.before!r} before"
+        before, after = ("none" if value is None else repr(value) for value in (self.before, self.after))
+        return f"{self.place}: {after} now, {before} before"
 
 
 class Tally(NamedTuple):

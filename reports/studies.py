@@ -5,11 +5,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from den import metrics
+from den import measures, metrics
 from reports import growth, layers, names, paper
 from reports.comparisons import (
-    EVALUATION,
-    WHOLE,
     Departure,
     Values,
     by_seed,
@@ -59,7 +57,8 @@ def studies(tables: Tables) -> list[Table]:
 
 def selective_retraining(tables: Tables) -> pd.DataFrame:
     """Return seconds, steps and score of methods that select beside those that train the whole network."""
-    seconds, steps, share = training(tables, "seconds"), training(tables, "steps"), selective_share(tables)
+    seconds, steps = training(tables, measures.SECONDS), training(tables, measures.STEPS)
+    share = selective_share(tables)
     auroc, theirs = by_seed(tables, metrics.average), paper.retraining(tables.streams[0])
     methods = names.ordered({*share, *(method for method in UNSELECTIVE if method in seconds)}) if share else []
     rows = [
@@ -87,9 +86,9 @@ def selected(tables: Tables) -> pd.DataFrame:
 
 def times(tables: Tables) -> pd.DataFrame:
     """Return the seconds of each stage of a method, over all tasks, training first and evaluation last."""
-    seconds = tables.of(measure="seconds").measures
+    seconds = tables.of(measure=measures.SECONDS).measures
     found = seconds.groupby(["method", "stage", "seed"])["value"].sum()
-    stages = sorted(seconds["stage"].unique(), key=lambda stage: (stage == EVALUATION, stage != WHOLE, stage))
+    stages = sorted(seconds["stage"].unique(), key=_order)
     rows = [
         {"method": method} | {stage: number(estimate(found.get((method, stage), [])), 1) for stage in stages}
         for method in names.ordered(seconds["method"])
@@ -125,6 +124,11 @@ def differences(tables: Tables) -> pd.DataFrame:
         for quirk, departure in auroc.items()
     ]
     return present(rows)
+
+
+def _order(stage: str) -> tuple[bool, bool, str]:
+    """Return the sort key of a stage: training first, evaluation last."""
+    return stage == measures.EVALUATION, stage != measures.TRAIN, stage
 
 
 def _selected(tables: Tables, selected: Mapping[int, Values], method: str) -> dict[str, str]:

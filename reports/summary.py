@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from den import metrics
+from den import measures, metrics
 from reports import names
 from reports.tables import Tables
 
-FIRED = " fired"
 PUBLISHED = Path(__file__).parent / "published"
 PAPER = "Yoon et al. 2018"
 OTHERS = {name: metric for name, metric in metrics.METRICS.items() if name != "average"}
@@ -85,7 +84,7 @@ def matrices(tables: Tables, score: str = "") -> dict[str, dict[int, NDArray[np.
 
 
 def curves(tables: Tables) -> pd.DataFrame:
-    """Return the average main score of one stream's methods, means over seeds: a row a number of tasks learned."""
+    """Return the average main score of one stream's methods, means over seeds: a row per number of tasks learned."""
     found = {
         method: over_seeds([metrics.averages(R) for R in seeds.values()])[0]
         for method, seeds in matrices(tables).items()
@@ -111,8 +110,8 @@ def summary(tables: Tables) -> pd.DataFrame:
 
 def fired(tables: Tables) -> pd.DataFrame:
     """Return how often what may fire did: stream, method, what ("expansion"), fired, tasks (summed over seeds)."""
-    rows = tables.measures[tables.measures["measure"].str.endswith(FIRED)]
-    what = rows["measure"].str.removesuffix(FIRED).rename("what")
+    rows = tables.measures[tables.measures["measure"].str.endswith(measures.FIRED)]
+    what = rows["measure"].str.removesuffix(measures.FIRED).rename("what")
     counts = rows.groupby(["stream", "method", what])["value"].agg(fired="sum", tasks="count")
     return counts.astype("int64").reset_index()
 
@@ -171,6 +170,6 @@ def _refuse_twins(tables: Tables) -> None:
     if len(twins):
         first = twins.iloc[0]
         raise ValueError(
-            f"several cells of {first['stream']}, {first['method']}, seed {first['seed']}: identities "
-            f"{', '.join(twins['identity'])}; report one suite at a time, one setting a method"
+            f"several cells of {first['stream']}, {first['method']}, seed {first['seed']}: measurements "
+            f"{', '.join(twins['measurement'])}; report one suite at a time, one setting per method"
         )

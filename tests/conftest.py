@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis  # noqa: F401  before trio, whose plugin for it warns if it is imported after
 import pytest
 import small
 import torch
@@ -69,14 +70,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def den(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `den` with these words in a project; its Prefect and MLflow keep their files there."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "DVC_", "DEN_LEDGER"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     command = [sys.executable, "-m", "flows.cli", *words]
     known = inherited | {"NO_COLOR": "1", "COLUMNS": "120"} | environment
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, timeout=300, check=False)
 
 
+OWN = ("PREFECT_", "MLFLOW_", "DVC_", "DEN_LEDGER")  # settings that a project of the tests must not inherit
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 
 

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+
+from den.ledger import Ledger, Measurement, Places
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
@@ -49,10 +51,10 @@ class Site:
         until(self.answers, 120)
         return server
 
-    def start_worker(self, **more: str) -> subprocess.Popen[bytes]:
-        """Start a worker of the CPU pool in the other checkout."""
-        settings = {"DEN_ROOT": str(self.elsewhere), "PREFECT_WORKER_QUERY_SECONDS": "2"}
-        return self.start("worker", "start", "--pool", "den-cpu", "--limit", "3", **settings, **more)
+    def start_worker(self, pool: str = "den-cpu", limit: int = 3, **more: str) -> subprocess.Popen[bytes]:
+        """Start a worker of a pool, in the other checkout unless DEN_ROOT is another."""
+        settings = {"DEN_ROOT": str(self.elsewhere), "PREFECT_WORKER_QUERY_SECONDS": "2"} | more
+        return self.start("worker", "start", "--pool", pool, "--limit", str(limit), **settings)
 
     def deploy(self) -> None:
         """Make the work pools and every deployment."""
@@ -65,10 +67,10 @@ class Site:
             return httpx.get(f"{self.api}/health", timeout=2).json() is True
         return False
 
-    def prefect(self, *words: str) -> str:
-        """Run a command of Prefect's; return what it says."""
+    def prefect(self, *words: str, check: bool = True) -> str:
+        """Run a command of Prefect's; return what it prints. check: fail unless it ends well."""
         done = self._run(["prefect", "--no-prompt", *words])
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done.stdout
 
     def den(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -80,14 +82,23 @@ class Site:
         asked = {"deployments": {"name": {"any_": [deployment]}}, "limit": 100}
         return httpx.post(f"{self.api}/flow_runs/filter", json=asked, timeout=30).json()
 
-    def ended(self, deployment: str, patience: float = 240.0) -> list[dict[str, Any]]:
-        """Return a deployment's runs that have ended, once one has."""
-        return until(lambda: [run for run in self.runs(deployment) if run["state_type"] in ENDED], patience)
+    def ended(self, deployment: str, count: int = 1, patience: float = 240.0) -> list[dict[str, Any]]:
+        """Return a deployment's runs that have ended, the oldest first, once there are so many."""
+
+        def runs() -> list[dict[str, Any]]:
+            ended = [run for run in self.runs(deployment) if run["state_type"] in ENDED]
+            return sorted(ended, key=lambda run: run["start_time"]) if len(ended) >= count else []
+
+        return until(runs, patience)
+
+    def artifacts(self) -> list[dict[str, Any]]:
+        """Return the artifacts that the server has, the newest 200."""
+        return httpx.post(f"{self.api}/artifacts/filter", json={"sort": "CREATED_DESC"}, timeout=30).json()
 
     def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", *words],
-            cwd=self.project, env=self.environment(), capture_output=True, text=True, timeout=400, check=False,
+            cwd=self.project, env=self.environment(), capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
 
     def _begin(self, words: list[str], log: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -96,6 +107,17 @@ class Site:
             begun = subprocess.Popen(command, cwd=self.project, env=self.environment(**more), stdout=file, stderr=file)
         self.processes.append(begun)
         return begun
+
+
+def places_of(project: Path) -> Places:
+    """Return where a project in another folder keeps things."""
+    own = Places()
+    return Places(**{field.name: project / getattr(own, field.name) for field in fields(Places)})
+
+
+def measurements(project: Path, **where: Any) -> list[Measurement]:
+    """Return the measurements in a project's ledger, the oldest first; where: values of an entry's fields."""
+    return list(Ledger.of(places_of(project)).measurements(**where))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from den import harness
+from den.cells import Cell
 from den.config import Convolution, Network, Training
 from den.harness import Result, generator_for
 from den.methods import METHODS
@@ -20,7 +21,6 @@ from den.methods.den_official import DenWithQuirks
 from den.networks import forms
 from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer, to
-from den.cells import Cell
 from den.streams import blobs
 from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task

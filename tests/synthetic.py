@@ -143,15 +143,15 @@ def _units(method: str, task: int, network: dict[str, Any]) -> list[int]:
 
 
 def _measures(method: str, task: int, units: list[int], generator: np.random.Generator) -> list[Row]:
-    rows = [(None, layer, "units", float(width)) for layer, width in enumerate(units, start=1)]
-    rows += [(None, None, "weights", float(BASE)), (None, None, "capacity", 1.0 + 0.04 * task)]
+    rows = [(None, layer, measures.UNITS, float(width)) for layer, width in enumerate(units, start=1)]
+    rows += [(None, None, measures.WEIGHTS, float(BASE)), (None, None, measures.CAPACITY, 1.0 + 0.04 * task)]
     rows += _costs(method, task, generator, units)
     if method in EXPANDING and task:
-        rows += [("selective retraining", None, "expansion fired", 1.0)]
-        rows += [("split and duplication", None, "split fired", float(task % 2))]
-        rows += [("dynamic expansion", layer, "kept units", 8.0) for layer in range(1, len(units) + 1)]
-        rows += [("split and duplication", layer, "split units", float(task % 2)) for layer in range(1, len(units) + 1)]
-        rows += [("split and duplication", None, "answer shift", float(generator.uniform(0, 0.01)))]
+        rows += [(measures.SELECTIVE, None, measures.EXPANSION_FIRED, 1.0)]
+        rows += [(measures.SPLIT, None, measures.SPLIT_FIRED, float(task % 2))]
+        rows += [(measures.EXPANSION, layer, measures.KEPT_UNITS, 8.0) for layer in range(1, len(units) + 1)]
+        rows += [(measures.SPLIT, layer, measures.SPLIT_UNITS, float(task % 2)) for layer in range(1, len(units) + 1)]
+        rows += [(measures.SPLIT, None, measures.ANSWER_SHIFT, float(generator.uniform(0, 0.01)))]
     return [(task + 1, *row) for row in rows]
 
 
@@ -160,12 +160,16 @@ def _costs(
 ) -> list[tuple[str | None, int | None, str, float]]:
     """Return the seconds and steps of a task's training and evaluation, and what it selected."""
     share = SELECTIVE.get(method, 1.0) if task else 1.0
-    stage = "selective retraining" if task and method in SELECTIVE and method != "dnn_l1" else "train"
+    stage = measures.SELECTIVE if task and method in SELECTIVE and method != "dnn_l1" else measures.TRAIN
     seconds = float(2.0 * share * generator.uniform(0.97, 1.03))
-    rows = [(stage, None, "seconds", seconds), (stage, None, "steps", 195.0), ("evaluation", None, "seconds", 1.5)]
+    rows = [
+        (stage, None, measures.SECONDS, seconds),
+        (stage, None, measures.STEPS, 195.0),
+        (measures.EVALUATION, None, measures.SECONDS, 1.5),
+    ]
     if task and method in SELECTIVE:
         rows += [
-            (stage, layer, "selected units", float(min(most, max(20, 200 - 60 * layer))))
+            (stage, layer, measures.SELECTED_UNITS, float(min(most, max(20, 200 - 60 * layer))))
             for layer, most in enumerate((200, *units))
         ]
     return rows

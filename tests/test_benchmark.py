@@ -1,20 +1,32 @@
-"""The benchmark's cells, without Prefect: those of equal settings are run once, and shown under every name."""
+"""The benchmark's cells, without Prefect: what is measured, what is reused, and what a killed run leaves to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from small import TRAINING, cell
 
-from den import runs
-from den.ledger import Places
-from den.runs import Cell
-from flows import benchmark
+from den import cells
+from den.cells import Cell
+from den.execution import Execution, execute
+from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
+from flows import benchmark, recording
+from flows.benchmark import run_cells
+from flows.cells import Worked
+from flows.recording import Circumstances
 
 ran: list[str] = []
 
+CELLS = (cell(), cell("l2"), cell("ewc"))
 
-def learn(one: Cell, places: Places) -> runs.Record:
-    """Run a cell in this process and thread of the pool, and keep account of it."""
-    ran.append(one.title)
-    return runs.execute(one, places)
+
+def learn(one: Cell, places: Places, order: Order) -> Worked:
+    """Measure a cell in this process and a thread of the pool; note the title if any stage ran."""
+    stages: list[str] = []
+    measurement = execute(one, places, order, stages.append)
+    ran.extend([one.title] * bool(stages))
+    return Worked(measurement, measurement.origin.run == order.run)
 
 
 @pytest.fixture(autouse=True)
@@ -23,23 +35,155 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "STAGGER", 0)
 
 
-def shown(outcome: benchmark.Outcome) -> list[str]:
-    return [record["cell"]["variant"] or record["cell"]["method"] for record in outcome.records]
+@contextmanager
+def begun(places: Places, these: tuple[Cell, ...] = CELLS, fresh: bool = False, **about: Any) -> Iterator[Begun]:
+    circumstances = Circumstances(
+        slots=2, **{key: about.pop(key) for key in ("deployment", "flow_run") if key in about}
+    )
+    with recording.begun(Asked(suite="tiny", **about), these, places, circumstances, fresh) as start:
+        yield start
 
 
-def test_equal_settings_are_run_once_and_shown_under_both_names(places: Places) -> None:
-    cells = [cell(variant="one"), cell("l2"), cell(variant="other")]
-    for _ in range(2):
-        outcome = benchmark.run_cells(cells, places, 2, learn)
-        assert shown(outcome) == ["one", "l2", "other"]
-        assert outcome.failures == {}
-    assert sorted(ran) == ["blobs · l2 · seed 0", "blobs · one · seed 0"]
+def run(places: Places, these: tuple[Cell, ...] = CELLS, **about: Any) -> tuple[Run, tuple[CellResult, ...]]:
+    """Run cells to the end, and write how the run ended."""
+    with begun(places, these, **about) as start:
+        results, failures = run_cells(these, start, places, learn, "here")
+        return recording.end(start, results, failures, "new", (), places), results
+
+
+def names(results: tuple[CellResult, ...]) -> list[str]:
+    return [result.name for result in results]
+
+
+# What runs
+
+
+def test_a_second_run_reuses_and_again_measures(places: Places) -> None:
+    first, results = run(places)
+    assert [result.how for result in results] == ["measured"] * 3
+    second, reused = run(places)
+    assert [result.how for result in reused] == ["reused"] * 3
+    assert [result.measurement for result in reused] == [result.measurement for result in results]
+    assert second.id != first.id
+    assert len(ran) == 3
+    _, anew = run(places, again=True)
+    assert [result.how for result in anew] == ["measured"] * 3
+    assert len(ran) == 6
+    digests = [result.measurement.digest for result in results]
+    assert [result.measurement.digest for result in anew] == digests
+    assert len(Ledger.of(places).entries()) == 6
+
+
+def test_a_run_says_which_measurement_answers_each_cell(places: Places) -> None:
+    run(places, CELLS[:1])
+    whole, results = run(places)
+    assert whole.whole
+    assert Ledger.of(places).run(whole.id) == whole
+    assert {title: answer.how for title, answer in whole.answers.items()} == {
+        "blobs · finetune · seed 0": "reused",
+        "blobs · l2 · seed 0": "measured",
+        "blobs · ewc · seed 0": "measured",
+    }
+    assert [answer.measurement for answer in whole.answers.values()] == [result.measurement.id for result in results]
+
+
+def test_code_that_has_changed_is_measured_and_its_old_measurement_kept(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(places)
+    fingerprint = cells.fingerprint
+    for module in (cells, recording):
+        monkeypatch.setattr(module, "fingerprint", lambda one: "0" * 64 if one.method == "ewc" else fingerprint(one))
+    with begun(places) as start:
+        answers = benchmark.answered(CELLS, start, places, elsewhere=False)
+    assert sorted(answers) == ["blobs · finetune · seed 0", "blobs · l2 · seed 0"]
+    assert len(Ledger.of(places).entries()) == 3
+
+
+def test_equal_settings_are_measured_once_and_shown_under_both_names(places: Places) -> None:
+    these = (cell(variant="one"), cell("l2"), cell(variant="other"))
+    for again in (False, True):
+        _, results = run(places, these, again=again)
+        assert names(results) == ["one", "l2", "other"]
+        assert {result.how for result in results} == {"measured"}
+    assert sorted(ran) == ["blobs · l2 · seed 0"] * 2 + ["blobs · one · seed 0"] * 2
 
 
 def test_equal_settings_fail_together_and_stop_no_other(places: Places) -> None:
     wild = TRAINING.model_copy(update={"learning_rate": 1e6})
-    cells = [cell("l2", variant=name, training=wild) for name in ("one", "other")]
-    outcome = benchmark.run_cells([*cells, cell()], places, 1, learn)
-    assert shown(outcome) == ["finetune"]
-    assert set(outcome.failures) == {"blobs · one · seed 0", "blobs · other · seed 0"}
-    assert len(ran) == 2
+    these = (*(cell("l2", variant=name, training=wild) for name in ("one", "other")), cell())
+    ended, results = run(places, these)
+    assert names(results) == ["finetune"]
+    assert ended.ended is not None
+    assert set(ended.ended.failures) == {"blobs · one · seed 0", "blobs · other · seed 0"}
+    assert not ended.whole
+
+
+# Killed and continued
+
+
+def killed(places: Places, **about: Any) -> Begun:
+    """Begin a run, measure its first cell and one stage of the second, and leave it as a killed process does."""
+    with begun(places, **about) as start:
+        execute(CELLS[0], places, recording.order_for(start, CELLS[0]))
+        next(Execution.resume(CELLS[1], places, recording.order_for(start, CELLS[1])).steps()).run()
+    return start
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_killed_run_is_continued_and_loses_and_repeats_nothing(again: bool, places: Places) -> None:
+    start = killed(places, again=again)
+    ended, results = run(places, again=again)
+    assert ended.id == start.id
+    assert {result.how for result in results} == {"measured"}
+    assert sorted(ran) == ["blobs · ewc · seed 0", "blobs · l2 · seed 0"]
+    assert len(Ledger.of(places).entries(run=start.id)) == len(Ledger.of(places).entries()) == 3
+    straight = [execute(one, places, Order(again=True)).digest for one in CELLS]
+    assert [result.measurement.digest for result in results] == straight
+
+
+def test_new_begins_another_run(places: Places) -> None:
+    start = killed(places)
+    assert run(places, fresh=True)[0].id != start.id
+
+
+@pytest.mark.parametrize(
+    "change", [{"again": True}, {"seeds": (0,)}, {"overrides": ("training.epochs=6",)}, {"methods": ("l2",)}]
+)
+def test_another_request_is_another_run(change: dict[str, Any], places: Places) -> None:
+    start = killed(places)
+    assert run(places, **change)[0].id != start.id
+
+
+def test_other_code_is_another_run(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = killed(places)
+    monkeypatch.setattr(recording, "fingerprint", lambda one: "0" * 64)
+    with begun(places) as other:
+        assert other.id != start.id
+
+
+def test_a_run_whose_process_lives_is_not_continued(places: Places) -> None:
+    with begun(places) as first, begun(places) as second:
+        assert first.id != second.id
+        assert recording.is_held(places, first.id)
+    assert not recording.is_held(places, first.id)
+
+
+def test_a_run_of_another_machine_is_not_continued(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = killed(places)
+    monkeypatch.setattr(recording.platform, "node", lambda: "elsewhere")
+    with begun(places) as other:
+        assert other.id != start.id
+
+
+def test_a_deployments_run_has_the_id_of_its_flow_run_and_only_its_retry_continues_it(places: Places) -> None:
+    tonight = {"deployment": "nightly", "flow_run": "aaaaaaaa-0000"}
+    assert killed(places, again=True, **tonight).id == "aaaaaaaa-0000"
+    with begun(places, again=True) as local:
+        assert local.id != "aaaaaaaa-0000"
+    with begun(places, again=True, deployment="nightly", flow_run="bbbbbbbb-0000") as next_night:
+        assert next_night.id == "bbbbbbbb-0000"
+    ended, results = run(places, again=True, **tonight)
+    assert ended.id == "aaaaaaaa-0000"
+    assert {result.how for result in results} == {"measured"}
+    assert "blobs · finetune · seed 0" not in ran

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import records
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from synthetic import ORIGIN, result
 
 from reports import page, tables
 
@@ -68,9 +68,11 @@ return told.map(element => [contrast(element), element.outerHTML.slice(0, 120)])
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of a report with a long name in it."""
-    found = records("mnist_variation", 2, ("finetune", "l2", "ewc", "single_task", "joint", "den", "den_constant_13"))
-    return page.write(tables.collect(found, "quick"), tmp_path_factory.mktemp("out")).as_uri()
+    """Return the address of a report with long names in it: of a method, and of a processor."""
+    methods = ("finetune", "l2", "ewc", "single_task", "joint", "den", "den_constant_13")
+    machine = ORIGIN["machine"] | {"processor": "Intel(R) Xeon(R) Platinum 8581C CPU @ 2.30GHz (6/207/2)"}
+    measured = [result("mnist_variation", method, seed, machine=machine) for method in methods for seed in (1, 2)]
+    return page.write(tables.collect(measured, "quick"), tmp_path_factory.mktemp("out")).as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import den
 from small import cell
 
-from den import runs
 from den.config import SettingsError
-from den.ledger import Places
+from den.execution import execute
+from den.ledger import Ledger, Order, Places, sealed
 from den.worker import CellFailed
-from flows import cells, clusters, tracing
+from flows import cells, clusters
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="Dask is an extra: pip install distributed")
@@ -55,23 +54,17 @@ def cluster(project: Path, tmp_path: Path) -> Iterator[str]:
             process.wait()
 
 
-def records(folder: Path) -> list[Any]:
-    return [json.loads(path.read_text()) for path in sorted((folder / "results").rglob("*.json"))]
-
-
-def test_a_cluster_finds_what_this_machine_finds(project: Path, cluster: str) -> None:
-    words = ("run", "--suite", "smoke", "--method", "l2", "--method", "ewc", "--method", "finetune")
-    there = den(project, *words, "--on", cluster)
-    assert there.returncode == 0, there.stderr
-    found = records(project)
-    assert len(found) == 3
-    shutil.rmtree(project / "results")
-    shutil.rmtree(project / ".den", ignore_errors=True)
-    here = den(project, *words)
-    assert here.returncode == 0, here.stderr
-    for one, other in zip(found, records(project), strict=True):
-        assert one["identity"] == other["identity"]
-        assert tracing.compared(one, other).same
+def test_a_cluster_measures_what_this_machine_measures(project: Path, cluster: str) -> None:
+    words = ("run", "--suite", "smoke", "--method", "l2", "--method", "ewc", "--method", "finetune", "--again")
+    for place in ("--on", cluster), ():
+        answer = den(project, *words, *place)
+        assert answer.returncode == 0, answer.stderr
+    ledger = Ledger(project / ".den/ledger", project / ".den/of-a-test.sqlite")
+    there, here = ledger.runs()
+    for run in (there, here):
+        assert len(ledger.entries(run=run.id)) == len(run.measured) == 3
+    digests = [sorted((entry.key, entry.digest) for entry in ledger.entries(run=run.id)) for run in (there, here)]
+    assert digests[0] == digests[1]
 
 
 def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +73,17 @@ def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatc
         clusters.engine("tcp://127.0.0.1:9")
 
 
-def test_a_record_of_another_identity_is_not_taken_in(places: Places, tmp_path: Path) -> None:
-    record = runs.execute(cell(), places)
-    with pytest.raises(CellFailed, match="it has other data, code or torch"):
-        cells.taken(cell("l2"), places, record)
+@pytest.mark.parametrize("order", [Order(run="other-run"), Order(fingerprint="0" * 64), Order(torch="1.0")])
+def test_a_measurement_of_another_run_code_or_torch_is_not_taken_in(order: Order, places: Places) -> None:
+    line = sealed.seal(execute(cell(), places, Order(write=False)))
+    with pytest.raises(CellFailed, match="asked for was"):
+        cells.accepted(line, cell(), places, order)
+    assert Ledger.of(places).entries() == []
+
+
+def test_a_measurement_of_another_cell_or_a_damaged_one_is_not_taken_in(places: Places) -> None:
+    line = sealed.seal(execute(cell(), places, Order(write=False)))
+    with pytest.raises(CellFailed, match="cell and data"):
+        cells.accepted(line, cell("l2"), places, Order())
+    with pytest.raises(CellFailed, match="damaged"):
+        cells.accepted(line.replace("blobs", "globs"), cell(), places, Order())

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from synthetic import result
 from test_cli import HEAVY
 
 from den import suites
+from den.ledger import Ledger, Places
 from den.methods import METHODS
 from den.streams import STREAMS
 
@@ -51,14 +53,14 @@ def test_suites_streams_methods_and_variants_are_all_that_there_are(monkeypatch:
     assert completed("den run --method ") == plain([*METHODS, *plan.file.variants])
 
 
-def test_a_result_is_completed_to_the_identities_that_begin_so_or_else_to_a_file(here: Path) -> None:
-    for name in ("aa01", "aa02", "bb03"):
-        path = Path("results/blobs/den", f"{name}.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    assert completed("den why aa") == plain(["aa01", "aa02"])
-    assert completed("den rerun ") == plain(["aa01", "aa02", "bb03"])
-    assert completed("den why res") == ["file,res"]
+def test_a_result_is_completed_to_the_ids_that_begin_so(here: Path) -> None:
+    assert completed("den why ") == []
+    ledger = Ledger.of(Places())
+    ids = sorted(ledger.add(result("blobs", "den", seed).measurement) for seed in range(3))
+    assert completed("den rerun ") == plain(ids)
+    assert completed(f"den why {ids[0][:8]}") == plain(ids[:1])
+    Path(".den/index.sqlite").write_bytes(b"garbage")
+    assert completed("den why ") == []
 
 
 @pytest.mark.parametrize("content", [None, b"suites: [", b"[]", b"suites: 3", b"\xff"])

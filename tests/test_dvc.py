@@ -5,15 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from conftest import IDENTITY, ROOT, den
 
-from den import suites
+from den import sources, suites
 from den.ledger import Places
-from flows import lockfile
+from den.streams import STREAMS, prepared
+from flows import lockfile, raw
 
 
 def dvc(folder: Path, *words: str) -> str:
@@ -28,11 +32,61 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def declared() -> dict[str, Any]:
+    """Return dvc.yaml."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    return content
+
+
+def files_of(modules: Iterable[str]) -> set[str]:
+    """Return the files of modules, by their path in the project; of a package its __init__.py."""
+    paths = (Path(str(find_spec(module).origin)) for module in modules)  # type: ignore[union-attr]
+    return {path.relative_to(ROOT).as_posix() for path in paths}
+
+
+def read_by_preparation(stream: str) -> set[str]:
+    """Return the files that decide about a prepared stream's bytes: of streams, and of its raw set.
+
+    What they import from elsewhere, settings and tasks, checks and holds, and makes no bytes.
+    """
+    closure = sources.closure([STREAMS[stream].__name__, prepared.__name__])
+    code = {module for module in closure if module.startswith("den.streams.")}
+    if (name := STREAMS[stream].RAW) is not None:
+        code |= {raw.__name__, raw.sources.__name__, *(edition.load.__module__ for edition in raw.SETS[name].editions)}
+    return files_of(code)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_prepared_data_depends_on_all_code_that_makes_it(stream: str) -> None:
+    stage = declared()["stages"]["data"]
+    item = {"${key}": stream} | {f"${{item.{name}}}": path for name, path in stage["foreach"][stream].items()}
+    deps = {item.get(dep, dep.replace("${key}", stream)) for dep in stage["do"]["deps"]}
+    assert read_by_preparation(stream) <= deps
+    assert deps <= set().union(*map(read_by_preparation, STREAMS)), "nothing else makes it anew"
+
+
+def test_every_accepted_suite_is_among_the_metrics() -> None:
+    paths = (ROOT / "reports/accepted").glob("*/metrics.json")
+    assert sorted(declared()["metrics"]) == sorted(path.relative_to(ROOT).as_posix() for path in paths)
+
+
+def test_every_plot_names_curves_that_are_there() -> None:
+    for plot in declared()["plots"]:
+        for about in plot.values():
+            for path, columns in about["y"].items():
+                assert {about["x"], *columns} <= set((ROOT / path).read_text().partition("\n")[0].split(","))
+
+
 def test_the_report_depends_on_all_of_reports_but_its_own_output() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     modules = {f"reports/{path.name}" for path in (ROOT / "reports").glob("*.py")} - {"reports/__init__.py"}
     folders = {f"reports/{name}" for name in ("accepted", "figures", "published", "templates")}
-    assert set(stages["report"]["deps"]) == modules | folders | {"reports/out/quick/metrics.json"}
+    assert set(declared()["stages"]["report"]["deps"]) == modules | folders | {"reports/out/quick/metrics.json"}
+
+
+@pytest.mark.slow
+def test_in_a_fresh_clone_the_benchmark_is_to_be_measured(project: Path) -> None:
+    status = json.loads(dvc(project, "status", "benchmark", "--json"))["benchmark"]
+    assert {"reports/out/quick/metrics.json": "deleted"} in [entry.get("changed outs") for entry in status]
 
 
 @pytest.mark.slow

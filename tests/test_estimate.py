@@ -6,9 +6,11 @@ import pytest
 import small
 from small import SIZES, TRAINING, cell
 
+from den.cells import Cell
 from den.config import Network, Training
-from den.ledger import Places, write_record
-from den.runs import Cell, execute, record_path
+from den.execution import execute
+from den.ledger import CellResult, Ledger, Places
+from den.ledger.measurement import key_of
 from flows import estimate
 from flows.estimate import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
 
@@ -91,21 +93,22 @@ def test_it_is_told_in_words(each: float, text: str) -> None:
     assert told(Guess((each,) * 4, True), 2) == text
 
 
-def test_the_ledger_tells_what_its_records_can(places: Places) -> None:
-    record = execute(cell("l2"), places)
-    path = record_path(cell("l2"), places)
-    path.with_name("damaged.json").write_text("{")
-    write_record(path.with_name("old.json"), record | {"cell": record["cell"] | {"method": "gone"}})
-    (found,) = estimate.ledger(places, {})
-    assert found.cell == cell("l2")
-    assert found.steps == STEPS
-    assert found.training == record["train_seconds"]
-    assert found.evaluation > 0
+def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> None:
+    measurement = execute(cell("l2"), places)
+    gone = measurement.settings | {"method": "gone"}
+    ledger = Ledger.of(places)
+    ledger.add(measurement.model_copy(update={"settings": gone, "key": key_of(gone, measurement.data)}))
+    for (sample,) in (estimate.of_ledger(ledger), estimate.of_results([CellResult("l2", measurement)])):
+        assert sample.cell == cell("l2")
+        assert sample.shape == SHAPE
+        assert sample.steps == STEPS
+        assert sample.training == measurement.train_seconds
+        assert sample.evaluation == measurement.evaluation_seconds > 0
 
 
-def test_what_is_to_run_is_announced(places: Places, tmp_path: Path) -> None:
-    assert estimate.announce([], 3, 2, places) == "0 of 3 cells to run"
-    said = estimate.announce([cell("l2"), cell("l2", seed=1)], 3, 2, places)
-    assert said == "2 of 3 cells to run: at least 1 core-minute, 1 second on 2 slots"
+def test_what_is_to_run_is_announced(places: Places, here: Path) -> None:
+    assert estimate.announce([], 3, 2, "tiny", places) == "0 of 3 cells to run"
+    text = estimate.announce([cell("l2"), cell("l2", seed=1)], 3, 2, "tiny", places)
+    assert text == "2 of 3 cells to run: at least 1 core-minute, 1 second on 2 slots"
     execute(cell("l2"), places)
-    assert estimate.announce([cell("l2", seed=1)], 3, 1, places).startswith("1 of 3 cells to run: about ")
+    assert estimate.announce([cell("l2", seed=1)], 3, 1, "tiny", places).startswith("1 of 3 cells to run: about ")

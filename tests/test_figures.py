@@ -1,16 +1,19 @@
-"""What figures, heat maps and tables show of synthetic records, with its error, and that it can be seen."""
+"""What figures, heat maps and tables show of synthetic results, with its error, and that it can be seen."""
 
+from dataclasses import replace
 from functools import cache
 from html import escape
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from matplotlib.colors import to_rgb
-from synthetic import ABLATION, LARGE, LATER, METHODS, records
+from synthetic import ABLATION, LARGE, LATER, METHODS, results
 
-from den import metrics
+from den import measures, metrics
 from reports import layers, names, page, printed, style, tables
+from reports.accepted_results import ACCEPTED
 from reports.beside import beside
 from reports.contest import contest
 from reports.figures import FIGURES
@@ -18,7 +21,8 @@ from reports.findings import verdict
 from reports.growth import growth
 from reports.heat import STRONGEST, heat_maps
 from reports.later import later
-from reports.notes import FEATURES, notes
+from reports.notes import BAGS_OF_WORDS, FEATURES, notes
+from reports.printed import SHORT
 from reports.spacing import early, shown, stride
 from reports.studies import studies
 from reports.summary import main_score, matrices, summary
@@ -28,7 +32,7 @@ CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_
 
 def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> tables.Tables:
     """Return the tables of a synthetic run of one stream."""
-    return tables.collect(records("mnist_variation", seeds, methods), "quick")
+    return tables.collect(results("mnist_variation", seeds, methods), "quick")
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
@@ -72,8 +76,8 @@ def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
 
 
 def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
-    results = printed.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
-    assert results.map(lambda text: "±" in text).all(axis=None)
+    shown = printed.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
+    assert shown.map(lambda text: "±" in text).all(axis=None)
     for table in studies(grid(2, ABLATION)):
         measured = table.rows.drop(columns=["method", "task"], errors="ignore")
         own = measured[[column for column in measured if not column.startswith("paper")]]
@@ -83,7 +87,7 @@ def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
 @cache
 def large(stream: str, seeds: int = 1) -> tables.Tables:
     """Return the tables of a synthetic run of a stream with convolutions or many tasks."""
-    return tables.collect(records(stream, seeds, LATER, LARGE[stream]), stream)
+    return tables.collect(results(stream, seeds, LATER, LARGE[stream]), stream)
 
 
 @pytest.mark.parametrize("name", CROWDED)
@@ -127,7 +131,7 @@ def test_fifty_tasks_make_tables_and_heat_maps_that_can_be_read() -> None:
     grown = found["Network growth"][found["Network growth"]["method"] == "den"]
     assert grown["task"].tolist()[:2] == ["2–5", "6–10"]
     assert len(grown) == 10
-    kept = awa.of(method="den", measure="kept units", layer=1).measures["value"].sum()
+    kept = awa.of(method="den", measure=measures.KEPT_UNITS, layer=1).measures["value"].sum()
     assert sum(map(float, grown["layer 1: kept"])) == kept
     assert grown["layer 1: units"].tolist()[-1] == f"{312 + 9 * 49:.1f}"
     curves = found["After each task"]
@@ -176,10 +180,12 @@ def test_the_notes_say_what_to_know_before_comparing(stream: str, told: tuple[st
 
 
 def test_features_that_are_known_are_named_and_others_are_looked_up() -> None:
-    (known,) = FEATURES
-    bags = [one | {"provenance": one["provenance"] | {"stream_hash": known}} for one in records("awa", 1, ("den",), 50)]
-    assert "bags of words" in notes(tables.collect(bags, "awa"))[0]
-    assert "manifest" in notes(large("awa"))[0]
+    accepted = tables.read_one(ROOT / ACCEPTED / "awa", "cells")
+    assert {data[:SHORT] for data in accepted["data"]} <= FEATURES.keys()
+    unknown = large("awa")
+    bags = replace(unknown, cells=unknown.cells.assign(data=accepted["data"][0]))
+    assert f"Features: {BAGS_OF_WORDS}, reduced" in notes(bags)[0]
+    assert "manifest" in notes(unknown)[0]
     assert notes(grid()) == []
 
 

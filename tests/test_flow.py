@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import sqlite3
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import den
+
+from den.ledger import Ledger
 
 FINE = ("run", "--suite", "smoke", "--method", "finetune", "--method", "den")
 MIXED = (*FINE, "--method", "l2", "--set", "methods.l2.training.learning_rate=1.0e+30")
@@ -27,8 +28,8 @@ def query(database: Path, question: str) -> list[tuple]:
         return connection.execute(question).fetchall()
 
 
-def ledger(project: Path) -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted((project / "results").rglob("*.json"))]
+def ledger_of(project: Path, folder: str = ".den/ledger") -> Ledger:
+    return Ledger(project / folder, project / ".den/of-a-test.sqlite")
 
 
 def test_a_cell_that_fails_stops_no_other_and_is_listed(first: subprocess.CompletedProcess[str]) -> None:
@@ -43,11 +44,17 @@ def test_the_run_shows_its_table(first: subprocess.CompletedProcess[str]) -> Non
     for column in ("method", "AUROC", "accuracy", "forgetting", "capacity", "time"):
         assert column in first.stdout
     assert "DEN: expansion fired on " in first.stdout
-    assert "blobs · den · seed 0: finished" in first.stderr
+    assert "blobs · den · seed 0: measured" in first.stderr
 
 
-def test_the_ledger_has_a_record_for_every_cell(first: subprocess.CompletedProcess[str], project: Path) -> None:
-    assert [record["cell"]["method"] for record in ledger(project)] == ["den", "finetune"]
+def test_the_ledger_has_a_measurement_for_every_cell(first: subprocess.CompletedProcess[str], project: Path) -> None:
+    ledger = ledger_of(project)
+    (run,) = ledger.runs()
+    assert sorted(entry.method for entry in ledger.entries(run=run.id)) == ["den", "finetune"]
+    assert run.begun.trigger in ("hand", "ci")
+    assert run.ended is not None
+    assert (run.ended.verdict, list(run.ended.failures)) == ("failed", ["blobs · l2 · seed 0"])
+    assert sorted(run.measured) == sorted(entry.id for entry in ledger.entries())
 
 
 def test_dvc_pins_the_data(first: subprocess.CompletedProcess[str], project: Path) -> None:
@@ -62,13 +69,14 @@ def test_every_stage_is_a_prefect_task_that_ended(first: subprocess.CompletedPro
     stages = [run for run in runs if not run[0].startswith("cell-")]  # as Prefect names the sub-flows among the tasks
     assert [stage for stage in stages if stage[1] != "COMPLETED"] == [("task 1 · train", "FAILED")]
     flows = dict(query(project / ".prefect/prefect.db", "select name, state_type from flow_run"))
+    (name,) = [name for name in flows if name.startswith("smoke · ")]
     cells = {f"blobs · {method} · seed 0": "COMPLETED" for method in ("finetune", "den")}
-    assert flows == {"smoke": "FAILED", "blobs · l2 · seed 0": "FAILED"} | cells
+    assert flows == {name: "FAILED", "blobs · l2 · seed 0": "FAILED"} | cells
 
 
-def test_mlflow_has_a_run_for_every_record(first: subprocess.CompletedProcess[str], project: Path) -> None:
-    told = query(project / ".mlflow/mlflow.db", "select value from tags where key = 'identity'")
-    assert {identity for (identity,) in told} == {record["identity"] for record in ledger(project)}
+def test_mlflow_has_every_measurement(first: subprocess.CompletedProcess[str], project: Path) -> None:
+    values = {value for (value,) in query(project / ".mlflow/mlflow.db", "select value from tags")}
+    assert {entry.id for entry in ledger_of(project).entries()} <= values
 
 
 def test_the_report_is_there(first: subprocess.CompletedProcess[str], project: Path) -> None:
@@ -78,20 +86,47 @@ def test_the_report_is_there(first: subprocess.CompletedProcess[str], project: P
 def test_results_are_the_ledgers_scores(first: subprocess.CompletedProcess[str], project: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(den(project, "results", "--suite", "smoke", "--format", "csv").stdout)))
     assert list(rows[0]) == ["suite", "stream", "method", "seed", "after_task", "task", "score", "value"]
-    for record in ledger(project):
-        own = [row for row in rows if row["method"] == record["cell"]["method"]]
+    for measurement in ledger_of(project).measurements():
+        own = [row for row in rows if row["method"] == measurement.method]
+        assert own
         for row in own:
-            value = record["scores"][row["score"]][int(row["after_task"]) - 1][int(row["task"]) - 1]
+            value = measurement.scores[row["score"]][int(row["after_task"]) - 1][int(row["task"]) - 1]
             assert float(row["value"]) == value
 
 
-def test_what_is_finished_is_not_run_again(first: subprocess.CompletedProcess[str], project: Path) -> None:
-    before = ledger(project)
+def test_what_is_current_is_reused_with_its_date(first: subprocess.CompletedProcess[str], project: Path) -> None:
+    before = [entry.id for entry in ledger_of(project).entries()]
     again = den(project, *FINE)
     assert again.returncode == 0, again.stderr
-    assert again.stderr.count("already finished") == 2
-    assert ledger(project) == before
-    assert len(query(project / ".mlflow/mlflow.db", "select value from tags where key = 'identity'")) == 2
+    assert again.stderr.count(": reused from 20") == 2
+    assert "verdict: nothing measured" in again.stdout
+    assert [entry.id for entry in ledger_of(project).entries()] == before
+    run = ledger_of(project).runs()[-1]
+    assert {answer.how for answer in run.answers.values()} == {"reused"}
+
+
+def test_again_measures_every_cell_and_proves_the_same_bits(
+    first: subprocess.CompletedProcess[str], project: Path
+) -> None:
+    again = den(project, *FINE, "--again")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count(": measured") == 2
+    assert "same bits" in again.stdout
+    digests: dict[str, set[str]] = {}
+    for entry in ledger_of(project).entries():
+        digests.setdefault(entry.key, set()).add(entry.digest)
+    assert [len(own) for own in digests.values()] == [1, 1]
+
+
+def test_reading_needs_only_what_is_accepted(first: subprocess.CompletedProcess[str], project: Path) -> None:
+    for words in (
+        ("results", "--accepted", "--suite", "quick"),
+        ("report", "--accepted", "--suite", "mnist-variation-h200"),
+        ("why", "0987b48ed8d80922"),
+        ("compare", "--suite", "mnist-variation"),
+    ):
+        answer = den(project, *words)
+        assert answer.returncode == 0, answer.stderr
 
 
 def test_inside_a_dvc_stage_dvc_is_not_called(project: Path) -> None:

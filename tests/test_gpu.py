@@ -49,5 +49,6 @@ def test_a_gpu_repeats_itself(kind: str, source: Source) -> None:
 
 def test_a_worker_trains_on_a_gpu(places: Places) -> None:
     with Worker(cell(training=ON_GPU), places) as worker:
-        record = worker.finish()
-    assert record["provenance"]["device"] == torch.cuda.get_device_name()
+        measurement = worker.finish()
+    assert measurement.origin.machine.gpu == torch.cuda.get_device_name()
+    assert measurement.device == measurement.origin.machine.gpu

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as draws
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from reports import inference
 
@@ -20,14 +21,19 @@ def test_an_interval_excludes_zero_exactly_where_p_is_below_the_level(values: li
     assert found.over.low <= found.over.mean <= found.over.high
 
 
-@given(NUMBERS, NUMBERS)
-def test_what_exceeds_turned_round_falls_short_as_surely(values: list[float], others: list[float]) -> None:
-    one, other = inference.unpaired(values, others), inference.unpaired(others, values)
-    assert one.over.mean == pytest.approx(-other.over.mean)
-    assert one.p == pytest.approx(other.p)
+@given(
+    NUMBERS,
+    draws.floats(-1, 1),
+    draws.integers(1, 5),
+)
+def test_a_fall_is_the_lower_tail_of_students_t(values: list[float], gap: float, seeds: int) -> None:
+    spread = float(np.std(values, ddof=1))
+    fall = inference.fall(gap, spread, seeds, len(values))
+    t = gap / (spread * math.sqrt(1 / seeds + 1 / len(values)))
+    assert fall.p == pytest.approx(stats.t.cdf(t, len(values) - 1))
+    assert (min(fall.p, 1 - fall.p) < inference.LEVEL / 2) == (fall.over.low > 0 or fall.over.high < 0)
 
 
-@settings(max_examples=25)  # statsmodels takes its time
 @given(draws.lists(draws.floats(0, 1), min_size=1, max_size=12))
 def test_a_correction_makes_nothing_surer_and_keeps_the_order(chances: list[float]) -> None:
     gaps = [inference.Difference(inference.interval([0.0, 1.0]), p) for p in chances]
@@ -45,10 +51,23 @@ def test_one_split_says_nothing() -> None:
     assert math.isnan(inference.corrected([found])[0].adjusted)
 
 
-def test_equal_differences_are_as_sure_as_can_be() -> None:
-    assert inference.paired([0.01, 0.01 + 1e-17, 0.01]).p == 0
-    assert inference.paired([0.0, 0.0]).p == 1
-    assert inference.unpaired([0.5, 0.5], [0.4, 0.4]).p == 0
+@pytest.mark.parametrize("size", range(2, 8))
+def test_equal_differences_are_as_sure_as_their_signs(size: int) -> None:
+    equal = inference.paired([0.01 + 1e-17 * at for at in range(size)])
+    assert equal.p == stats.binomtest(size, size).pvalue
+    assert math.isnan(equal.over.low)
+    assert inference.paired([0.0] * size).p == 1
+
+
+@settings(max_examples=8)  # statsmodels collects all garbage with every call
+@given(draws.lists(draws.floats(0, 1) | draws.just(math.nan), max_size=12))
+def test_holm_is_that_of_statsmodels(chances: list[float]) -> None:
+    adjusted = inference.holm(chances)
+    known = [p for p in chances if not math.isnan(p)]
+    assert [math.isnan(p) for p in adjusted] == [math.isnan(p) for p in chances]
+    if known:
+        expected = multipletests(known, inference.LEVEL, "holm")[1]
+        assert [p for p in adjusted if not math.isnan(p)] == pytest.approx(list(expected))
 
 
 def test_methods_are_paired_by_the_splits_that_both_have() -> None:

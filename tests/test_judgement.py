@@ -73,10 +73,8 @@ def test_sound_runs_raise_no_more_alarms_than_stated(kind: str, seeds: int) -> N
 def test_sound_runs_of_whole_grids_raise_no_more_alarms_than_stated(
     kind: str, accepted: int, seeds: int, grid: tuple[int, int]
 ) -> None:
-    number = 600
-    outcomes = [
-        {one.outcome for one in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)
-    ]  # fmt: skip
+    number = 300
+    outcomes = [{one.outcome for one in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)]
     for alarm in ("worse", "better"):
         assert as_stated(sum(alarm in found for found in outcomes), number)
 
@@ -235,7 +233,8 @@ def test_small_changes_of_other_metrics_do_not_decide_about_the_run() -> None:
 def test_a_table_of_judgements_has_a_row_for_each_method_and_for_all_that_moved() -> None:
     judged = judgement.judge([series(NINE, NINE[:1], "ewc", same=True), series(NINE, [0.7], "l2")])
     table = judgement.table(judged)
-    assert list(zip(table.rows["method"], table.rows["verdict"], strict=True)) == [("ewc", "unchanged"), ("l2", "worse")]
+    assert list(table.rows["method"]) == ["ewc", "l2"]
+    assert list(table.rows["verdict"]) == ["unchanged", "worse"]
     assert table.note.startswith("Of 2 judgements 1 worse, 1 unchanged.")
 
 

@@ -1,8 +1,10 @@
 """What one sees while a benchmark runs: cells, tasks, stages and the time left, live or in lines."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
+import synthetic
 from rich.console import Console
 from small import cell
 
@@ -10,11 +12,12 @@ from flows import progress
 from flows.progress import Count, Lines, Live
 
 ONE, OTHER = cell(), cell("l2")
+REUSED = replace(synthetic.result("blobs", "ewc", 0), how="reused")
 
 
 def play(seen: progress.Silent) -> None:
     """Show two cells: one from its first task on, one that goes on from its second, and fails."""
-    seen.planned([ONE, OTHER], [cell("ewc")], "2 of 3 cells to run")
+    seen.planned([ONE, OTHER], [REUSED], "2 of 3 cells to run")
     seen.began(ONE, 1, "train")
     seen.began(OTHER, 2, "train")
     seen.began(ONE, 2, "evaluation")
@@ -28,12 +31,12 @@ def test_lines_say_cells_tasks_stages_and_what_is_left() -> None:
     play(Lines(file))
     said = [line.split(" s  ", 1)[1] for line in file.getvalue().splitlines()]
     assert said[:6] == [
-        "blobs · ewc · seed 0: already finished",
+        "blobs · ewc · seed 0: reused from 2026-11-28 02:05",
         "2 of 3 cells to run",
         "blobs · finetune · seed 0: task 1 of 3 · train",
         "blobs · l2 · seed 0: task 2 of 3 · train",
         "blobs · finetune · seed 0: task 2 of 3 · evaluation",
-        "blobs · finetune · seed 0: finished",
+        "blobs · finetune · seed 0: measured",
     ]
     assert said[6].startswith("1 of 2 cells, about ")
     assert said[7:] == ["blobs · l2 · seed 0: failed: no room", "2 of 2 cells"]

@@ -1,6 +1,5 @@
 """What was interrupted goes on, and what was damaged is refused and mended."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,38 +9,31 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, den
+from sites import measurements, places_of
 
-from den import runs, suites
-from den.ledger import Places, Record
+from den import suites
+from den.execution import execute
+from den.ledger import Ledger, Places
 
 LONG = ("training.epochs=200",)
 COMMAND = ("run", "--suite", "smoke", "--method", "den", "--set", *LONG)
 
 
 def interrupt(project: Path, word: int, after: str) -> tuple[int, str]:
-    """Start `den`, send it a signal soon after it has said a certain thing; return its exit code and all it said."""
-    said = project / "said"
-    with said.open("w") as file:
+    """Start `den`, send it a signal soon after it has printed a text; return its exit code and all that it printed."""
+    printed = project / "printed"
+    with printed.open("w") as file:
         command = [sys.executable, "-m", "flows.cli", *COMMAND]
         running = subprocess.Popen(command, cwd=project, stderr=file, preexec_fn=heeding)
-    while after not in said.read_text() and running.poll() is None:
+    while after not in printed.read_text() and running.poll() is None:
         time.sleep(0.1)
     running.send_signal(word)
-    return running.wait(60), said.read_text()
+    return running.wait(60), printed.read_text()
 
 
 def heeding() -> None:
     """Heed Ctrl-C, which what a shell starts in the background ignores, and all that it starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def findings(record: Record) -> tuple[object, list[dict]]:
-    """Return all that a cell found, and nothing that depends on the clock."""
-    return record["scores"], [row for row in record["measures"] if row["measure"] != "seconds"]
-
-
-def records(project: Path) -> list[Record]:
-    return [json.loads(path.read_text()) for path in sorted((project / "results").rglob("*.json"))]
 
 
 def processes(project: Path, kind: str) -> list[int]:
@@ -58,18 +50,21 @@ def _folder(process: Path) -> Path | None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on_and_finds_the_same(project: Path, tmp_path: Path) -> None:
-    code, said = interrupt(project, signal.SIGINT, after="task 2")
-    assert code == 130, said
-    assert "goes on from the last finished stage" in said
-    assert records(project) == []
+def test_an_interrupted_run_is_continued_with_the_same_bits(project: Path, tmp_path: Path) -> None:
+    code, printed = interrupt(project, signal.SIGINT, after="task 2")
+    assert code == 130, printed
+    assert "goes on from the last finished stage" in printed
+    assert measurements(project) == []
     interrupt(project, signal.SIGKILL, after="task 3")
     again = den(project, *COMMAND)
     assert again.returncode == 0, again.stderr
     assert "task 1 of 3" not in again.stderr
     (cell,) = suites.load(project / "params.yaml", LONG).cells("smoke", methods=["den"])
-    straight = runs.execute(cell, Places(project / "data/streams", tmp_path / "results", tmp_path / "work"))
-    assert [findings(record) for record in records(project)] == [findings(straight)]
+    own = places_of(tmp_path)
+    straight = execute(cell, Places(project / "data/streams", own.ledger, own.index, own.work))
+    assert [measurement.digest for measurement in measurements(project)] == [straight.digest]
+    (run,) = Ledger.of(places_of(project)).runs()
+    assert run.whole
 
 
 @pytest.mark.slow

@@ -1,16 +1,18 @@
-"""Figures and pages from synthetic records: whole, alike every time, safe to open offline."""
+"""Figures and pages from synthetic results: whole, alike every time, safe to open offline."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from synthetic import ABLATION, DIFFERENCES, METHODS, record, records
+from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_scores
 
-from den import metrics
+from den import measures, metrics
 from den.methods.quirks import QUIRKS
 from reports import drawings, names, page, paper, printed, style, tables
 from reports.beside import LOG, REPRODUCTION, beside
@@ -59,7 +61,7 @@ SIZES = {"one seed": (1, METHODS, 10), "three seeds": (3, METHODS, 10), "two tas
 
 def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> tables.Tables:
     """Return the tables of a synthetic run of one stream."""
-    return tables.collect(records("mnist_variation", seeds, methods, tasks), "quick")
+    return tables.collect(results("mnist_variation", seeds, methods, tasks), "quick")
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -125,10 +127,12 @@ def test_training_time_leaves_out_the_first_task_and_evaluations() -> None:
     found = grid(1, ("finetune", "dnn_selective"))
     rows = found.measures
     mine = (
-        (rows["measure"] == "seconds") & (rows["method"] == "dnn_selective") & (rows["stage"] == "selective retraining")
+        (rows["measure"] == measures.SECONDS)
+        & (rows["method"] == "dnn_selective")
+        & (rows["stage"] == measures.SELECTIVE)
     )
-    assert training(found, "seconds")["dnn_selective"][1] == pytest.approx(rows[mine]["value"].sum())
-    assert training(found, "steps")["finetune"][1] == 9 * 195
+    assert training(found, measures.SECONDS)["dnn_selective"][1] == pytest.approx(rows[mine]["value"].sum())
+    assert training(found, measures.STEPS)["finetune"][1] == 9 * 195
 
 
 def test_the_paper_stands_beside_what_was_measured() -> None:
@@ -145,14 +149,14 @@ def test_the_paper_stands_beside_what_was_measured() -> None:
 
 
 def test_a_log_of_the_released_code_stands_beside_it_on_its_own_stream_alone() -> None:
-    official = tables.collect(records("permuted_mnist", 1, ("den", "den_official")), "differences")
+    official = tables.collect(results("permuted_mnist", 1, ("den", "den_official")), "differences")
     (rows,) = [table.rows for table in beside(official) if "log" in table.title]
     assert rows["log: layer 1"].tolist()[-1] == "389"
     assert not any("log" in table.title for table in beside(grid(1, ("den", "den_official"))))
 
 
 def test_a_stream_that_nobody_published_has_no_column_for_it() -> None:
-    blobs = tables.collect(records("blobs", 1, tasks=3), "smoke")
+    blobs = tables.collect(results("blobs", 1, tasks=3), "smoke")
     columns = {column for table in [*beside(blobs), *studies(blobs)] for column in table.rows}
     assert not any("paper" in column for column in columns)
     assert paper.retraining("blobs") == {"auroc": {}, "seconds": {}}
@@ -202,9 +206,8 @@ def test_the_verdict_is_honest_about_one_seed() -> None:
 
 
 def test_the_verdict_says_behind_when_it_is() -> None:
-    worse = [record("blobs", method, 1) for method in ("den", "single_task")]
-    worse[0]["scores"]["auroc"] = [[0.5] * 10] * 10
-    assert "behind by" in verdict(tables.collect(worse, "smoke"))
+    worse = with_scores(result("blobs", "den", 1), lambda score: 0.5)
+    assert "behind by" in verdict(tables.collect([worse, result("blobs", "single_task", 1)], "smoke"))
 
 
 def test_the_verdict_needs_neither_den_nor_single_task() -> None:
@@ -246,7 +249,7 @@ class Outline(HTMLParser):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
-    both = records("mnist_variation", 2) + records("odd <script>", 1, ("den", "a&b"), 3)
+    both = results("mnist_variation", 2) + results("odd <script>", 1, ("den", "a&b"), 3)
     page.write(tables.collect(both, "odd <suite>"), folder, again="den report --accepted")
     return folder
 
@@ -271,14 +274,39 @@ def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -
 
 
 def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
-    found = tables.read(folder).of(stream="mnist_variation")
+    written = tables.read(folder)
+    found, odd = written.of(stream="mnist_variation"), printed.cells(written.of(stream="odd <script>"))
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")
         assert all(sentence in text for sentence in [verdict(found), *findings(found)])
         assert all(value in text for value in printed.results(found)["AUROC"])
-        assert all(identity in text for identity in found.cells["identity"])
+        assert all(f" {id} " in text or f">{id}<" in text for id in found.cells["measurement"].str.slice(0, 8))
         assert ".8131" in text
         assert "den report --accepted" in text
+        advised = set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text))
+        assert advised == {printed.cells(found)["measurement"].iloc[0]} | {odd["measurement"].iloc[0]}
+
+
+@pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
+def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answered(how: Any) -> None:
+    measured = replace(result("blobs", "l2", 3), how=how)
+    (row,) = printed.cells(tables.collect([measured], "smoke")).to_dict("records")
+    assert len(row["measurement"]) == 8
+    assert measured.measurement.id.startswith(row["measurement"])
+    assert (row["how"], row["machine"], row["commit"]) == (how, measured.measurement.origin.machine.label, "8c5ce2b")
+    assert row["data"] == measured.measurement.data[:8]
+
+
+def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
+    odd = [result("blobs", "l2", 1, dirty=True), result("blobs", "l2", 2, commit=None, dirty=None)]
+    assert printed.cells(tables.collect(odd, "smoke"))["commit"].tolist() == ["8c5ce2b-dirty", "not recorded"]
+
+
+def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
+    twins = [result("blobs", "l2", 1), result("blobs", "l2", 1, load=1.0)]
+    with pytest.raises(ValueError, match="one setting per method") as refusal:
+        verdict(tables.collect(twins, "smoke"))
+    assert all(twin.measurement.id in str(refusal.value) for twin in twins)
 
 
 def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +318,7 @@ def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monk
 
 def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
     assert "paper AUROC" in printed.results(grid())
-    assert "paper AUROC" not in printed.results(tables.collect(records("blobs", 1, tasks=3), "smoke"))
+    assert "paper AUROC" not in printed.results(tables.collect(results("blobs", 1, tasks=3), "smoke"))
 
 
 def test_nothing_finished_is_nothing_to_report(tmp_path: Path) -> None:

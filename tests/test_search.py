@@ -15,18 +15,22 @@ import yaml
 from click.testing import CliRunner
 from conftest import ROOT, den
 from optuna.trial import TrialState
+from synthetic import result
 
-from den import searches, suites
+from den import measures, searches, suites
+from den.cells import Cell
 from den.config import SettingsError, read
-from den.ledger import Places, Record
-from den.runs import Busy, Cell, execute
-from den.searches import Range, Subject
+from den.execution import execute
+from den.ledger import Columns, Ledger, Measurement, Places
+from den.searches import Busy, Range, Subject
 from den.streams import prepared
 from den.suites import File, Plan
 from den.training import Diverged
 from den.worker import CellFailed
 from flows import choosing, searching
 from flows.cli import main
+
+pytestmark = pytest.mark.usefixtures("here")  # where studies are kept
 
 RATE = {"training.learning_rate": {"low": 1e-3, "high": 3e-2}}
 STRENGTH = {"strength": {"low": 0.01, "high": 10.0}}
@@ -57,13 +61,21 @@ def subject_of(method: str = "l2", **search: Any) -> Subject:
     return subject
 
 
-def made_up(cell: Cell, score: float = 0.8, capacity: float = 1.0) -> Record:
-    """Return a record as a trial would leave it, without training."""
-    scores = {"auroc": [[0.9, None], [0.7, score]]}
-    return {"scores": scores, "capacity": {"capacity": capacity}, "train_seconds": 1.0, "identity": "0" * 16}
+def made_up(cell: Cell, score: float | None = 0.8, capacity: float = 1.0) -> Measurement:
+    """Return a measurement as a trial would leave it, without training."""
+    taken = Columns(
+        task=(1, 2),
+        stage=(measures.TRAIN, None),
+        layer=(None, None),
+        measure=(measures.SECONDS, measures.CAPACITY),
+        value=(1.0, capacity),
+    )
+    scores = {"auroc": ((0.9, None), (0.7, score))}
+    measured = result(cell.stream, cell.method, cell.seed, tasks=2).measurement
+    return measured.model_copy(update={"scores": scores, "measures": taken})
 
 
-def by_rate(cell: Cell) -> Record:
+def by_rate(cell: Cell) -> Measurement:
     """Return a score that is best at one learning rate, in a network that is the larger the higher it is."""
     rate = cell.training.learning_rate
     return made_up(cell, 1 - abs(rate - 0.01), 1 + 100 * rate)
@@ -72,7 +84,8 @@ def by_rate(cell: Cell) -> Record:
 def conducted(subject: Subject, places: Places, learn: searching.Learn) -> list[Any]:
     """Return all trials of a study after its search."""
     with searching.opened(subject, places) as study:
-        searching.conduct(study, subject, learn)
+        while searching.spent(study) < subject.search.trials:
+            searching.attempt(study, subject, searching.ask(study, subject), learn)
         return study.trials
 
 
@@ -93,16 +106,18 @@ def poisoned(places: Places, to: Path, part: slice, seeds_from: int) -> Places:
         x[one, order[part]] = noise[one, order[part]]
     orders[seeds_from:] = 0
     prepared.write(to / "data" / "blobs", {"x": x, "orders": orders}, source.about)
-    return Places(to / "data", to / "results", to / "work")
+    return Places(to / "data", to / "ledger", to / "index.sqlite", to / "work")
 
 
 def searched(places: Places) -> list[tuple[Any, ...]]:
-    return told(conducted(subject_of(), places, partial(execute, places=places)))
+    """Return the trials of a search, each of them measured in these places."""
+    trials = told(conducted(subject_of(), places, partial(execute, places=places)))
+    assert len(Ledger.of(places).entries()) == len(trials) == 2
+    return trials
 
 
 def test_a_search_sees_neither_test_data_nor_another_split(places: Places, tmp_path: Path) -> None:
     clean = searched(places)
-    assert len(clean) == 2
     assert searched(poisoned(places, tmp_path / "test", TEST, 1)) == clean
     assert searched(poisoned(places, tmp_path / "validation", VALIDATION, 2)) != clean
 
@@ -118,7 +133,7 @@ def test_a_trial_offers_no_way_to_other_data() -> None:
 # Budget and best
 
 
-def erratic(cell: Cell) -> Record:
+def erratic(cell: Cell) -> Measurement:
     """Diverge at every learning rate above 0.01."""
     if cell.training.learning_rate > 0.01:
         raise Diverged("task 1 · train: the loss is nan at step 3; lower training.learning_rate or the strengths")
@@ -158,7 +173,7 @@ def test_the_best_trial_is_within_the_capacity_limit(places: Places) -> None:
 
 
 def test_a_trial_that_outgrew_the_limit_counts_and_is_told_apart(places: Places) -> None:
-    def outgrown(cell: Cell) -> Record:
+    def outgrown(cell: Cell) -> Measurement:
         raise searching.TooLarge(2.5, 2.0, 3)
 
     trials = conducted(subject_of(trials=3), places, outgrown)
@@ -183,7 +198,7 @@ def test_a_space_with_fewer_settings_than_trials_is_refused(places: Places, monk
 
 def test_a_score_that_is_no_number_ends_the_search(places: Places) -> None:
     with pytest.raises(CellFailed, match="no validation AUROC"):
-        conducted(subject_of(), places, partial(made_up, score=float("nan")))
+        conducted(subject_of(), places, partial(made_up, score=None))
 
 
 # Going on
@@ -195,16 +210,19 @@ class Killed:
     def __init__(self, at: int, failure: BaseException) -> None:
         self.at, self.failure, self.asked = at, failure, []
 
-    def __call__(self, cell: Cell) -> Record:
+    def __call__(self, cell: Cell) -> Measurement:
         self.asked.append((cell.training.learning_rate, cell.method_params["strength"]))
         if len(self.asked) == self.at:
             raise self.failure
         return by_rate(cell)
 
 
-def test_an_interrupted_study_goes_on_as_if_nothing_had_happened(places: Places, tmp_path: Path) -> None:
+def test_an_interrupted_study_goes_on_as_if_nothing_had_happened(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subject = subject_of(trials=12)  # the sampler learns from the eleventh on
-    whole = conducted(subject, replace(places, results=tmp_path / "whole"), by_rate)
+    whole = conducted(subject, places, by_rate)
+    monkeypatch.setattr(searching, "STUDIES", Path("interrupted"))
     first, second = Killed(11, KeyboardInterrupt()), Killed(0, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         conducted(subject, places, first)
@@ -214,7 +232,7 @@ def test_an_interrupted_study_goes_on_as_if_nothing_had_happened(places: Places,
 
 
 def test_a_trial_whose_process_died_is_run_again(places: Places) -> None:
-    dead = Killed(2, CellFailed("task 1 · train: its process ended with code -9; see .den/logs"))
+    dead = Killed(2, CellFailed("task 1 · train: its process ended with code -9; see .den/work/logs"))
     with pytest.raises(CellFailed):
         conducted(subject_of(), places, dead)
     again = Killed(0, KeyboardInterrupt())
@@ -265,6 +283,23 @@ def test_a_study_is_lines_of_json_and_reading_leaves_it_alone(places: Places) ->
 def test_one_process_at_a_time_has_a_study(places: Places) -> None:
     with searching.opened(subject_of(), places), pytest.raises(Busy, match=r"blobs · l2 is being searched"):
         conducted(subject_of(), places, by_rate)
+
+
+def test_a_study_keeps_what_its_trial_measured(places: Places) -> None:
+    measured: list[Measurement] = []
+
+    def learn(cell: Cell) -> Measurement:
+        measured.append(execute(cell, places))
+        return measured[-1]
+
+    trials = conducted(subject_of(), places, learn)
+    assert [trial.user_attrs["cell"] for trial in trials] == [one.key for one in measured]
+    for trial, one in zip(trials, measured, strict=True):
+        assert trial.value == trial.user_attrs["auroc"] == one.values()["auroc"]["average"]
+        assert trial.user_attrs["forgetting"] == one.values()["auroc"]["forgetting"]
+        assert trial.user_attrs["capacity"] == one.totals[measures.CAPACITY]
+        assert trial.user_attrs["seconds"] == one.train_seconds > 0
+        assert one.settings["evaluation"] == "validation"
 
 
 def test_the_identity_of_a_study_is_that_of_all_it_holds_fixed(places: Places) -> None:
@@ -383,7 +418,7 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
 
 
 def test_the_command_writes_finished_studies_alone(here: Path, blobs_folder: Path) -> None:
-    places = Places(blobs_folder, Path("results"))
+    places = Places(blobs_folder)
     spaces = {"l2": STRENGTH, "ewc": STRENGTH, "joint": RATE}
     (here / "params.yaml").write_text(
         "# ours\n" + yaml.safe_dump(content(spaces=spaces, capacity={"joint": 0.5}), sort_keys=False)
@@ -415,7 +450,7 @@ def test_chosen_numbers_are_the_best_of_the_study_they_name() -> None:
         pytest.skip("params.yaml has no chosen numbers")
     budgets = {}
     for stream, method, entry in own:
-        study = searching.read(ROOT / "results/studies" / stream / method / f"{entry['study']}.jsonl")
+        study = searching.read(ROOT / searching.STUDIES / stream / method / f"{entry['study']}.jsonl")
         best = searching.best(study)
         assert best is not None
         assert entry["numbers"] == best.user_attrs["numbers"]
@@ -457,6 +492,10 @@ def test_the_flow_searches_and_goes_on(project: Path) -> None:
         stages = dict(connection.execute("select name, state_type from task_run").fetchall())
     assert flows["blobs"] == flows["finetune · trial 3"] == "COMPLETED"
     assert stages["task 3 · evaluation"] == "COMPLETED"
+    trials = Ledger(project / ".den/search/ledger", project / ".den/search/index.sqlite").entries()
+    assert {entry.evaluation for entry in trials} == {"validation"}
+    assert sum(entry.method == "finetune" for entry in trials) == 3
+    assert not (project / ".den/ledger").exists()
     again = den(project, "search", "--stream", "blobs")
     assert again.returncode == 0, again.stderr
     assert "trial" not in again.stderr

@@ -1,4 +1,4 @@
-"""What a cell's identity depends on: the code it uses, not how it is commented."""
+"""What a code fingerprint depends on: the code that a cell uses, not how it is commented."""
 
 import ast
 import hashlib
@@ -47,7 +47,7 @@ def test_a_method_uses_what_it_imports_at_any_remove() -> None:
         "den.penalties",
         "den.config",
     }
-    assert not used & {"den.methods.ewc", "den.runs", "den.checkpoints", "den.metrics", "den.ledger", "den.suites"}
+    assert not used & {"den.methods.ewc", "den.execution", "den.checkpoints", "den.metrics", "den.ledger", "den.suites"}
     assert not used & sources.REGISTRIES
 
 
@@ -56,7 +56,7 @@ def test_only_the_library_counts() -> None:
 
 
 def test_no_module_imports_relatively() -> None:
-    for module in closure(["den.runs", "den.worker", "den.suites", "den.streams.blobs"]):
+    for module in closure(["den.execution", "den.worker", "den.suites", "den.streams.blobs"]):
         imports = (node for node in ast.walk(sources._tree(module)) if isinstance(node, ast.ImportFrom))
         assert all(node.level == 0 for node in imports), module
 

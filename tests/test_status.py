@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from small import cell
 from test_cli import suite  # noqa: F401  a fixture
 
-from den.ledger import Places
-from den.runs import Cell, Execution, execute, identity, locked
+from den.cells import Cell, key_of
+from den.execution import Execution, execute, folder_of, lock_of, locked
+from den.ledger import Ledger, Places
 from flows import status
 from flows.cli import main
 from flows.status import FINISHED, RESUMABLE, RUNNING, WAITING
@@ -31,7 +32,8 @@ def begin(one: Cell, places: Places, stages: int) -> None:
 
 
 def states(cells: list[Cell], places: Places) -> list[str]:
-    return [one.state for one in status.standings(cells, places)]
+    ledger = Ledger.of(places)
+    return [one.state for one in status.standings(cells, ledger, places, status.checkpointed(ledger, places))]
 
 
 def test_a_cell_is_finished_resumable_or_waiting(places: Places) -> None:
@@ -43,7 +45,7 @@ def test_a_cell_is_finished_resumable_or_waiting(places: Places) -> None:
 
 def test_a_cell_runs_as_long_as_the_process_that_holds_its_lock_lives(places: Places) -> None:
     begin(cell(), places, 1)
-    lock = places.work / identity(cell(), places) / "lock"
+    lock = lock_of(places, key_of(cell(), places))
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
     with holder:
         assert holder.stdout and holder.stdout.readline()
@@ -58,7 +60,14 @@ def test_looking_leaves_no_trace_and_no_lock(places: Places) -> None:
     assert not places.work.exists()
     begin(cell(), places, 1)
     assert states([cell()], places) == [RESUMABLE]
-    locked(cell(), places).release()  # raises Busy where it is held
+    locked(cell(), places).acquire(timeout=0)  # raises Timeout if it is held
+
+
+def test_a_cell_that_is_measured_again_is_running(places: Places) -> None:
+    execute(cell(), places)
+    with locked(cell(), places):
+        assert states([cell()], places) == [RUNNING]
+    assert states([cell()], places) == [FINISHED]
 
 
 def test_two_may_look_at_once(tmp_path: Path) -> None:
@@ -71,7 +80,7 @@ def test_two_may_look_at_once(tmp_path: Path) -> None:
 
 def test_the_newest_whole_checkpoint_tells_task_and_stage(places: Places) -> None:
     begin(cell(), places, 3)
-    folder = places.work / identity(cell(), places)
+    folder = folder_of(places, None, key_of(cell(), places))
     found = status.reached(folder)
     assert found is not None
     assert found.stage == "task 2 of 3 · train"

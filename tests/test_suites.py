@@ -8,9 +8,10 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from den import yaml_files
+from den.cells import Cell
 from den.config import Convolution, Network, SettingsError, read
 from den.methods import METHODS
-from den.runs import Cell
 from den.streams import IMAGES, STREAMS
 from den.suites import load
 
@@ -270,6 +271,84 @@ def test_bad_overrides_are_refused_by_key(override: str, write: Callable[..., Pa
 def test_bad_choices_are_refused(chosen: dict[str, Any], said: str, write: Callable[..., Path]) -> None:
     with pytest.raises(SettingsError, match=said):
         load(write()).cells(**chosen)
+
+
+REPEATS = {
+    "streams": ["blobs", "blobs"],
+    "methods": ["den", "l2", "den"],
+    "seeds": [0, 1, 1],
+    "accepted_seeds": [2, 2],
+}
+
+
+@pytest.mark.parametrize("block", REPEATS)
+def test_what_stands_twice_in_a_suite_is_refused(block: str, write: Callable[..., Path]) -> None:
+    (repeated,) = {name for name in REPEATS[block] if REPEATS[block].count(name) > 1}
+    with pytest.raises(SettingsError, match=rf"suites\.one\.{block}: .*{repeated} stands twice; name each once"):
+        load(write(f"suites.one.{block}", REPEATS[block]))
+
+
+@pytest.mark.parametrize("block", ["streams", "methods", "seeds"])
+def test_what_is_chosen_twice_is_refused(block: str, write: Callable[..., Path]) -> None:
+    (repeated,) = {name for name in REPEATS[block] if REPEATS[block].count(name) > 1}
+    with pytest.raises(SettingsError, match=rf"{block.removesuffix('s')}.*: {repeated} stands twice; name each once"):
+        load(write()).cells("one", **{block: REPEATS[block]})
+
+
+def test_a_method_that_two_patterns_match_is_one(write: Callable[..., Path]) -> None:
+    variants = {f"ewc_{strength}": {"method": "ewc", "set": {"strength": float(strength)}} for strength in (3, 4)}
+    plan = load(write("variants", variants))
+    cells = plan.cells("one", methods=["ewc_*", "ewc_3", "*_4"], seeds=[0])
+    assert [cell.name for cell in cells] == ["ewc_3", "ewc_4"]
+
+
+def rewritten(path: Path, *lines: str) -> Path:
+    """Put lines at the end of a params file."""
+    path.write_text(path.read_text() + "".join(f"{line}\n" for line in lines))
+    return path
+
+
+SUITE = "{streams: [blobs], methods: [l2], seeds: [0]}"
+TWICE = {  # lines that are put at the end of a file, the repeated key, and in which of all lines it stands
+    "at the top": (["suites:", f"  three: {SUITE}"], "suites", (None, 1)),
+    "among suites": (["variants:", "  a: {method: l2}", "  b: {method: l2}", "  a: {method: ewc}"], "a", (2, 4)),
+    "on one line": (["variants: {a: {method: l2, method: ewc}}"], "method", (1, 1)),
+    "in quotes": (["variants:", "  a: {method: l2}", '  "a": {method: ewc}'], "a", (2, 3)),
+}
+
+
+@pytest.mark.parametrize("place", TWICE)
+def test_a_key_that_stands_twice_is_refused_by_both_its_lines(place: str, write: Callable[..., Path]) -> None:
+    lines, key, (first, second) = TWICE[place]
+    before = write().read_text().splitlines()
+    first_line = before.index(f"{key}:") + 1 if first is None else len(before) + first
+    said = f"the key {key} stands in line {first_line} and again in line {len(before) + second};"
+    with pytest.raises(SettingsError, match=said):
+        load(rewritten(write(), *lines))
+
+
+def test_a_suite_that_stands_twice_is_refused(write: Callable[..., Path]) -> None:
+    text = write().read_text()
+    path = write()
+    path.write_text(text.replace("suites:\n", f"suites:\n  two: {SUITE}\n"))
+    lines = path.read_text().splitlines()
+    first, second = (at for at, line in enumerate(lines, start=1) if line.startswith("  two:"))
+    with pytest.raises(SettingsError, match=f"the key two stands in line {first} and again in line {second};"):
+        load(path)
+
+
+def test_a_key_that_stands_twice_in_an_override_is_refused(write: Callable[..., Path]) -> None:
+    override = "network.convolutions=[{channels: 3, kernel: 5, channels: 4}]"
+    with pytest.raises(SettingsError, match=r"^--set network\.convolutions=.*: the key channels stands in line 1 and"):
+        load(write(), [override])
+
+
+def test_a_merged_block_may_set_keys_again(tmp_path: Path) -> None:
+    text = "base: &base {x: 1, y: 1}\ndeep: {inner: &inner {<<: *base, x: 2}}\nlast: {<<: *inner, y: 3}\n"
+    (tmp_path / "merged.yaml").write_text(text)
+    merged = yaml_files.read(tmp_path / "merged.yaml", ())
+    assert merged == yaml.safe_load(text)
+    assert merged["last"] == {"x": 2, "y": 3}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "just words"])

@@ -1,12 +1,13 @@
-"""Records become tidy tables, tables become CSV and come back, and the summary says what the matrices say."""
+"""Results become tidy tables, tables become CSV and come back, and the summary agrees with the matrices."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import METHODS, record, records
+from synthetic import METHODS, result, results
 
 from den import metrics
 from reports import names, tables
@@ -16,27 +17,28 @@ from reports.summary import estimate, fired, matrices, published, summary
 @pytest.fixture(scope="module")
 def grid() -> tables.Tables:
     """Return the tables of six methods and three seeds."""
-    return tables.collect(records("mnist_variation", seeds=3), "quick")
+    return tables.collect(results("mnist_variation", seeds=3), "quick")
 
 
 def test_columns_are_those_of_the_contract(grid: tables.Tables) -> None:
     assert list(grid.scores) == ["suite", "stream", "method", "seed", "after_task", "task", "score", "value"]
-    assert list(grid.cells) == (
-        [
-            "suite",
-            "stream",
-            "method",
-            "seed",
-            "identity",
-            "capacity",
-            "parameters",
-            "nonzero",
-            "flops",
-            "train_seconds",
-            "commit",
-            "stream_hash",
-        ]
-    )
+    assert list(grid.cells) == [
+        "suite",
+        "stream",
+        "method",
+        "seed",
+        "measurement",
+        "key",
+        "capacity",
+        "parameters",
+        "nonzero",
+        "flops",
+        "train_seconds",
+        "commit",
+        "data",
+        "machine",
+        "how",
+    ]
     assert list(grid.measures) == [
         "suite",
         "stream",
@@ -50,36 +52,48 @@ def test_columns_are_those_of_the_contract(grid: tables.Tables) -> None:
     ]
 
 
-def test_tables_come_back_from_csv_bit_for_bit(grid: tables.Tables, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compressed", [(), ("scores", "measures"), tuple(tables.COLUMNS)])
+def test_tables_come_back_bit_for_bit(compressed: tuple[str, ...], grid: tables.Tables, tmp_path: Path) -> None:
     tables.write(grid, tmp_path)
+    tables.write(grid, tmp_path, compressed)
     back = tables.read(tmp_path)
     for name in tables.COLUMNS:
         pd.testing.assert_frame_equal(getattr(back, name), getattr(grid, name), check_exact=True)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.csv{'.xz' * (name in compressed)}" for name in tables.COLUMNS
+    }
 
 
-@pytest.mark.parametrize("identity", ["0123456789012345", "12e4567890123456", "nan0000000000000"])
-def test_an_identity_that_looks_like_a_number_stays_text(identity: str, tmp_path: Path) -> None:
-    tables.write(tables.collect([record("blobs", "den", 1, tasks=2) | {"identity": identity}], "smoke"), tmp_path)
-    assert tables.read(tmp_path).cells["identity"].tolist() == [identity]
+def test_tables_are_written_in_the_same_bytes_each_time(grid: tables.Tables, tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        tables.write(grid, tmp_path / name, tuple(tables.COLUMNS))
+    for path in (tmp_path / "once").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("id", ["0123456789012345", "12e4567890123456", "nan0000000000000"])
+def test_an_id_that_looks_like_a_number_stays_text(id: str, grid: tables.Tables, tmp_path: Path) -> None:
+    tables.write(replace(grid, cells=grid.cells.assign(measurement=id)), tmp_path)
+    assert set(tables.read(tmp_path).cells["measurement"]) == {id}
 
 
 def test_a_variant_is_a_method_of_its_own() -> None:
-    plain = record("blobs", "den", 1, tasks=2)
-    found = tables.collect([plain, plain | {"cell": plain["cell"] | {"variant": "den_same"}}], "smoke")
-    for frame in (found.scores, found.cells, found.measures):
+    plain = result("blobs", "den", 1, tasks=2)
+    both = tables.collect([plain, replace(plain, name="den_same")], "smoke")
+    for frame in (both.scores, both.cells, both.measures):
         assert set(frame["method"]) == {"den", "den_same"}
         assert (frame["method"] == "den").sum() == len(frame) / 2
-    rows = summary(found).set_index("method")
+    rows = summary(both).set_index("method")
     assert rows.loc["den", "auroc"] == rows.loc["den_same", "auroc"]
 
 
-def test_no_records_make_empty_tables_that_come_back(tmp_path: Path) -> None:
+def test_no_results_make_empty_tables_that_come_back(tmp_path: Path) -> None:
     tables.write(tables.collect([], "quick"), tmp_path)
     assert tables.read(tmp_path).cells.empty
 
 
-def test_the_order_of_records_does_not_matter(grid: tables.Tables) -> None:
-    turned = tables.collect(reversed(records("mnist_variation", seeds=3)), "quick")
+def test_the_order_of_results_does_not_matter(grid: tables.Tables) -> None:
+    turned = tables.collect(reversed(results("mnist_variation", seeds=3)), "quick")
     for name in tables.COLUMNS:
         pd.testing.assert_frame_equal(getattr(turned, name), getattr(grid, name))
 
@@ -94,15 +108,21 @@ def test_a_table_with_other_columns_is_refused(grid: tables.Tables, tmp_path: Pa
         tables.read(tmp_path)
 
 
-def test_uncommitted_changes_show_in_the_commit() -> None:
-    changed = record("blobs", "den", 1, tasks=2)
-    changed["provenance"] = changed["provenance"] | {"dirty": True}
-    assert tables.collect([changed], "smoke").cells["commit"][0].endswith("-dirty")
+@pytest.mark.parametrize(
+    ("commit", "dirty", "shown"), [("c" * 40, False, "c" * 40), ("c" * 40, True, f"{'c' * 40}-dirty"), (None, None, "")]
+)
+def test_uncommitted_changes_show_in_the_commit(
+    commit: str | None, dirty: bool | None, shown: str, tmp_path: Path
+) -> None:
+    collected = tables.collect([result("blobs", "den", 1, tasks=2, commit=commit, dirty=dirty)], "smoke")
+    tables.write(collected, tmp_path)
+    assert collected.cells["commit"].fillna("").tolist() == [shown]
+    pd.testing.assert_frame_equal(tables.read(tmp_path).cells, collected.cells)
 
 
-def test_matrices_are_those_of_the_records(grid: tables.Tables) -> None:
+def test_matrices_are_those_of_the_measurements(grid: tables.Tables) -> None:
     for method in METHODS:
-        expected = np.array(record("mnist_variation", method, 2)["scores"]["auroc"], dtype=float)
+        expected = result("mnist_variation", method, 2).measurement.matrix("auroc")
         np.testing.assert_array_equal(matrices(grid, "auroc")[method][2], expected)
 
 
@@ -116,22 +136,22 @@ def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) 
 
 
 def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
-    rows = summary(tables.collect(records("mnist_variation", seeds=1), "quick")).set_index("method")
+    rows = summary(tables.collect(results("mnist_variation", seeds=1), "quick")).set_index("method")
     assert rows[["auroc_error", "accuracy_error", "forgetting_error"]].isna().all(axis=None)
     assert math.isnan(rows["forgetting"]["joint"])
     assert list(rows.index) == names.ordered(METHODS)
 
 
 def test_streams_are_kept_apart() -> None:
-    both = tables.collect(records("blobs", 1, tasks=3) + records("permuted_mnist", 1, tasks=10), "all")
+    both = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
     assert set(summary(both)["stream"]) == {"blobs", "permuted_mnist"}
     assert both.of(stream="blobs").scores["task"].max() == 3
     assert summary(both.of(stream="blobs"))["published"].isna().all()
 
 
 def test_two_cells_of_one_method_and_seed_are_refused() -> None:
-    twins = [record("blobs", "den", 1, tasks=2), record("blobs", "den", 1, tasks=2) | {"identity": "f" * 16}]
-    with pytest.raises(ValueError, match=r"several cells of blobs, den, seed 1.*ffff"):
+    twins = [result("blobs", "den", 1, tasks=2), result("blobs", "den", 1, tasks=2, commit="f" * 40)]
+    with pytest.raises(ValueError, match=f"several cells of blobs, den, seed 1.*{twins[1].measurement.id}"):
         summary(tables.collect(twins, "smoke"))
 
 

@@ -1,110 +1,125 @@
-"""Every number can be traced to its data, code and settings, and had again."""
+"""Every number can be traced to its data, code and settings, and measured again."""
 
-import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import den
 from small import cell
+from synthetic import result, with_scores
 
-from den import runs
 from den.config import SettingsError
-from den.ledger import Places, Record, read_record, write_record
+from den.execution import execute
+from den.ledger import Ledger, Measurement, Places
 from flows import tracing
+from flows.tracing import Traced
 
 
 @pytest.fixture
-def record(places: Places) -> Record:
-    return runs.execute(cell("den"), places)
+def measurement(places: Places, here: Path) -> Measurement:
+    """Return a measurement in a ledger, in a folder where nothing is accepted."""
+    return execute(cell("den"), places)
 
 
-def test_a_record_is_found_by_file_and_by_the_beginning_of_its_name(record: Record, places: Places) -> None:
-    path = runs.record_path(cell("den"), places)
-    assert tracing.find(str(path), places) == tracing.find(record["identity"][:5], places) == read_record(path)
+def test_a_measurement_is_found_by_the_beginning_of_its_id(measurement: Measurement, places: Places) -> None:
+    assert tracing.find(measurement.id[:5], places) == Traced(measurement, "ledger")
 
 
-def test_what_is_not_there_or_not_enough_is_refused(record: Record, places: Places) -> None:
-    runs.execute(cell("finetune"), places)
-    with pytest.raises(SettingsError, match="there is no such record"):
+def test_what_is_not_there_or_not_enough_is_refused(measurement: Measurement, places: Places) -> None:
+    execute(cell("finetune"), places)
+    with pytest.raises(SettingsError, match="no measurement has it"):
         tracing.find("nonesuch", places)
-    with pytest.raises(SettingsError, match="2 records begin with it"):
+    with pytest.raises(SettingsError, match="2 measurements begin with it"):
         tracing.find("", places)
 
 
-def test_why_tells_data_code_versions_machine_and_settings(record: Record, places: Places) -> None:
-    told, origin = tracing.why(record, places), record["provenance"]
+def test_why_shows_data_code_versions_machine_and_settings(measurement: Measurement, places: Places) -> None:
+    text, origin = tracing.why(Traced(measurement, "ledger")), measurement.origin
     for expected in (
         "blobs · den · seed 0",
-        record["identity"],
-        origin["stream_hash"],
-        origin["torch"],
-        origin["host"],
+        measurement.id,
+        measurement.key,
+        measurement.data,
+        origin.torch,
+        str(origin.machine.processor),
+        str(origin.machine.capability),
+        str(origin.fingerprint)[:12],
+        "method_params.drift_threshold: 0.5",
     ):
-        assert expected in told
-    assert "'drift_threshold': 0.5" in told
-    assert "since then  nothing" in told
+        assert expected in text
 
 
-def test_a_rerun_finds_the_same_to_the_last_bit(record: Record, places: Places) -> None:
+def test_why_needs_neither_data_nor_a_gpu(here: Path) -> None:
+    on_gpu = result("mnist_variation", "den", 1, machine={"system": "Linux", "gpu": "NVIDIA H200", "cuda": "13.0"})
+    assert "NVIDIA H200" in tracing.why(Traced(on_gpu.measurement, "ledger"))
+
+
+def test_measuring_again_gives_the_same_to_the_last_bit(measurement: Measurement, places: Places) -> None:
     titles: list[str] = []
-    again = tracing.rerun(record, places, titles.append)
+    again = tracing.rerun(measurement, places, titles.append)
     assert again.same
     assert again.largest == 0
     assert again.compared > 50
     assert "task 2 · selective retraining" in titles
+    assert len(Ledger.of(places).entries()) == 1
 
 
-def test_a_score_or_measure_that_is_not_the_same_is_seen(record: Record) -> None:
-    other = json.loads(json.dumps(record))
-    other["scores"]["auroc"][2][0] += 0.25
-    found = tracing.compared(record, other)
-    assert (found.different, found.largest) == (1, pytest.approx(0.25))
-    other["measures"].pop(0)
-    assert tracing.compared(record, other).different > 1
-
-
-def test_what_has_changed_since_is_named(record: Record, places: Places) -> None:
-    old = record["provenance"] | {"stream_hash": "0" * 64, "torch": "1.0", "lock_hash": "other", "commit": "none"}
-    told = "; ".join(tracing.differences(record | {"provenance": old, "identity": "0" * 16}, places))
-    for expected in ("the prepared data is", "torch is", "requirements.txt has changed", "identity covers has changed"):
-        assert expected in told
+def test_a_score_or_measure_that_is_not_the_same_is_noticed() -> None:
+    one = result("blobs", "den", 1)
+    assert tracing.compared(one.measurement, one.measurement).same
+    half = with_scores(one, lambda value: value / 2).measurement
+    number = sum(value is not None for row in half.scores["auroc"] for value in row)
+    assert tracing.compared(one.measurement, half).different == number
+    columns = one.measurement.measures
+    fewer = {name: getattr(columns, name)[1:] for name in type(columns).model_fields}
+    other = one.measurement.model_copy(update={"measures": columns.model_copy(update=fewer)})
+    assert tracing.compared(one.measurement, other).different > 0
 
 
 @pytest.fixture(scope="module")
 def with_a_result(project: Path) -> Path:
-    """Return the project with one finished cell."""
+    """Return the project with one measured cell."""
     ran = den(project, "run", "--suite", "smoke", "--method", "finetune")
     assert ran.returncode == 0, ran.stderr
     return project
 
 
-def test_the_flow_says_which_run_of_it_made_a_result_and_dvc_which_data(with_a_result: Path) -> None:
-    project = with_a_result
-    (path,) = (project / "results/blobs/finetune").glob("*.json")
-    origin = json.loads(path.read_text())["provenance"]
-    assert origin["flow_run"].count("-") == 4
-    assert origin["data_version"].endswith(".dir")
-    told = den(project, "why", path.stem[:6])
-    assert origin["flow_run"] in told.stdout
-    again = den(project, "rerun", path.stem[:6])
+def ledger_of(project: Path) -> Ledger:
+    places = Places()
+    return Ledger(project / places.ledger, project / ".den/of-a-test.sqlite")
+
+
+def test_the_flow_records_which_run_of_it_measured_and_dvc_which_data(with_a_result: Path) -> None:
+    (entry,) = ledger_of(with_a_result).entries()
+    origin = ledger_of(with_a_result).load(entry.id).origin
+    assert origin.flow_run is not None
+    assert origin.flow_run.count("-") == 4
+    assert str(origin.data_version).endswith(".dir")
+    assert origin.run == ledger_of(with_a_result).runs()[0].id
+    answer = den(with_a_result, "why", entry.id[:6])
+    assert origin.flow_run in answer.stdout
+    again = den(with_a_result, "rerun", entry.id[:6])
     assert again.returncode == 0, again.stderr + again.stdout
     assert "the same, to the last bit" in again.stdout
-    record = json.loads(path.read_text())
-    record["scores"]["accuracy"][0][0] += 0.5
-    write_record(path, record)
-    differs = den(project, "rerun", path.stem)
-    assert differs.returncode == 1
-    assert "1 of " in differs.stdout
+    assert len(ledger_of(with_a_result).entries()) == 1
 
 
-def test_the_whole_ledger_is_told_to_mlflow_and_twice_changes_nothing(with_a_result: Path) -> None:
-    project = with_a_result
+def test_a_number_that_does_not_come_again_is_an_error(with_a_result: Path) -> None:
+    (entry,) = ledger_of(with_a_result).entries()
+    measurement = ledger_of(with_a_result).load(entry.id)
+    other = with_scores(replace(result("blobs", "finetune", 0), measurement=measurement), lambda value: value / 2)
+    other_id = ledger_of(with_a_result).add(other.measurement)
+    differs = den(with_a_result, "rerun", other_id)
+    assert differs.returncode == 1, differs.stderr
+    assert "numbers differ, scores by up to" in differs.stdout
+
+
+def test_mlflow_has_the_whole_ledger_and_twice_changes_nothing(with_a_result: Path) -> None:
+    counts = []
     for _ in range(2):
-        told = den(project, "sync")
-        assert told.returncode == 0, told.stderr
-    counted = den(project, "results", "--suite", "smoke", "--format", "csv").stdout
-    assert counted.count("finetune") > 0
-    with sqlite3.connect(project / ".mlflow/mlflow.db") as connection:
-        (count,) = connection.execute("select count(*) from tags where key = 'identity'").fetchone()
-    assert count == len(list((project / "results").rglob("*.json")))
+        answer = den(with_a_result, "sync")
+        assert answer.returncode == 0, answer.stderr
+        with sqlite3.connect(with_a_result / ".mlflow/mlflow.db") as connection:
+            counts.append(connection.execute("select count(*) from runs").fetchone())
+    assert counts[0] == counts[1]

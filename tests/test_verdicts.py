@@ -1,111 +1,315 @@
-"""What is said of a benchmark when it has ended: its verdict, and what changed since the accepted results."""
+"""The verdict on a run: what it measured, against accepted results and earlier measurements."""
 
-import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import IDENTITY
-from synthetic import records
+from synthetic import ORIGIN, result, results, with_scores
 
-from den import provenance
-from den.ledger import write_record
+from den import measures
+from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Planned, Run
+from den.ledger.measurement import key_of
 from flows import verdicts
-from reports import tables
+from flows.verdicts import Verdict
+from reports import accepted_results
 
-METHODS = ("den", "l2")
+METHODS = ("den", "l2", "ewc")
+NIGHT = datetime(2026, 12, 1, 2, tzinfo=UTC)
+OTHER_PROCESSOR = ORIGIN["machine"] | {"processor": "another"}
 
 
 @pytest.fixture
-def accepted(here: Path) -> list[dict[str, Any]]:
-    """Return the records of a suite whose tables are the accepted ones, and which lie in the ledger."""
-    found = records("blobs", seeds=2, methods=METHODS, tasks=3)
-    tables.write(tables.collect(found, "smoke"), here / "reports/accepted/smoke")
-    for record in found:
-        write_record(here / f"results/blobs/{record['cell']['method']}/{record['identity']}.json", record)
+def ledger(here: Path) -> Ledger:
+    return Ledger(here / "ledger", here / "index.sqlite")
+
+
+@pytest.fixture(scope="module")
+def accepted() -> list[CellResult]:
+    """Return nine seeds of three methods, measured where no processor was recorded."""
+    found = [result("blobs", method, seed, 3, fingerprint=None) for method in METHODS for seed in range(1, 10)]
+    return [replace(made(one, 0, machine={"system": "Linux x86_64"}), how="accepted") for one in found]
+
+
+def made(given: CellResult, night: int, **origin: Any) -> CellResult:
+    """Return a result as measured in the run of a night."""
+    started = NIGHT + timedelta(days=night)
+    times = {"run": f"night-{night:04d}", "started": started, "ended": started + timedelta(minutes=5)}
+    if "machine" in origin:
+        origin["machine"] = Machine(**origin["machine"])
+    changed = given.measurement.origin.model_copy(update=times | origin)
+    return CellResult(given.name, given.measurement.model_copy(update={"origin": changed}))
+
+
+def tonight(night: int = 1, methods: Sequence[str] = METHODS, seeds: Sequence[int] = (1,), **origin: Any) -> list[Any]:
+    """Return what a sound run of a night measures."""
+    return [made(result("blobs", method, seed, 3), night, **origin) for method in methods for seed in seeds]
+
+
+def begun(night: int = 1, **about: Any) -> Begun:
+    cells = (Planned(key="0" * 16, stream="blobs", name="den", seed=1, fingerprint="f" * 64),)
+    fixed = {
+        "id": f"night-{night:04d}",
+        "asked": Asked(suite="smoke"),
+        "cells": cells,
+        "started": NIGHT + timedelta(days=night),
+        "trigger": "schedule",
+        "process": "here",
+        "machine": Machine(**ORIGIN["machine"]),
+        "load": 0.0,
+        "slots": 2,
+        "torch": ORIGIN["torch"],
+        "commit": ORIGIN["commit"],
+        "dirty": False,
+    }
+    return Begun(**fixed | about)
+
+
+def night(ledger: Ledger, number: int, measured: Sequence[CellResult], accepted: Sequence[CellResult]) -> Verdict:
+    """Write what a run measured into the ledger, as the flow does before it is judged; return its verdict."""
+    for one in measured:
+        ledger.add(one.measurement)
+    return verdicts.judge(begun(number), measured, {}, ledger, accepted)
+
+
+def lower(given: CellResult, by: float, score: str = "auroc") -> CellResult:
+    return with_scores(given, lambda value: max(0.0, value - by), score)
+
+
+def slowed(given: CellResult, factor: float) -> CellResult:
+    columns = given.measurement.measures
+    values = [
+        value * factor if measure == measures.SECONDS and value else value
+        for measure, value in zip(columns.measure, columns.value, strict=True)
+    ]
+    changed = Columns(**columns.model_dump() | {"value": tuple(values)})
+    return replace(given, measurement=given.measurement.model_copy(update={"measures": changed}))
+
+
+def remark(verdict: Verdict, beginning: str) -> str:
+    """Return the one remark that begins so."""
+    (found,) = (text for text in verdict.remarks if text.startswith(beginning))
     return found
 
 
-def changed(record: dict[str, Any], by: float, **more: Any) -> dict[str, Any]:
-    """Return a record whose scores have all moved, and whose provenance or cell differs."""
-    scores = {
-        name: [[None if one is None else one + by for one in row] for row in rows]
-        for name, rows in record["scores"].items()
-    }
-    return record | {"identity": record["identity"][::-1], "scores": scores} | more
+def test_the_accepted_bits_are_unchanged_and_counted(ledger: Ledger, accepted: list[CellResult]) -> None:
+    verdict = night(ledger, 1, tonight(), accepted)
+    assert (verdict.word, verdict.of("blobs"), verdict.alarming) == ("unchanged", "unchanged", False)
+    first = verdict.remarks[0]
+    assert first.startswith("3 cells measured; ")
+    assert first.endswith(" numbers the same to the bit as accepted at 8c5ce2b (processor not recorded)")
+    same, total = first.split()[3], first.split()[5]
+    assert same == total
+    assert verdict.changes == ()
 
 
-def test_the_accepted_scores_again_are_unchanged(accepted: list[dict]) -> None:
-    for found in (accepted, accepted[:1]):
-        verdict = verdicts.verdict("smoke", found)
-        assert verdict.word == "unchanged"
-        assert verdict.changes == []
+def test_nights_of_the_same_bits_are_counted(ledger: Ledger, accepted: list[CellResult]) -> None:
+    remarks = [night(ledger, number, tonight(number), accepted).remarks for number in range(1, 5)]
+    said = [[text for text in texts if text.startswith("same bits")] for texts in remarks]
+    assert said[:2] == [[], ["same bits as the last run"]]
+    assert said[2:] == [[f"same bits as the last {number} runs"] for number in (2, 3)]
 
 
-def test_a_planted_regression_is_worse_and_what_changed_is_said(accepted: list[dict]) -> None:
-    provenance = accepted[0]["provenance"] | {"torch": "9.9", "stream_hash": "another"}
-    cell = {"training": {"epochs": 1, "device": "cpu"}}
-    now = [
-        changed(one, -0.01, provenance=provenance, cell=one["cell"] | cell) if one["cell"]["method"] == "l2" else one
-        for one in accepted
+def test_without_accepted_results_the_same_bits_are_the_verdict(ledger: Ledger) -> None:
+    words = [night(ledger, number, tonight(number), []).word for number in range(1, 4)]
+    assert words == ["new", "same bits", "same bits"]
+    changed = [lower(one, 0.01) for one in tonight(4, fingerprint="0" * 64)]
+    verdict = night(ledger, 4, changed, [])
+    assert verdict.word == "changed"
+    assert "nothing is accepted" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize("score", ["auroc", "accuracy"])
+def test_only_the_main_score_alarms(ledger: Ledger, accepted: list[CellResult], score: str) -> None:
+    measured = [lower(one, 0.2, score) if one.name == "l2" else one for one in tonight(machine=OTHER_PROCESSOR)]
+    verdict = night(ledger, 1, measured, accepted)
+    assert verdict.word == ("worse" if score == "auroc" else "changed")
+    assert {one.method for one in verdict.judgements if one.grave == verdict.word} == {"l2"}
+    assert remark(verdict, f"{verdict.word}: blobs · l2: ").startswith(f"{verdict.word}: blobs · l2: ")
+
+
+def test_every_score_halved_is_worse(ledger: Ledger, accepted: list[CellResult]) -> None:
+    halved = [with_scores(with_scores(one, half), half, "accuracy") for one in tonight()]
+    verdict = night(ledger, 1, halved, accepted)
+    assert verdict.word == verdict.of("blobs") == "worse"
+    assert verdict.alarming
+    assert {one.outcome for one in verdict.judgements if one.main} == {"worse"}
+
+
+def half(value: float) -> float:
+    return value / 2
+
+
+def test_other_bits_on_another_processor_are_noise_with_the_processor_as_likeliest_reason(
+    ledger: Ledger, accepted: list[CellResult]
+) -> None:
+    measured = [lower(one, 1e-5) for one in tonight(machine=OTHER_PROCESSOR, torch="9.9")]
+    verdict = night(ledger, 1, measured, accepted)
+    assert verdict.word == "within noise"
+    assert "the likeliest reason: processor is another, AVX512, it was not recorded" in verdict.remarks[0]
+    assert list(verdict.changes[:2]) == [
+        "processor is another, AVX512, it was not recorded",
+        "torch is 9.9, it was 2.14.1",
     ]
-    verdict = verdicts.verdict("smoke", now)
-    assert verdict.word == "worse"
-    assert {one.method for one in verdict.judgements if one.outcome == "worse"} == {"l2"}
-    assert "torch is 9.9, it was None" in verdict.changes
-    assert "training.epochs is 1, it was 8" in verdict.changes
-    assert any(change.startswith("data is another") for change in verdict.changes)
     assert verdict.table("blobs").note.endswith(f"Changed since: {'; '.join(verdict.changes)}.")
+    assert remark(verdict, "changed since the accepted results: ").endswith("; ".join(verdict.changes))
 
 
-def test_accepted_cells_without_a_record_are_counted(accepted: list[dict], here: Path) -> None:
-    for path in (here / "results/blobs/l2").iterdir():
-        path.unlink()
-    now = [changed(one, -0.01) if one["cell"]["method"] == "l2" else one for one in accepted]
-    assert verdicts.verdict("smoke", now).changes == ["2 accepted cells have no record here to compare with"]
+def test_the_same_code_on_the_same_machine_with_other_bits_is_unstable(
+    ledger: Ledger, accepted: list[CellResult]
+) -> None:
+    night(ledger, 1, tonight(1), accepted)
+    measured = [lower(one, 1e-9) if one.name == "ewc" else one for one in tonight(2)]
+    verdict = night(ledger, 2, measured, accepted)
+    assert (verdict.word, verdict.alarming) == ("unstable", True)
+    text = remark(verdict, "unstable: ")
+    before, after = (found[-1].measurement.scores["auroc"][0][0] for found in (tonight(1), measured))
+    assert text.startswith("unstable: blobs · ewc · seed 1 differs from the measurement of 2026-12-02 02:05")
+    assert text.endswith(f"task 1 · evaluation · auroc of task 1: {after!r} now, {before!r} before")
+    assert remark(verdict, "2 of 3 cells: same bits as the last run")
 
 
-def test_code_that_changed_between_two_commits_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "ROOT", here)
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    commits = [commit(here, content) for content in ("one", "two")]
-    old, new = (
-        {"cell": {}, "provenance": {"commit": one, "dirty": one == commits[1]}} for one in commits
-    )  # fmt: skip
-    assert list(verdicts.changes(old, new)) == [
-        f"den/losses.py from {commits[0][:8]} to {commits[1][:8]}",
-        "den/ has changes that are not committed",
-    ]
-    (lost,) = verdicts.changes(old, {"cell": {}, "provenance": {"commit": "0" * 40, "dirty": False}})
-    assert lost.endswith("are not both here to compare")
+@pytest.mark.parametrize(
+    "origin", [{"fingerprint": "0" * 64}, {"torch": "9.9"}, {"numpy": "9.9"}, {"machine": OTHER_PROCESSOR}]
+)
+def test_other_code_versions_or_machine_explain_other_bits(
+    ledger: Ledger, accepted: list[CellResult], origin: dict[str, Any]
+) -> None:
+    night(ledger, 1, tonight(1), accepted)
+    verdict = night(ledger, 2, [lower(one, 1e-5) for one in tonight(2, **origin)], accepted)
+    assert verdict.word == "within noise"
+    assert remark(verdict, "changed since the measurement of 2026-12-02 02:05: ")
 
 
-def commit(folder: Path, content: str) -> str:
-    """Commit a file of the library and one beside it; return the commit."""
-    for path in (folder / "den/losses.py", folder / "README.md"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    for words in (["add", "--all"], [*IDENTITY, "commit", "--quiet", "--message", content]):
-        subprocess.run(["git", *words], check=True)
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+def test_an_accepted_measurement_of_the_same_code_and_machine_must_be_repeated(ledger: Ledger) -> None:
+    accepted = [replace(one, how="accepted") for one in tonight(0, seeds=range(1, 10))]
+    verdict = night(ledger, 1, [lower(one, 1e-9) for one in tonight()], accepted)
+    assert verdict.word == "unstable"
+    assert len([text for text in verdict.remarks if text.startswith("unstable: ")]) == len(METHODS)
 
 
-def test_every_stream_has_a_word_of_its_own(here: Path) -> None:
-    both = [one for stream in ("blobs", "split_mnist") for one in records(stream, seeds=2, methods=METHODS, tasks=3)]
-    tables.write(tables.collect(both, "smoke"), here / "reports/accepted/smoke")
-    verdict = verdicts.verdict(
-        "smoke", [changed(one, -0.01) if one["cell"]["stream"] == "blobs" else one for one in both]
-    )
-    assert [verdict.of(stream) for stream in ("blobs", "split_mnist", "awa")] == ["worse", "unchanged", "new"]
+@pytest.mark.parametrize("gpu", [None, "NVIDIA H200"])
+def test_a_seed_that_is_accepted_on_two_devices_is_compared_with_its_own(
+    ledger: Ledger, accepted: list[CellResult], gpu: str | None
+) -> None:
+    on_gpu = [made(lower(one, 0.1), 0, machine=ORIGIN["machine"] | {"gpu": "NVIDIA H200"}) for one in accepted]
+    measured = tonight() if gpu is None else [lower(one, 0.1) for one in tonight()]
+    for both in ([*accepted, *on_gpu], [*on_gpu, *accepted]):
+        verdict = night(ledger, 1, [made(one, 1, machine=ORIGIN["machine"] | {"gpu": gpu}) for one in measured], both)
+        assert verdict.word == "unchanged"
+        others = [made(lower(one, 1e-5), 1, machine=ORIGIN["machine"] | {"gpu": gpu}) for one in measured]
+        assert night(ledger, 1, others, both).word == "within noise"
+
+
+def test_a_run_is_not_compared_with_itself_or_with_later_ones(ledger: Ledger, accepted: list[CellResult]) -> None:
+    for number in (1, 2, 3):
+        night(ledger, number, tonight(number), accepted)
+    assert night(ledger, 1, tonight(1), accepted).remarks[1].startswith("time is not judged")
+
+
+def test_reused_cells_are_not_judged(ledger: Ledger, accepted: list[CellResult]) -> None:
+    reused = [replace(lower(one, 0.5), how="reused") for one in tonight()]
+    verdict = verdicts.judge(begun(), reused, {}, ledger, accepted)
+    assert (verdict.word, verdict.of("blobs"), verdict.table("blobs")) == ("nothing measured", "nothing measured", None)
+    verdict = verdicts.judge(begun(), [*reused[:2], *tonight()[2:]], {}, ledger, accepted)
+    assert verdict.word == "unchanged"
+    assert verdict.remarks[0].startswith("1 cell measured, 2 reused; ")
+
+
+def test_a_failed_cell_is_a_failure_whatever_the_others_are(ledger: Ledger, accepted: list[CellResult]) -> None:
+    for measured in ([], tonight()):
+        verdict = verdicts.judge(begun(), measured, {"a cell": "no reason given"}, ledger, accepted)
+        assert (verdict.word, verdict.alarming) == ("failed", True)
+
+
+def test_the_spread_comes_from_earlier_seeds_of_the_ledger_if_nothing_is_accepted(ledger: Ledger) -> None:
+    night(ledger, 1, tonight(1, seeds=(1, 2, 3, 4, 5)), [])
+    verdict = night(ledger, 2, [lower(one, 0.4) for one in tonight(2, fingerprint="0" * 64)], [])
+    assert verdict.word == "worse"
+    verdict = night(ledger, 3, [lower(one, 1e-6) for one in tonight(3, fingerprint="1" * 64)], [])
+    assert verdict.word == "within noise"
+
+
+def test_bit_equal_repeats_make_no_spread(ledger: Ledger) -> None:
+    for number in range(1, 9):
+        night(ledger, number, tonight(number, seeds=(1, 2)), [])
+    verdict = night(ledger, 9, [lower(one, 0.4) for one in tonight(9, fingerprint="0" * 64)], [])
+    assert verdict.word == "changed"
+
+
+def with_settings(given: CellResult, **settings: Any) -> CellResult:
+    """Return a result of other settings."""
+    old = given.measurement
+    changed = old.settings | settings
+    about = {"settings": changed, "key": key_of(changed, old.data)}
+    return replace(given, measurement=Measurement(**dict(old) | about))
+
+
+@pytest.mark.parametrize(("overrides", "word"), [((), "worse"), (("training.epochs=1",), "new")])
+def test_other_settings_of_a_suite_are_judged_unless_they_were_asked_for(
+    ledger: Ledger, accepted: list[CellResult], overrides: tuple[str, ...], word: str
+) -> None:
+    accepted_results.write(accepted, "smoke")
+    other = {"epochs": 1, "device": "cpu"}
+    measured = [with_settings(lower(one, 0.4), training=other) if one.name == "l2" else one for one in tonight()]
+    run = begun(asked=Asked(suite="smoke", overrides=overrides))
+    verdict = verdicts.judge(run, measured, {}, ledger, accepted)
+    assert {one.outcome for one in verdict.judgements if one.method == "l2" and one.main} == {word}
+    assert ("training.epochs is 1, it was 8" in verdict.changes) == (not overrides)
+
+
+def test_time_is_judged_from_five_measurements_on(ledger: Ledger, accepted: list[CellResult]) -> None:
+    for number in range(1, 6):
+        verdict = night(ledger, number, [slowed(one, 1 + number / 1000) for one in tonight(number)], accepted)
+        assert remark(verdict, "time is not judged: ").endswith(
+            f"{number - 1} earlier measurements on such a machine, 5 are needed"
+        )
+    sound, slow = tonight(6), [slowed(one, 1.5) for one in tonight(7)]
+    assert night(ledger, 6, sound, accepted).word == "unchanged"
+    verdict = night(ledger, 7, slow, accepted)
+    assert (verdict.word, verdict.alarming) == ("slower", False)
+    assert len([text for text in verdict.remarks if text.startswith("slower: ")]) == len(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("about", "origin", "why"),
+    [
+        ({"load": 3.1}, {}, "the machine's load was 3.1 at the start"),
+        ({}, {"machine": ORIGIN["machine"] | {"cores": 64}}, "0 earlier measurements on such a machine"),
+    ],
+)
+def test_time_is_muted_with_a_word(
+    ledger: Ledger, accepted: list[CellResult], about: dict[str, Any], origin: dict[str, Any], why: str
+) -> None:
+    for number in range(1, 7):
+        night(ledger, number, tonight(number), accepted)
+    slow = [slowed(one, 1.5) for one in tonight(7, **origin)]
+    verdict = verdicts.judge(begun(7, **about), slow, {}, ledger, accepted)
+    assert verdict.word == "unchanged"
+    assert why in remark(verdict, "time is not judged: ")
+
+
+def test_every_stream_has_a_word_of_its_own(ledger: Ledger) -> None:
+    both = [one for stream in ("blobs", "split_mnist") for one in results(stream, seeds=9, methods=METHODS, tasks=3)]
+    accepted = [replace(one, how="accepted") for one in both]
+    again = [made(one, 1, fingerprint="0" * 64) for one in both if one.measurement.seed == 1]
+    measured = [lower(one, 0.4) if one.measurement.stream == "blobs" else one for one in again]
+    verdict = night(ledger, 1, measured, accepted)
+    words = [verdict.of(stream) for stream in ("blobs", "split_mnist", "awa")]
+    assert words == ["worse", "unchanged", "nothing measured"]
     assert verdict.word == "worse"
 
 
-def test_what_nobody_has_accepted_is_new(accepted: list[dict]) -> None:
-    assert verdicts.verdict("other", accepted).word == "new"
-    assert verdicts.verdict("other", accepted).table("blobs") is None
-    assert verdicts.verdict("smoke", records("blobs", seeds=1, methods=("ewc",), tasks=3)).word == "new"
+def test_an_ended_run_keeps_the_verdict_it_had(ledger: Ledger, accepted: list[CellResult], here: Path) -> None:
+    accepted_results.write(accepted, "smoke")
+    ended = Ended(id="night-0001", ended=NIGHT, answers=(), verdict="better", remarks=("as it was",))
+    verdict = verdicts.of_run(Run(begun(), ended), tonight(), ledger)
+    assert (verdict.word, verdict.remarks, verdict.of("blobs")) == ("better", ("as it was",), "unchanged")
 
 
-def test_a_failed_cell_is_a_failure_whatever_the_others_are(accepted: list[dict]) -> None:
-    assert verdicts.verdict("smoke", accepted, {"a cell": "no reason given"}).word == "failed"
-    assert verdicts.verdict("smoke", [], {"a cell": "no reason given"}).word == "failed"
+def test_words_are_ordered_from_the_gravest() -> None:
+    assert verdicts.gravest(verdicts.WORDS) == "failed"
+    assert verdicts.gravest([]) == "nothing measured"
+    assert [word for word in verdicts.WORDS if Verdict(word).alarming] == ["failed", "worse", "unstable"]

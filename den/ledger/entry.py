@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Self
 
+from pydantic_core import from_json
+
 from den.ledger.measurement import Measurement, series_of
 
 
@@ -83,7 +85,7 @@ class Entry:
 
     @cached_property
     def _summary(self) -> Mapping[str, Any]:
-        content: Mapping[str, Any] = json.loads(self.summary)
+        content: Mapping[str, Any] = from_json(self.summary)
         return content
 
     @property

@@ -43,7 +43,7 @@ class Index:
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
-        self._about = "\n".join((str(folder.absolute()), *metrics.METRICS))  # a metric of a user's own is entered, too
+        self._about = "\n".join((str(folder.absolute()), *NAMES, *metrics.METRICS))  # what an index must be made for
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

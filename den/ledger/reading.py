@@ -7,7 +7,7 @@ from den.ledger import layout, sealed
 from den.ledger.layout import BEGUN, ENDED, MEASUREMENT, place
 from den.ledger.measurement import Measurement
 from den.ledger.run import Begun, Ended, Run
-from den.ledger.sealed import Damaged
+from den.ledger.sealed import Damaged, Model
 
 
 def is_sound(path: Path) -> bool:
@@ -28,9 +28,9 @@ def read_runs(lines: Iterable[tuple[str, str, str]]) -> list[Run]:
     begun, ended = {}, {}
     for id, part, line in lines:
         if part == BEGUN:
-            begun[id] = sealed.read_as(Begun, line)
+            begun[id] = _entered(Begun, line)
         else:
-            ended[id] = sealed.read_as(Ended, line)
+            ended[id] = _entered(Ended, line)
     return [Run(begun[id], ended.get(id)) for id in begun]
 
 
@@ -50,6 +50,14 @@ def read_run_part(path: Path, line: str) -> str:
     ended = sealed.read_as(Ended, line)
     _check_name(path, place(ended.ended, ended.id, ENDED))
     return ended.ended.isoformat()
+
+
+def _entered(kind: type[Model], line: str) -> Model:
+    """Return a line that was read strictly as it was entered; its checksum shows that it is still the same."""
+    written, _, body = line.rstrip("\n").partition(" ")
+    if sealed.checksum(body) != written:
+        raise Damaged("its checksum does not match its content")
+    return kind.model_validate_json(body)
 
 
 def _check_name(path: Path, expected: str) -> None:

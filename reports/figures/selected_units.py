@@ -3,6 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from den import measures
 from reports import layers, names, paper, style
 from reports.comparisons import mean_of, selected_units
 from reports.summary import plain
@@ -29,5 +30,5 @@ def draw(tables: Tables) -> Figure | None:
 
 
 def _base(axes: Axes, tables: Tables, layer: int) -> None:
-    rows = tables.of(measure="units", layer=layer, after_task=1).measures
+    rows = tables.of(measure=measures.UNITS, layer=layer, after_task=1).measures
     axes.axvline(rows["value"].max(), color=style.FAINT, linestyle=style.DOTS, linewidth=1, label="all units of task 1")

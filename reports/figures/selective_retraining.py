@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from den import metrics
+from den import measures, metrics
 from reports import names, paper, style
 from reports.comparisons import by_seed, mean_of, ratio, training
 from reports.summary import score_name
@@ -14,7 +14,7 @@ SUBJECT = "dnn_selective"
 
 def draw(tables: Tables) -> Figure | None:
     """Draw a panel for time and one for AUROC, bars are standard errors; None without both methods compared."""
-    seconds, auroc = training(tables, "seconds"), by_seed(tables, metrics.average)
+    seconds, auroc = training(tables, measures.SECONDS), by_seed(tables, metrics.average)
     if not {paper.WHOLE, SUBJECT} <= set(seconds):
         return None
     methods = [method for method in METHODS if method in seconds]

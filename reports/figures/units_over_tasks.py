@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from den import measures
 from reports import layers, names, style
 from reports.summary import plain
 from reports.tables import Tables
@@ -18,7 +19,7 @@ def draw(tables: Tables) -> Figure | None:
 
     None where no units were counted.
     """
-    units = plain(tables).of(measure="units").measures
+    units = plain(tables).of(measure=measures.UNITS).measures
     units = units[units["stage"].isna()]
     numbers = sorted(units["layer"].dropna().unique())
     if not numbers:

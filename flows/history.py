@@ -1,0 +1,215 @@
+"""`den history`: a metric over the runs of the ledger, as a table, a figure, or rows for other programs."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from den import files, measures
+from den.config import SettingsError
+from den.ledger import Ledger, Places
+from flows import garbage
+from reports import accepted_results, changes, history, names
+from reports.history import ROWS, Accepted, change_points
+from reports.summary import STATISTICS
+
+FOLDER = Path("reports/out/history")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+"What a suite, stream or method may be called, for its name to be part of a file's."
+LONGEST = 120  # characters of the methods in a file's name
+RUNS_SHOWN, CHANGES_SHOWN = 40, 8
+NUMBERS = ("runs", "lowest", "highest", "last", "value")
+DISTINCTIONS = ("suite", "settings", "seeds", "machine")
+"Columns that a table has only if they differ from row to row."
+NO_CHANGE = f"A change point needs {changes.FEWEST} whole runs of a series."
+
+
+def show(
+    suite: str | None,
+    streams: Sequence[str],
+    methods: Sequence[str],
+    metric: str,
+    since: str | None,
+    form: str,
+    places: Places,
+) -> None:
+    """Print a metric's history, and draw it unless `form` is json or csv.
+
+    Raises SettingsError for a suite, stream, method, metric or date that is not there or none.
+    """
+    garbage.leave_at_exit()
+    with garbage.paused():  # tens of thousands of entries live until the end
+        ledger = Ledger.of(places)
+        points = history.history(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
+    if form == "table":
+        _show_tables(points, suite, methods, metric, since)
+    else:
+        click.echo(_rows(points, form), nl=False)
+
+
+def _accepted(suite: str | None) -> Accepted:
+    """Return the accepted settings of a suite, or of all, as far as any are accepted."""
+    return {
+        (name, result.measurement.stream, result.name): result.measurement.settings
+        for name in accepted_results.suites()
+        if suite in (None, name)
+        for result in accepted_results.results(name)
+    }
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--since {text}: write a day, such as 2026-11-29") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _rows(points: pd.DataFrame, form: str) -> str:
+    started = [moment.isoformat() for moment in points["started"]]
+    rows = points[ROWS].assign(started=started)
+    if form == "csv":
+        return rows.to_csv(index=False, lineterminator="\n")
+    records = [row | {"value": None if math.isnan(row["value"]) else row["value"]} for row in rows.to_dict("records")]
+    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+
+
+def _show_tables(
+    points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None
+) -> None:
+    if points.empty:
+        click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
+    for stream in sorted(points["stream"].unique()):
+        _show_stream(points[points["stream"] == stream].reset_index(drop=True), suite, stream, methods, metric)
+
+
+def _show_stream(points: pd.DataFrame, suite: str | None, stream: str, methods: Sequence[str], metric: str) -> None:
+    console, runs = Console(), points["run"].nunique()
+    groups = list(history.series(points))
+    title = f"{names.stream(stream)}: {history.label(metric)} over {runs:,} run{'s' * (runs > 1)}"
+    _print(console, title, pd.DataFrame([_summary(rows, metric) for rows in groups]))
+    if methods:
+        _print(console, _of_newest(len(points)), _single_runs(points.tail(RUNS_SHOWN), metric))
+    if runs == 1:
+        console.print("There is one run so far, and so nothing to draw: the next one begins its history.")
+        return
+    for sentence in [*_changes(groups, metric), f"Figure: {_draw(points, suite, stream, methods, metric)}"]:
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _summary(rows: pd.DataFrame, metric: str) -> dict[str, str]:
+    """Return a table's row for one series."""
+    from reports import over_time
+
+    solid = rows[rows["measured"]]
+    values = solid["value"].dropna()
+    hollow = len(rows) - len(solid)
+    last = (solid if len(solid) else rows).iloc[-1]
+    starts = [f"{point['started']:%Y-%m-%d}" for point, _ in change_points(rows)]
+    return {
+        "method": names.method(last["method"]),
+        "suite": ", ".join(sorted(rows["suite"].unique())),
+        "settings": last["settings"],
+        "seeds": last["seeds"],
+        "machine": last["machine"],
+        "runs": f"{len(solid):,}" + (f" + {hollow:,} partly" if hollow else ""),
+        "over time": over_time.sparkline(values.tolist()),
+        "lowest": _number(values.min(), metric),
+        "highest": _number(values.max(), metric),
+        "last": _with_error(last["value"], last["error"], metric),
+        "changed": "".join(starts[-1:]) + (f" ({len(starts)} in all)" if len(starts) > 1 else ""),
+    }
+
+
+def _single_runs(points: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "method": points["method"].map(names.method),
+            "run": points["run"],
+            "started": [f"{moment:%Y-%m-%d %H:%M}" for moment in points["started"]],
+            "suite": points["suite"],
+            "settings": points["settings"],
+            "seeds": points["seeds"],
+            "machine": points["machine"],
+            "commit": points["commit"].str[:7],
+            "value": [_with_error(*pair, metric) for pair in zip(points["value"], points["error"], strict=True)],
+            "measured": points["measured"].map({True: "all", False: "partly"}),
+        }
+    )
+
+
+def _of_newest(count: int) -> str:
+    return "" if count <= RUNS_SHOWN else f"The newest {RUNS_SHOWN} of {count:,} rows; --format csv prints all"
+
+
+def _changes(groups: Sequence[pd.DataFrame], metric: str) -> Iterator[str]:
+    """Yield a sentence for each of the newest changes, and what else changed with it."""
+    if all(rows["measured"].sum() < changes.FEWEST for rows in groups):
+        yield NO_CHANGE
+    changed = [(point, change, rows) for rows in groups for point, change in change_points(rows)]
+    for point, change, rows in sorted(changed, key=lambda each: each[0]["started"])[-CHANGES_SHOWN:]:
+        before = rows[rows["measured"] & (rows["started"] < point["started"])].iloc[-1]
+        levels = f"{_number(change.before, metric)} → {_number(change.after, metric)}"
+        causes = [
+            f"; {name} {before[name][:12]} → {point[name][:12]}"
+            for name in ("commit", "torch")
+            if before[name] != point[name]
+        ]
+        place = f"{names.method(point['method'])}, seeds {point['seeds']}, {point['machine']}"
+        yield f"Changed {point['started']:%Y-%m-%d}, run {point['run']}: {place}: {levels}{''.join(causes)}"
+
+
+def _draw(points: pd.DataFrame, suite: str | None, stream: str, methods: Sequence[str], metric: str) -> Path:
+    from reports import drawings, over_time
+
+    figure, path = over_time.draw(points), figure_path(suite, stream, methods, metric)
+    files.write(path, drawings.png(figure))
+    files.write(path.with_suffix(".svg"), drawings.svg(figure))
+    return path
+
+
+def figure_path(suite: str | None, stream: str, methods: Sequence[str], metric: str) -> Path:
+    """Return the file of a figure, of checked names alone. Raises SettingsError for a name that is no file's."""
+    for name in (suite or "all", stream, *methods):
+        if not re.fullmatch(NAME, name):
+            raise SettingsError(f"{name!r} cannot be part of a file's name; --format csv prints its history")
+    chosen = "-".join(methods)
+    if len(chosen) > LONGEST:
+        chosen = hashlib.sha256(chosen.encode()).hexdigest()[:12]
+    return FOLDER / f"{'-'.join(filter(None, (suite or 'all', stream, chosen, metric)))}.png"
+
+
+def _print(console: Console, title: str, rows: pd.DataFrame) -> None:
+    """Print a table; a column that is the same in all rows stands below it."""
+    alike = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    shown = rows.drop(columns=alike)
+    for column in shown:
+        table.add_column(str(column), justify="right" if column in NUMBERS else "left", overflow="fold")
+    for row in shown.itertuples(index=False):
+        table.add_row(*row)
+    console.print(table)
+    common = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in alike if rows[column].iloc[0])
+    if common:
+        console.print(f"All have {common}.", highlight=False, soft_wrap=True)
+
+
+def _number(value: float, metric: str) -> str:
+    if metric in STATISTICS:
+        return names.score(value)
+    return names.number(value, 2) if metric != measures.SECONDS or math.isnan(value) else f"{names.number(value, 1)} s"
+
+
+def _with_error(value: float, error: float, metric: str) -> str:
+    return names.with_error(value, error) if metric in STATISTICS else _number(value, metric)
