@@ -1,6 +1,10 @@
-"""A project's folder with years of nightly runs in its ledger, varied from a few real measurements."""
+"""A project's folder with years of nightly runs in its ledger: python benchmarks/nights.py FOLDER RUNS
+
+All measurements are varied from a few real ones. Prints their number, one of their ids, and the keys of the suite.
+"""
 
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from den import execution, suites
-from den.cells import Cell
+from den.cells import Cell, key_of
 from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, Planned, measurement, sealed
 from den.streams import prepared
 
@@ -150,3 +154,10 @@ def put(places: Places, moment: datetime, line: str, part: str, id: str = "") ->
 def _moved(row: list[float | None], by: float, draw: np.random.Generator) -> list[float | None]:
     noise = draw.normal(by, NOISE, len(row))
     return [None if one is None else min(1.0, max(0.0, one - float(own))) for one, own in zip(row, noise, strict=True)]
+
+
+if __name__ == "__main__":
+    ids = make(Path(sys.argv[1]), int(sys.argv[2]))
+    places = Places(data=Path(sys.argv[1]) / "data/streams")
+    keys = [key_of(cell, places) for cell in suites.load(Path(sys.argv[1]) / "params.yaml").cells(SUITE)]
+    print(len(ids), ids[len(ids) // 2], *keys)

@@ -3,8 +3,8 @@
 The suite's cells run twice in alternation, with nothing finished: by the library alone (benchmarks/bare.py), and by
 `den run` in a copy of the project, as many at a time. Orchestration is all that `den run` does from its first stage to
 its end but the report: stages as Prefect tasks, checkpoints, ledger, MLflow, Prefect's own end. Start-up, which ends
-with the first stage, and the report are printed apart. CPU seconds are those of all processes while cells run, Prefect's
-server too: where a neighbour slows the machine down, they say more than wall seconds.
+with the first stage, and the report are printed apart. CPU seconds are those of all processes while cells run,
+Prefect's server too: where a neighbour slows the machine down, they say more than wall seconds.
 """
 
 import shutil

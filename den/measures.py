@@ -1,7 +1,7 @@
 """Every stage name and every measure: its unit and its meaning.
 
-Methods report under these names, tables and figures read them, and the documentation is generated from this list. A
-method of your own may add names; add them here, so that readers know what they mean.
+Methods report under these names, and tables and figures read them. A method of your own may add names; add them here,
+so that readers know what they mean. `python -m reports.reference` prints the list as docs/measures.md has it.
 """
 
 from typing import NamedTuple

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from den.config import SettingsError
 from den.ledger import Ledger, Places
 from flows import garbage
 from reports import accepted_results, changes, history, names
-from reports.history import ROWS, Accepted, change_points
+from reports.changes import Search
+from reports.history import ROWS, Accepted, Step
 from reports.summary import STATISTICS
 
 FOLDER = Path("reports/out/history")
@@ -47,13 +49,15 @@ def show(
     Raises SettingsError for a suite, stream, method, metric or date that is not there or none.
     """
     garbage.leave_at_exit()
-    with garbage.paused():  # tens of thousands of entries live until the end
+    with ExitStack() as stack:
+        search = stack.enter_context(changes.Process()).starts if form == "table" else None
+        stack.enter_context(garbage.paused())  # tens of thousands of entries live until the end
         ledger = Ledger.of(places)
         points = history.history(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
-    if form == "table":
-        _show_tables(points, suite, methods, metric, since)
-    else:
-        click.echo(_rows(points, form), nl=False)
+        if search is None:
+            click.echo(_rows(points, form), nl=False)
+        else:
+            _show_tables(points, suite, methods, metric, since, search)
 
 
 def _accepted(suite: str | None) -> Accepted:
@@ -86,29 +90,41 @@ def _rows(points: pd.DataFrame, form: str) -> str:
 
 
 def _show_tables(
-    points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None
+    points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None, search: Search
 ) -> None:
     if points.empty:
         click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
+        return
+    groups = [
+        rows.reset_index(drop=True) for _, of_stream in points.groupby("stream") for rows in history.series(of_stream)
+    ]
+    steps = history.change_points(groups, search)
     for stream in sorted(points["stream"].unique()):
-        _show_stream(points[points["stream"] == stream].reset_index(drop=True), suite, stream, methods, metric)
+        of_stream = [(rows, own) for rows, own in zip(groups, steps, strict=True) if rows["stream"].iloc[0] == stream]
+        _show_stream(of_stream, suite, stream, methods, metric)
 
 
-def _show_stream(points: pd.DataFrame, suite: str | None, stream: str, methods: Sequence[str], metric: str) -> None:
-    console, runs = Console(), points["run"].nunique()
-    groups = list(history.series(points))
+def _show_stream(
+    series: Sequence[tuple[pd.DataFrame, list[Step]]],
+    suite: str | None,
+    stream: str,
+    methods: Sequence[str],
+    metric: str,
+) -> None:
+    console, runs = Console(), len({run for rows, _ in series for run in rows["run"]})
     title = f"{names.stream(stream)}: {history.label(metric)} over {runs:,} run{'s' * (runs > 1)}"
-    _print(console, title, pd.DataFrame([_summary(rows, metric) for rows in groups]))
+    _print(console, title, pd.DataFrame([_summary(rows, steps, metric) for rows, steps in series]))
     if methods:
+        points = pd.concat([rows for rows, _ in series]).sort_values("started", kind="stable")
         _print(console, _of_newest(len(points)), _single_runs(points.tail(RUNS_SHOWN), metric))
     if runs == 1:
         console.print("There is one run so far, and so nothing to draw: the next one begins its history.")
         return
-    for sentence in [*_changes(groups, metric), f"Figure: {_draw(points, suite, stream, methods, metric)}"]:
+    for sentence in [*_changes(series, metric), f"Figure: {_draw(series, suite, stream, methods, metric)}"]:
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
-def _summary(rows: pd.DataFrame, metric: str) -> dict[str, str]:
+def _summary(rows: pd.DataFrame, steps: Sequence[Step], metric: str) -> dict[str, str]:
     """Return a table's row for one series."""
     from reports import over_time
 
@@ -116,7 +132,7 @@ def _summary(rows: pd.DataFrame, metric: str) -> dict[str, str]:
     values = solid["value"].dropna()
     hollow = len(rows) - len(solid)
     last = (solid if len(solid) else rows).iloc[-1]
-    starts = [f"{point['started']:%Y-%m-%d}" for point, _ in change_points(rows)]
+    changed = f"{steps[-1].first['started']:%Y-%m-%d}" if steps else ""
     return {
         "method": names.method(last["method"]),
         "suite": ", ".join(sorted(rows["suite"].unique())),
@@ -128,7 +144,7 @@ def _summary(rows: pd.DataFrame, metric: str) -> dict[str, str]:
         "lowest": _number(values.min(), metric),
         "highest": _number(values.max(), metric),
         "last": _with_error(last["value"], last["error"], metric),
-        "changed": "".join(starts[-1:]) + (f" ({len(starts)} in all)" if len(starts) > 1 else ""),
+        "changed": changed + (f" ({len(steps)} in all)" if len(steps) > 1 else ""),
     }
 
 
@@ -153,29 +169,39 @@ def _of_newest(count: int) -> str:
     return "" if count <= RUNS_SHOWN else f"The newest {RUNS_SHOWN} of {count:,} rows; --format csv prints all"
 
 
-def _changes(groups: Sequence[pd.DataFrame], metric: str) -> Iterator[str]:
+def _changes(series: Sequence[tuple[pd.DataFrame, list[Step]]], metric: str) -> Iterator[str]:
     """Yield a sentence for each of the newest changes, and what else changed with it."""
-    if all(rows["measured"].sum() < changes.FEWEST for rows in groups):
+    if all(rows["measured"].sum() < changes.FEWEST for rows, _ in series):
         yield NO_CHANGE
-    changed = [(point, change, rows) for rows in groups for point, change in change_points(rows)]
-    for point, change, rows in sorted(changed, key=lambda each: each[0]["started"])[-CHANGES_SHOWN:]:
-        before = rows[rows["measured"] & (rows["started"] < point["started"])].iloc[-1]
+    for step in sorted((step for _, steps in series for step in steps), key=_moment)[-CHANGES_SHOWN:]:
+        first, last, change = step
         levels = f"{_number(change.before, metric)} → {_number(change.after, metric)}"
         causes = [
-            f"; {name} {before[name][:12]} → {point[name][:12]}"
+            f"; {name} {last[name][:12]} → {first[name][:12]}"
             for name in ("commit", "torch")
-            if before[name] != point[name]
+            if last[name] != first[name]
         ]
-        place = f"{names.method(point['method'])}, seeds {point['seeds']}, {point['machine']}"
-        yield f"Changed {point['started']:%Y-%m-%d}, run {point['run']}: {place}: {levels}{''.join(causes)}"
+        place = f"{names.method(first['method'])}, seeds {first['seeds']}, {first['machine']}"
+        yield f"Changed {_moment(step):%Y-%m-%d}, run {first['run']}: {place}: {levels}{''.join(causes)}"
 
 
-def _draw(points: pd.DataFrame, suite: str | None, stream: str, methods: Sequence[str], metric: str) -> Path:
+def _moment(step: Step) -> datetime:
+    moment: datetime = step.first["started"]
+    return moment
+
+
+def _draw(
+    series: Sequence[tuple[pd.DataFrame, list[Step]]],
+    suite: str | None,
+    stream: str,
+    methods: Sequence[str],
+    metric: str,
+) -> Path:
     from reports import drawings, over_time
 
-    figure, path = over_time.draw(points), figure_path(suite, stream, methods, metric)
+    path = figure_path(suite, stream, methods, metric)
+    figure = over_time.draw([rows for rows, _ in series], [steps for _, steps in series])
     files.write(path, drawings.png(figure))
-    files.write(path.with_suffix(".svg"), drawings.svg(figure))
     return path
 
 

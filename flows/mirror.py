@@ -5,7 +5,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, RunStatus, RunTag
 
-from flows import children, notes, parents, points, tracking, trend, views
+from flows import children, inventory, notes, parents, points, tracking, trend, views
 from flows.children import COMMIT, SOURCE
 from flows.parents import Parent
 from reports import names
@@ -26,6 +26,7 @@ def show(client: MlflowClient, parent: Parent) -> None:
     if parent.numbered:
         trend.add(client, experiment, run, parent)
     client.set_terminated(run, FAILED if parent.alarming else FINISHED, parents.milliseconds(parent.ended))
+    inventory.toggle(client, experiment, parent.mark)
 
 
 def _experiment(client: MlflowClient, stream: str) -> str:
@@ -49,9 +50,11 @@ def _opened(client: MlflowClient, experiment: str, parent: Parent) -> str | None
         tags = SOURCE | {"role": ROLE, "run": parent.id, "suite": parent.suite, "stream": parent.stream}
         start = parents.milliseconds(parent.started)
         return str(client.create_run(experiment, start, tags | {"trigger": parent.trigger}, parent.name).info.run_id)
-    info = known[0].info
-    if info.status != RUNNING and info.end_time == parents.milliseconds(parent.ended):
+    info, mark = known[0].info, known[0].data.tags.get("mark", "")
+    if info.status != RUNNING and mark == parent.mark:
         return None
+    if info.status != RUNNING:
+        inventory.toggle(client, experiment, mark)
     client.update_run(info.run_id, RUNNING)
     return str(info.run_id)
 
@@ -67,7 +70,7 @@ def _describe(client: MlflowClient, experiment: str, run: str, parent: Parent) -
         client.log_inputs(run, [children.data_of(parent.results[-1].measurement)])
     counts = {"measured": str(len(parent.measured)), "reused": str(len(parent.reused))}
     link = notes.link("an earlier run", experiment, twin) if twin else ""
-    about = {"verdict": parent.verdict, "report": report, "same_as": twin, "bits": parent.bits}
+    about = {"verdict": parent.verdict, "report": report, "same_as": twin, "bits": parent.bits, "mark": parent.mark}
     tags = counts | {key: value for key, value in about.items() if value} | _commit(parent)
     tags[notes.NOTE] = notes.of_parent(parent, link)
     means = points.of_results(parent.results, parent.ended)

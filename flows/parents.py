@@ -40,6 +40,11 @@ class Parent:
     numbered: bool = False
 
     @property
+    def mark(self) -> str:
+        """What tells it from other parents of the stream, and from what a retry of its run makes of it."""
+        return self.id if self.trigger == ACCEPTED else mark_of(self.id, self.ended)
+
+    @property
     def measured(self) -> list[CellResult]:
         """What was measured in it; of accepted results all."""
         return [result for result in self.results if result.how != "reused"]
@@ -95,6 +100,11 @@ def titles(parent: Parent) -> list[str]:
         " · ".join(filter(None, (title, overrides, _distinction(result, parent.results) if title in twins else "")))
         for title, result in zip(plain, parent.results, strict=True)
     ]
+
+
+def mark_of(id: str, ended: datetime) -> str:
+    """Return the mark of a run's parents."""
+    return f"{id} {milliseconds(ended)}"
 
 
 def bits(measurement: Measurement) -> str:

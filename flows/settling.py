@@ -1,7 +1,7 @@
 """Waits until Prefect knows how every stage ended.
 
-Without a server of its own Prefect delivers the states of task runs behind the flow's back, and those not yet delivered
-when the process ends are lost.
+With its temporary server Prefect reports the states of task runs asynchronously, and those in flight when the process
+exits are lost.
 """
 
 import logging
@@ -30,7 +30,7 @@ def note() -> None:
 
 @contextmanager
 def settled(timeout: float = 60.0) -> Iterator[None]:
-    """Wait, after the code inside, until its noted runs are final; say how many are not after `timeout` seconds."""
+    """Wait, after the code inside, until its noted runs are final; warn of others after `timeout` seconds."""
     begun: list[UUID] = []
     token = _begun.set(begun)
     try:

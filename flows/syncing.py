@@ -1,16 +1,17 @@
 """Which runs and accepted results MLflow lacks, and showing them one after the other."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 
-from den.ledger import CellResult, Ended, Ledger, LedgerError, Places, Run
-from flows import parents, tracking
-from flows.parents import Parent, milliseconds
+from den.ledger import CellResult, Ledger, LedgerError, Places, Run
+from flows import inventory, parents, tracking
+from flows.parents import Parent
 from flows.tracking import Progress
 from reports import accepted_results, tables
 
@@ -19,28 +20,12 @@ PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its run
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What MLflow has as a whole: id, stream and end of its parents. pruned: per stream, before when it lacks them."""
-
-    parents: frozenset[tuple[str, str, int]]
-    pruned: Mapping[str, int]
-
-    def lacks(self, run: Run, ended: Ended) -> bool:
-        """Return whether an ended run is to be shown on any stream."""
-        start, end = milliseconds(run.begun.started), milliseconds(ended.ended)
-        streams = {cell.stream for cell in run.begun.cells}
-        return any((run.id, name, end) not in self.parents and start >= self.pruned.get(name, 0) for name in streams)
-
-    def lacks_accepted(self, id: str, streams: Iterable[str]) -> bool:
-        """Return whether accepted results are to be shown on any stream."""
-        return not set(streams) <= {stream for known, stream, _ in self.parents if known == id}
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A run, or a suite's accepted results, that MLflow lacks; `parents` reads it."""
+class Item:
+    """A run, or a suite's accepted results: its name, its mark on every stream, and what reads its parents."""
 
     name: str
+    mark: str
+    streams: frozenset[str]
     parents: Callable[[], Sequence[Parent]]
 
 
@@ -54,11 +39,17 @@ def show_all(places: Places, progress: Progress) -> None:
     """Show what the ledger has, the oldest first, then accepted results."""
     tracking.store()
     client = MlflowClient(tracking.address())
+    items = [*_runs(Ledger.of(places), _pruned(client)), *_accepted()]
+    if _inventory(client).items() >= (totals := _totals(items)).items():
+        return
     shown = _shown(client)
-    pending = [*_runs(Ledger.of(places), shown), *_accepted(shown)]
+    pending = [item for item in items if any((item.mark, stream) not in shown for stream in item.streams)]
     for number, item in enumerate(pending, start=1):
         progress(f"{number} of {len(pending)}: {item.name}")
         _show(client, item.parents())
+    for experiment in _streams(client):
+        if (total := totals.get(experiment.tags["stream"])) is not None:
+            client.set_experiment_tag(experiment.experiment_id, inventory.TAG, total)
 
 
 def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> None:
@@ -69,24 +60,46 @@ def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> None:
             mirror.show(client, parent)
 
 
-def _shown(client: MlflowClient) -> Shown:
-    streams = [experiment for experiment in client.search_experiments() if "stream" in experiment.tags]
-    pruned = {one.tags["stream"]: int(one.tags[PRUNED]) for one in streams if PRUNED in one.tags}
+def _streams(client: MlflowClient) -> list[Experiment]:
+    return [experiment for experiment in client.search_experiments() if "stream" in experiment.tags]
+
+
+def _pruned(client: MlflowClient) -> dict[str, int]:
+    tags = [experiment.tags for experiment in _streams(client)]
+    return {of_stream["stream"]: int(of_stream[PRUNED]) for of_stream in tags if PRUNED in of_stream}
+
+
+def _inventory(client: MlflowClient) -> dict[str, str]:
+    """Return per stream the sum of what MLflow has."""
+    return {experiment.tags["stream"]: inventory.of(experiment) for experiment in _streams(client)}
+
+
+def _totals(items: Sequence[Item]) -> dict[str, str]:
+    """Return per stream the sum of all items."""
+    streams = sorted({stream for item in items for stream in item.streams})
+    return {stream: inventory.total(item.mark for item in items if stream in item.streams) for stream in streams}
+
+
+def _shown(client: MlflowClient) -> set[tuple[str, str]]:
+    """Return mark and stream of every parent that MLflow has as a whole."""
+    experiments = [experiment.experiment_id for experiment in _streams(client)]
     condition, token = "tags.role = 'run' and attributes.status != 'RUNNING'", None
-    shown: set[tuple[str, str, int]] = set()
-    while streams:
-        ids = [experiment.experiment_id for experiment in streams]
-        page = client.search_runs(ids, condition, max_results=PAGE, page_token=token)
-        shown |= {(run.data.tags["run"], run.data.tags["stream"], run.info.end_time) for run in page}
+    shown: set[tuple[str, str]] = set()
+    while experiments:
+        page = client.search_runs(experiments, condition, max_results=PAGE, page_token=token)
+        shown |= {(run.data.tags["mark"], run.data.tags["stream"]) for run in page}
         if not (token := page.token):
             break
-    return Shown(frozenset(shown), pruned)
+    return shown
 
 
-def _runs(ledger: Ledger, shown: Shown) -> Iterator[Pending]:
+def _runs(ledger: Ledger, pruned: Mapping[str, int]) -> Iterator[Item]:
     for run in ledger.runs():
-        if run.ended is not None and shown.lacks(run, run.ended):
-            yield Pending(f"{run.suite} · {run.begun.started:%Y-%m-%d %H:%M}", partial(_of_run, run, ledger))
+        start = parents.milliseconds(run.begun.started)
+        streams = frozenset(cell.stream for cell in run.begun.cells if start >= pruned.get(cell.stream, 0))
+        if run.ended is not None and streams:
+            name = f"{run.suite} · {run.begun.started:%Y-%m-%d %H:%M}"
+            yield Item(name, parents.mark_of(run.id, run.ended.ended), streams, partial(_of_run, run, ledger))
 
 
 def _of_run(run: Run, ledger: Ledger) -> Sequence[Parent]:
@@ -105,11 +118,10 @@ def results(run: Run, ledger: Ledger) -> Iterator[CellResult]:
         yield CellResult(names.get(answer.title, measurement.method), measurement, answer.how)
 
 
-def _accepted(shown: Shown) -> Iterator[Pending]:
+def _accepted() -> Iterator[Item]:
     for suite in accepted_results.suites():
         id, cells = _id(suite), tables.read_one(accepted_results.ACCEPTED / suite, "cells")
-        if shown.lacks_accepted(id, cells["stream"]):
-            yield Pending(f"accepted · {suite}", partial(_of_accepted, suite, id))
+        yield Item(f"accepted · {suite}", id, frozenset(cells["stream"]), partial(_of_accepted, suite, id))
 
 
 def _of_accepted(suite: str, id: str) -> Sequence[Parent]:

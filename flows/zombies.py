@@ -1,7 +1,7 @@
-"""Runs whose process is gone: a killed flow cannot say so itself, the next one on its machine does.
+"""Runs whose process is gone: a killed flow cannot report its end, so the next one on its machine does.
 
-A run is known by a tag, its host and process. Prefect's own server of a killed run is ended; runs that a worker of a
-pool started are Prefect's to mark (docs/operations.md).
+A tag names a run's host and process. The temporary server of a killed run is ended; runs of workers are marked by an
+automation of the server (docs/operations.md).
 """
 
 import logging
@@ -36,9 +36,9 @@ GONE = Crashed(message="the process that ran it is gone")
 
 @contextmanager
 def named() -> Iterator[None]:
-    """Tag the runs inside, and what they start, with this process."""
-    own = psutil.Process()
-    name = f"{platform.node()}/{own.pid}/{own.create_time():.0f}"
+    """Tag flow runs, and mark the processes they start, with this process while the context lasts."""
+    process = psutil.Process()
+    name = f"{platform.node()}/{process.pid}/{process.create_time():.0f}"
     end_servers()
     os.environ[VARIABLE] = name
     try:
@@ -49,9 +49,9 @@ def named() -> Iterator[None]:
 
 
 def untagged() -> TagsContext:
-    """Leave the tag off the tasks inside: Prefect asks its server for a slot under each tag of a task, which can wait.
+    """Leave the tag off the tasks inside: Prefect checks one concurrency limit per tag of a task, one request each.
 
-    Their flow run has it, and that is where it is looked for.
+    Their flow run has the tag.
     """
     return TagsContext(current_tags=set())
 
@@ -68,7 +68,7 @@ def mark() -> None:
 
 
 def end_servers() -> None:
-    """End Prefect's own servers that killed runs have left behind."""
+    """End the temporary servers that killed runs left behind."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.uids().real == os.getuid() and is_dead(process.environ().get(VARIABLE, "")):
@@ -76,7 +76,7 @@ def end_servers() -> None:
 
 
 def is_dead(name: str) -> bool:
-    """Tell whether a run's name is that of a process of this machine that is no more."""
+    """Return whether a name is that of a process of this machine that is gone."""
     host, *numbers = name.split("/")
     if host != platform.node() or len(numbers) != 2:
         return False
@@ -89,18 +89,18 @@ def is_dead(name: str) -> bool:
 
 def _unfinished(client: SyncPrefectClient) -> list[FlowRun]:
     states = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
-    found: list[FlowRun] = []
-    while page := client.read_flow_runs(flow_run_filter=states, limit=PAGE, offset=len(found)):
-        found += page
-    return found
+    runs: list[FlowRun] = []
+    while page := client.read_flow_runs(flow_run_filter=states, limit=PAGE, offset=len(runs)):
+        runs += page
+    return runs
 
 
 def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:
     states = TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED))
-    runs = client.read_task_runs(
+    tasks = client.read_task_runs(
         flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
         task_run_filter=TaskRunFilter(state=states),
         limit=PAGE,
     )
-    for one in runs:
-        client.set_task_run_state(one.id, GONE, force=True)
+    for task in tasks:
+        client.set_task_run_state(task.id, GONE, force=True)

@@ -15,7 +15,7 @@ from den import measures
 from den.config import SettingsError
 from den.ledger import Entry, Ledger, Planned, Run
 from reports import changes, names
-from reports.changes import Change
+from reports.changes import Change, Search
 from reports.summary import STATISTICS, Estimate, estimate, main_score
 
 METRICS = (*STATISTICS, measures.CAPACITY, measures.SECONDS)
@@ -50,6 +50,14 @@ class Point(NamedTuple):
     series: str
     commit: str
     torch: str
+
+
+class Step(NamedTuple):
+    """A change point of a series: the first point of the new level, the last one of the old, and the levels."""
+
+    first: pd.Series
+    last: pd.Series
+    change: Change
 
 
 def history(
@@ -94,13 +102,18 @@ def series(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
             yield rows.reset_index(drop=True)
 
 
-def change_points(points: pd.DataFrame) -> list[tuple[pd.Series, Change]]:
-    """Return where a series changed: the first point of each new level. Points that are not measured do not count."""
-    solid = points[points["measured"] & points["value"].notna()].reset_index(drop=True)
-    if solid.empty:
-        return []
-    find = changes.of_times if solid["metric"].iloc[0] == measures.SECONDS else changes.of_scores
-    return [(solid.iloc[change.start], change) for change in find(solid["value"].tolist())]
+def change_points(groups: Sequence[pd.DataFrame], search: Search | None = None) -> list[list[Step]]:
+    """Return where each series changed. Points that are not measured do not count.
+
+    search: `changes.starts`, or one like it.
+    """
+    solid = [rows[rows["measured"] & rows["value"].notna()] for rows in groups]
+    times = bool(groups) and groups[0]["metric"].iloc[0] == measures.SECONDS
+    changed = changes.changes([rows["value"].tolist() for rows in solid], times, search)
+    return [
+        [Step(rows.iloc[change.start], rows.iloc[change.start - 1], change) for change in steps]
+        for rows, steps in zip(solid, changed, strict=True)
+    ]
 
 
 def label(metric: str) -> str:
@@ -162,8 +175,12 @@ def _points(
 
 
 def _frame(points: Sequence[Point]) -> pd.DataFrame:
-    frame = pd.DataFrame(points, columns=list(Point._fields))
-    return frame.assign(started=pd.to_datetime(frame["started"], utc=True), measured=frame["measured"].astype(bool))
+    columns = zip(*points, strict=True) if points else [()] * len(Point._fields)
+    frame = pd.DataFrame(
+        {name: pd.Series(values, dtype=object) for name, values in zip(Point._fields, columns, strict=True)}
+    )
+    kinds = {"value": float, "error": float, "measured": bool, "number": int}
+    return frame.astype(kinds).assign(started=pd.to_datetime(frame["started"], utc=True))
 
 
 def _mean(values: Sequence[float]) -> Estimate:
@@ -188,7 +205,8 @@ def _value(entry: Entry, metric: str) -> float:
 
 
 def _joined(values: Iterable[str]) -> str:
-    return " + ".join(sorted(set(values)))
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else " + ".join(sorted(distinct))
 
 
 def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from reports import history, names, style
+from reports.history import Step
 from reports.summary import STATISTICS
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -32,14 +33,19 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(BARS[level] for level in np.rint((heights - heights.min()) / spread * 7).astype(int))
 
 
-def draw(points: pd.DataFrame) -> Figure:
-    """Draw the points of `history.history` that are of one stream and metric."""
-    metric = points["metric"].iloc[0]
+def draw(groups: Sequence[pd.DataFrame], steps: Sequence[Sequence[Step]]) -> Figure:
+    """Draw the series of one stream and metric, and where they changed."""
+    metric = groups[0]["metric"].iloc[0]
     with style.house():
         figure, (axes,) = style.panels()
-        for rows, title, stroke in _lines(points):
+        for rows, (title, stroke), changed in zip(groups, _looks(groups), steps, strict=True):
             _line(axes, rows, title, stroke)
-        if not points["measured"].all():
+            for step in changed:
+                color = style.look(rows["method"].iloc[0])["color"]
+                axes.axvline(step.first["started"], color=color, linestyle=style.DOTS, linewidth=0.9, zorder=1)
+        if any(steps):
+            style.explain(axes, "dotted: a change", linestyle=style.DOTS, linewidth=0.9)
+        if not all(rows["measured"].all() for rows in groups):
             style.explain_open(axes, "open: not measured whole")
         if metric in STATISTICS:
             style.scores(axes)
@@ -49,17 +55,17 @@ def draw(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def _lines(points: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, object]]:
-    """Yield the points of each series, its title, and the stroke of its line."""
-    groups = list(history.series(points))
+def _looks(groups: Sequence[pd.DataFrame]) -> Iterator[tuple[str, object]]:
+    """Yield the title of each series, and the stroke of its line."""
     methods = [rows["method"].iloc[0] for rows in groups]
     for place, rows in enumerate(groups):
         method = methods[place]
         number = methods[:place].count(method)
         title = names.method(method)
         if methods.count(method) > 1 and len(groups) <= EXPLAINED:
-            title = f"{title}: {_distinction(rows, points[points['method'] == method])}"
-        yield rows, title, STROKES[number % len(STROKES)]
+            alike = [other for other, name in zip(groups, methods, strict=True) if name == method]
+            title = f"{title}: {_distinction(rows, pd.concat(alike))}"
+        yield title, STROKES[number % len(STROKES)]
 
 
 def _distinction(rows: pd.DataFrame, others: pd.DataFrame) -> str:
@@ -80,8 +86,6 @@ def _line(axes: Axes, rows: pd.DataFrame, title: str, stroke: object) -> None:
     axes.plot(_moments(solid), solid["value"].to_numpy(), linestyle=stroke, **look)
     opened = {"label": "_", "linestyle": "none", "markerfacecolor": "white", "markeredgecolor": look["color"]}
     axes.plot(_moments(hollow), hollow["value"].to_numpy(), **look | opened)
-    for point, _ in history.change_points(rows):
-        axes.axvline(point["started"], color=look["color"], linestyle=style.DOTS, linewidth=0.9, zorder=1)
 
 
 def _moments(points: pd.DataFrame) -> np.ndarray:

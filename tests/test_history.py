@@ -214,7 +214,7 @@ def test_every_metric_is_that_of_the_measurements_and_can_be_drawn(nights: Night
     }
     points = history.history(nights.ledger, metric=metric)
     assert list(points["value"]) == [expected.get(metric, values["auroc"].get(metric))] * 3
-    assert drawings.png(over_time.draw(points)).startswith(b"\x89PNG")
+    assert drawings.png(over_time.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
 
 
 def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> None:
@@ -223,15 +223,16 @@ def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> 
         return [synthetic.with_scores(cell, lambda value: max(0.0, value - down)) for cell in both("l2", day)]
 
     ids = [nights.run(moved(day)) for day in range(16)]
-    (rows,) = history.series(history.history(nights.ledger))
-    ((point, change),) = history.change_points(rows)
-    assert point["run"] == ids[8]
+    groups = list(history.series(history.history(nights.ledger)))
+    ((step,),) = history.change_points(groups)
+    assert (step.last["run"], step.first["run"]) == (ids[7], ids[8])
+    change = step.change
     assert change.after - change.before == pytest.approx(-0.05, abs=1e-9)
     shown = invoked("--stream", "blobs")
     assert f"Changed 2026-06-09, run {ids[8]}: L2" in shown
     assert "2026-06-09" in shown.split("Changed")[0]
-    hollow = rows.assign(measured=[True] * 8 + [False] * 8)
-    assert history.change_points(hollow) == []
+    hollow = groups[0].assign(measured=[True] * 8 + [False] * 8)
+    assert history.change_points([hollow]) == [[]]
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest() -> None:
@@ -262,7 +263,7 @@ def test_the_command_draws_series_and_lists_the_runs_of_a_method(nights: Nights,
     listed = invoked("--method", "l2")
     assert all(id in listed for id in ids)
     assert "EWC" not in listed
-    assert (here / "reports/out/history/all-blobs-l2-auroc.svg").exists()
+    assert (here / "reports/out/history/all-blobs-l2-auroc.png").exists()
 
 
 def test_rows_for_other_programs_hold_every_number_to_the_bit(nights: Nights, here: Path) -> None:

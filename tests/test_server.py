@@ -22,11 +22,13 @@ def device_of(training: Training) -> torch.device:
     from pathlib import Path
 
     if training.device == "cuda":
+        if "CUDA_VISIBLE_DEVICES" not in os.environ:
+            raise SettingsError("training.device: there is no GPU here")
         with Path("devices").open("a") as file:
             print(os.environ["CUDA_VISIBLE_DEVICES"], file=file)
     return torch.device("cpu")
 """
-"Stands in for den.training.device_of where there is no GPU: notes which one the process was given."
+"Stands in for den.training.device_of: a machine has the GPUs that it is told of, and they are its processor."
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from nightly import FIRST, LENGTH, name_of, run_of
 
 from den import metrics
 from den.ledger import CellResult, Ledger, Places, Run
-from flows import models, newest, parents, points, syncing, tracking, views
+from flows import inventory, models, newest, parents, points, syncing, tracking, views
 from reports import accepted_results
 
 METHODS = ("den", "l2")
@@ -502,12 +502,31 @@ def test_a_sync_with_nothing_to_add_adds_and_reads_nothing(
 ) -> None:
     accepted_results.write(night(-9), "quick")
     assert tracking.sync(Places())
+    last = run_of(2, night(2))
+    ledger.end(last.ended)
+    assert tracking.track(last, night(2))
     monkeypatch.setattr(syncing, "_show", None)
+    monkeypatch.setattr(syncing, "_shown", None)
     monkeypatch.setattr(Ledger, "load", None)
     monkeypatch.setattr(accepted_results, "results", None)
     steps = []
     assert tracking.sync(Places(), steps.append)
     assert not steps
+
+
+@pytest.mark.slow
+def test_a_sync_puts_the_sum_of_a_run_that_was_cut_off_right(
+    client: MlflowClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(inventory, "toggle", lambda *given: 1 / 0)
+        assert not tracking.track(run_of(0, night(0)), night(0))
+    steps = []
+    assert tracking.sync(Places(), steps.append)
+    assert steps == ["1 of 1: smoke · 2026-11-29 02:00"]
+    monkeypatch.setattr(syncing, "_shown", None)
+    assert tracking.sync(Places(), steps.append)
+    assert len(steps) == 1
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from den import files
 from den.ledger import layout, sealed
 from den.ledger.entry import Entry
-from den.ledger.index import Index
+from den.ledger.index import Index, NotReady
 from den.ledger.layout import BEGUN, ENDED, MEASUREMENT, place
 from den.ledger.measurement import Measurement
 from den.ledger.reading import is_sound, place_of, read_measurement, read_run_part, read_runs
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 Reply = TypeVar("Reply")
 NAMED = 3  # damaged files that a warning names
+ATTEMPTS = 5  # to mend an index
 UNUSABLE = {3, 5, 6, 7, 8, 13, 14}  # SQLite's permission, busy, locked, memory, read-only, full, cannot open
 
 
@@ -178,14 +179,16 @@ class Ledger:
         except (sqlite3.DatabaseError, Damaged) as error:
             self._refuse_unusable(error)
         with self._index.mending():  # others that met the same damage wait here, and find it mended
-            try:
-                self._update()
-                return question()
-            except (sqlite3.DatabaseError, Damaged) as error:
-                self._refuse_unusable(error)
-            self._index.discard()
-            self._update()
-            return question()
+            for _ in range(ATTEMPTS):
+                try:
+                    self._update()
+                    return question()
+                except NotReady:
+                    continue
+                except (sqlite3.DatabaseError, Damaged) as error:
+                    self._refuse_unusable(error)
+                    self._index.discard()
+        raise LedgerError(f"the index {self._index.path} is damaged or removed again and again; see what else uses it")
 
     def _refuse_unusable(self, error: Exception) -> None:
         """Raise LedgerError if the disk or its permissions are at fault, which a new index does not mend."""
