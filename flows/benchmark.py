@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import Any
 
 import prefect
+from prefect.states import Completed
 
 from den import suites
 from den.cells import Cell, current, key_of, present_of
@@ -55,13 +57,14 @@ def benchmark(
     on: str = "here",
     again: bool = False,
     fresh: bool = False,
-) -> Outcome:
+) -> Any:
     """Answer every cell of a suite, by measuring it or by a current measurement; judge, report and track the run.
 
     slots: cells at a time, by default what this machine has room for.
     on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster at an address.
     again: measure every cell. fresh: begin another run even if an unended one could be continued.
-    Raises RunFailed, after everything else is done, if cells failed or the verdict is worse or unstable.
+    Returns the Outcome. Raises RunFailed, after everything else is done, if cells failed or the verdict is worse or
+    unstable.
     """
     engine = engine_for(on)
     plan, places = suites.load(overrides=overrides), here()
@@ -82,12 +85,12 @@ def benchmark(
         run = recording.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
     folder = steps.report(outcome.run, results, verdict) if results else None
-    if results:
-        steps.track(run, results, folder)
+    if results and steps.track(run, results, folder):
+        recording.discard_checkpoints(run, places)
     steps.announce(run, results, folder, verdict)
     if verdict.alarming:
         raise RunFailed(outcome)
-    return outcome
+    return Completed(message=f"verdict: {verdict.word}", data=outcome)  # the caller of a flow gets the data
 
 
 def engine_for(on: str) -> Engine:

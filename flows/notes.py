@@ -7,6 +7,7 @@ import pandas as pd
 from den import metrics
 from den.ledger import CellResult
 from den.methods import METHODS
+from flows import views
 from flows.parents import Parent
 from reports import names, printed, summary, tables
 
@@ -80,7 +81,7 @@ def of_history(suite: str, stream: str) -> str:
 
 def link(title: str, experiment: str, run: str) -> str:
     """Return a link to a run's page, in Markdown."""
-    return f"[{title}](#/experiments/{experiment}/runs/{run})"
+    return f"[{title}](#/experiments/{experiment}/runs/{run}?{views.TRAINING})"
 
 
 def markdown(parent: Parent) -> str:

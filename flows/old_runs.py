@@ -53,7 +53,7 @@ def of_mlflow(limit: datetime, dry_run: bool) -> str:
             models = _models_of(client, kept, old)
             size = _at([*(run.artifacts for run in old), *(model.artifact_location for model in models)])
             if not dry_run:
-                _delete(client, old, models)
+                _delete(client, old, models, int(limit.timestamp() * 1000))
             for start in range(0, len(old) if own and not dry_run else 0, BATCH):
                 _collect(address, old[start : start + BATCH], models)
     except MlflowException as error:
@@ -107,7 +107,12 @@ def _models_of(client: Any, kept: Sequence[Shown], old: Sequence[Shown]) -> list
     return models
 
 
-def _delete(client: Any, runs: Sequence[Shown], models: Sequence[Any]) -> None:
+def _delete(client: Any, runs: Sequence[Shown], models: Sequence[Any], limit: int) -> None:
+    """Delete runs and models; note per experiment until when, so that `den sync` does not mirror them again."""
+    from flows.tracking import PRUNED
+
+    for experiment in {run.experiment for run in runs}:
+        client.set_experiment_tag(experiment, PRUNED, str(limit))
     for model in models:
         client.delete_logged_model(model.model_id)
     for run in runs:

@@ -63,9 +63,10 @@ def _checkpoints(places: Places, limit: datetime, dry_run: bool) -> str:
     for folder in _folders(places.work):
         if folder.name in (LOCKS, LOGS, STUDIES):
             continue
+        old = _newest(folder) < limit  # taking the lock touches it
         with _free(folder / LOCK, existing=True) as free:
             removed = [_cell(cell, places, limit, dry_run) for cell in _folders(folder)] if free else []
-            if free and not dry_run and not _folders(folder) and _newest(folder) < limit:
+            if free and not dry_run and not _folders(folder) and (old or any(removed)):
                 shutil.rmtree(folder)
         runs, size = runs + any(removed), size + sum(removed)
     return f"checkpoints: {counted(runs, 'run')}, {sized(size)}" if runs else ""

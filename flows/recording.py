@@ -2,6 +2,7 @@
 
 import platform
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,12 @@ def end(
     )
     Ledger.of(places).end(ended)
     return Run(start, ended)
+
+
+def discard_checkpoints(run: Run, places: Places) -> None:
+    """Remove the checkpoints of an ended run: only continuing it and MLflow's models, which have copies, read them."""
+    for folder in (places.work / run.id).glob("*/"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def planned(cells: Sequence[Cell], places: Places) -> tuple[Planned, ...]:

@@ -12,11 +12,10 @@ from mlflow.entities import Experiment
 from den.ledger import CellResult, Ledger, LedgerError, Places, Run
 from flows import inventory, parents, tracking
 from flows.parents import Parent
-from flows.tracking import Progress
+from flows.tracking import PRUNED, Progress
 from reports import accepted_results, tables
 
 PAGE = 1000  # runs that MLflow returns at once
-PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its runs were removed on purpose
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def _shown(client: MlflowClient) -> set[tuple[str, str]]:
     shown: set[tuple[str, str]] = set()
     while experiments:
         page = client.search_runs(experiments, condition, max_results=PAGE, page_token=token)
-        shown |= {(run.data.tags["mark"], run.data.tags["stream"]) for run in page}
+        shown |= {(run.data.tags.get("mark", ""), run.data.tags.get("stream", "")) for run in page}
         if not (token := page.token):
             break
     return shown

@@ -12,6 +12,7 @@ from den.ledger import CellResult, Places, Run
 logger = logging.getLogger("den")
 
 FOLDER = Path(".mlflow")
+PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its runs were removed on purpose
 
 Progress = Callable[[str], None]
 "Called with a line on what is shown next."

@@ -9,6 +9,7 @@ from typing import Any
 
 TAG = "mlflow.sharedViewState."
 CELLS, RUNS = "cells", "runs"
+TRAINING = "workflowType=machine_learning"  # else MLflow shows its pages for language models
 
 
 def tags() -> dict[str, str]:
@@ -19,7 +20,7 @@ def tags() -> dict[str, str]:
 
 def path(experiment: str, view: str = CELLS) -> str:
     """Return the address of an experiment's runs in a view, below that of the server."""
-    return f"/#/experiments/{experiment}/runs?viewStateShareKey={view}&workflowType=machine_learning"
+    return f"/#/experiments/{experiment}/runs?viewStateShareKey={view}&{TRAINING}"
 
 
 def _cells() -> Mapping[str, Any]:

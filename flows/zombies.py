@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 import prefect
@@ -23,7 +24,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import TagsContext
 from prefect.states import Crashed
 
@@ -31,7 +32,7 @@ from flows.settling import PAGE
 
 VARIABLE = "DEN_RUN"  # inherited by what a run starts
 UNFINISHED = [StateType.PENDING, StateType.RUNNING]
-GONE = Crashed(message="the process that ran it is gone")
+GONE: State[Any] = Crashed(message="the process that ran it is gone")
 
 
 @contextmanager

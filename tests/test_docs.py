@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,9 +15,9 @@ from conftest import ROOT, den
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlflow import MlflowClient
-from synthetic import records
+from synthetic import results
 
-from den import metrics
+from den import measures, metrics
 from flows.cli import main
 from reports import tables
 
@@ -80,9 +81,8 @@ def test_the_metric_of_the_how_to_is_a_metric() -> None:
     metric, _ = code(ROOT / "docs/how-to.md", "python")
     known = vars(metrics).copy()
     exec(metric, known)
-    matrices = [one["scores"]["auroc"] for one in records("blobs", 1, ("den", "l2"), 3)]
-    for matrix in matrices:
-        R = metrics.np.array(matrix, dtype=float)
+    for result in results("blobs", 1, ("den", "l2"), 3):
+        R = result.measurement.matrix("auroc")
         assert known["worst"](R) == R[-1].min()
 
 
@@ -93,7 +93,10 @@ def test_the_figure_of_the_how_to_is_drawn() -> None:
     assert callable(known["draw"])
     accepted = tables.read(ROOT / "reports/accepted/mnist-variation")
     assert known["draw"](accepted).axes[0].lines
-    assert known["draw"](tables.collect(records("blobs", 1, ("l2",), 3), "smoke")) is None
+    whole = tables.collect(results("blobs", 1, ("l2",), 3), "smoke")
+    assert known["draw"](whole) is not None
+    without = whole.measures[whole.measures["measure"] != measures.NONZERO]
+    assert known["draw"](replace(whole, measures=without)) is None
 
 
 @pytest.mark.slow
@@ -105,7 +108,9 @@ def test_the_method_of_the_tutorial_is_in_every_table_figure_test_and_in_mlflow(
     run = den(project, "run", "--suite", "smoke", "--method", "averaged", "--method", "finetune", "--method", "den")
     assert run.returncode == 0, run.stderr
     assert "Averaged" in run.stdout
-    assert "Averaged" in den(project, "compare", "--suite", "smoke").stdout
+    compared = den(project, "compare", "--suite", "smoke").stdout
+    assert "Measured here: Fine-tuning, DEN, Averaged. Accepted (commits " in compared
+    assert all(label in compared for label in ("Averaged", "EWC", "L2", "Joint", "Single-task"))
     assert (project / "reports/out/smoke/index.html").read_text().count("Averaged") > 5
     for figure in ("auroc_over_tasks", "auroc_over_capacity", "score_over_time"):
         assert "Averaged" in (project / f"reports/out/smoke/figures/blobs/{figure}.svg").read_text()

@@ -21,7 +21,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from den import files
 from den.config import SettingsError
-from den.execution import lock_of
+from den.execution import LOCKS, lock_of
 from den.ledger import Asked, Begun, Ledger, Machine, Places
 from flows import old_runs, pruning, tracking
 from flows.recording import LOCK
@@ -119,7 +119,10 @@ def test_the_newest_runs_of_the_ledger_keep_what_is_theirs(places: Places) -> No
     folders = {age: checkpoint(places, f"run-{age}", KEYS[0], (age - 1) * DAY) for age in (40, 30, 20, 10)}
     assert pruning.prune(None, 4, False, places) == [pruning.NOTHING]
     assert pruning.prune(25 * DAY, 4, False, places) == [pruning.NOTHING]  # what either keeps stays
+    files.write(places.work / "run-40" / LOCK, "")
+    pruning.prune(None, 2, True, places)
     pruning.prune(None, 2, False, places)
+    assert {path.name for path in places.work.iterdir()} == {"run-20", "run-10", LOCKS}
     assert [age for age, folder in folders.items() if folder.exists()] == [20, 10]
 
 

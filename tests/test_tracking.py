@@ -291,7 +291,10 @@ def test_the_same_bits_bring_a_link_and_no_second_report_or_measurement(client: 
     for twin, run in [*((first, other) for other in others), *((original, repeat) for repeat in repeats)]:
         experiment, id = twin.info.experiment_id, twin.info.run_id
         assert run.data.tags["same_as"] == id
-        assert f"](#/experiments/{experiment}/runs/{id})" in run.data.tags["mlflow.note.content"]
+        assert (
+            f"](#/experiments/{experiment}/runs/{id}?workflowType=machine_learning)"
+            in run.data.tags["mlflow.note.content"]
+        )
         assert {file.path for file in client.list_artifacts(run.info.run_id)} <= {"summary.csv"}
     assert {run.data.tags["report"] for run in [first, *others]} == {first.info.run_id}
     track(3, [moved(result) for result in night(3)], report)
