@@ -14,7 +14,7 @@ from pathlib import Path
 from den import harness, suites
 from den.execution import Execution
 from den.ledger import Places
-from den.worker import set_up_torch
+from den.training import set_up_torch
 
 
 def main(suite: str, slots: int) -> None:

@@ -27,7 +27,8 @@ import torch
 import training
 
 from den import files, provenance
-from den.worker import MEMORY_KEPT, ONE_THREAD, set_up_torch
+from den.training import set_up_torch
+from den.worker import MEMORY_KEPT, ONE_THREAD
 
 RESULTS = Path(__file__).with_name("results.md")
 GROUPS = {

@@ -10,8 +10,7 @@ from den.config import SettingsError, read
 from den.execution import execute
 from den.ledger import LedgerError, Order, Places
 from den.streams.prepared import DataError
-from den.training import Diverged
-from den.worker import set_up_torch
+from den.training import Diverged, set_up_torch
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """A cell: one stream, one method, one seed, with all settings; its key, its code and its stream."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,13 +9,11 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from den import harness, provenance, sources
 from den.config import Network, Params, SettingsError, Training, completed, read, reduced
-from den.harness import generator_for
 from den.ledger import Entry, Ledger, Origin, Places, measurement
 from den.ledger.measurement import Settings
 from den.methods import METHODS
 from den.methods.base import Method, Problem
 from den.streams import IMAGES, STREAMS, prepared
-from den.streams.lazy import Lazy
 from den.tasks import Stream
 from den.training import device_of
 
@@ -118,13 +115,18 @@ def present_of(cell: Cell, elsewhere: bool = False) -> dict[str, str]:
     return present | {"bits": Origin(**about).bits}
 
 
-def current(cell: Cell, ledger: Ledger, places: Places, present: dict[str, str], run: str = "") -> Entry | None:
-    """Return the newest current measurement of a cell, of one run if it is named; None if there is none.
+def current(cell: Cell, ledger: Ledger, places: Places, present: dict[str, str]) -> Entry | None:
+    """Return the newest current measurement of a cell; None if there is none.
 
     present: what would measure it, from `present_of`.
     """
-    about = {"run": run} if run else {}
-    entries = ledger.entries(key=key_of(cell, places), **present, **about)
+    entries = ledger.entries(key=key_of(cell, places), **present)
+    return entries[-1] if entries else None
+
+
+def own(cell: Cell, ledger: Ledger, places: Places, run: str) -> Entry | None:
+    """Return what a run has measured of a cell already, with today's code, on whatever machine."""
+    entries = ledger.entries(key=key_of(cell, places), run=run, fingerprint=fingerprint(cell))
     return entries[-1] if entries else None
 
 
@@ -140,18 +142,13 @@ def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Met
     refuse(cell)
     kind = METHODS[cell.method]
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
-    return kind.build(_method_params(cell), problem, generator_for(cell.seed, -1, "build"))
+    return harness.untrained(kind, _method_params(cell), problem)
 
 
 def open_stream(cell: Cell, places: Places) -> Stream:
     """Return the cell's stream; on validation data it has no test data at all."""
     stream = prepared.open_stream(places.data, cell.stream, _stream_params(cell), cell.seed)
-    return stream if cell.evaluation == "test" else on_validation(stream)
-
-
-def on_validation(stream: Stream) -> Stream:
-    """Return the stream with its validation splits in the place of the test splits, for choosing numbers."""
-    return replace(stream, tests=Lazy(len(stream), lambda task: stream.tasks[task].validation))
+    return stream if cell.evaluation == "test" else harness.on_validation(stream)
 
 
 def _stream_params(cell: Cell) -> Params:

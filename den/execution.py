@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from den import checkpoints, harness, provenance
-from den.cells import Cell, current, data_of, fingerprint, key_of, open_stream, present_of, settings_of, untrained
+from den.cells import Cell, current, data_of, fingerprint, key_of, open_stream, own, present_of, settings_of, untrained
 from den.harness import Result, Step
 from den.ledger import Entry, Ledger, Measurement, Order, Origin, Places
 from den.methods.base import Method, State
@@ -68,8 +68,8 @@ class Execution:
 
     @property
     def owner(self) -> str:
-        """What a checkpoint must have been made by and for: this cell, code, torch and kind of device."""
-        return f"{self.key} {fingerprint(self.cell)[:16]} {torch.__version__} {self.device.type}"
+        """What a checkpoint must have been made by and for: this cell, code and kind of machine for bits."""
+        return f"{self.key} {' '.join(present_of(self.cell).values())}"
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints there are, oldest first."""
@@ -144,9 +144,9 @@ def execute(
 
 def answered(cell: Cell, places: Places, order: Order) -> Entry | None:
     """Return the measurement that answers a cell already: the run's own, or, unless `again`, any current one."""
-    ledger, present = Ledger.of(places), present_of(cell)
-    own = current(cell, ledger, places, present, order.run) if order.run else None
-    return own or (None if order.again else current(cell, ledger, places, present))
+    ledger = Ledger.of(places)
+    measured = own(cell, ledger, places, order.run) if order.run else None
+    return measured or (None if order.again else current(cell, ledger, places, present_of(cell)))
 
 
 def finish(execution: Execution) -> Measurement:

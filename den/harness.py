@@ -5,15 +5,17 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from den.config import Params
 from den.measures import EVALUATION, SECONDS
-from den.methods.base import Measure, Measures, Method, Stage
+from den.methods.base import Measure, Measures, Method, Problem, Stage
 from den.scores import SCORES
+from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 from den.training import Diverged, blocks
 
@@ -52,6 +54,16 @@ class Step:
     @property
     def title(self) -> str:
         return f"task {self.task + 1} · {self.stage}"
+
+
+def untrained(kind: type[Method], params: Params, problem: Problem) -> Method:
+    """Return a method before its first stage, drawn by the seed of its problem."""
+    return kind.build(params, problem, generator_for(problem.seed, -1, "build"))
+
+
+def on_validation(stream: Stream) -> Stream:
+    """Return the stream with its validation data in the place of the test data, for choosing numbers."""
+    return replace(stream, tests=Lazy(len(stream), lambda task: stream.tasks[task].validation))
 
 
 def run(method: Method, stream: Stream, seed: int) -> Result:

@@ -44,6 +44,19 @@ class Fit(NamedTuple):
     last: float = math.nan
 
 
+def set_up_torch() -> None:
+    """Set torch up for a cell: one thread, float32 and results that repeat, on a GPU too; then take a step.
+
+    The first step of a process loads much of torch, and is no part of a stage's time.
+    """
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
+    torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
+    weight = torch.zeros(1, requires_grad=True)
+    weight.sum().backward()
+    torch.optim.Adam([weight], fused=True).step()
+
+
 def device_of(training: Training) -> torch.device:
     """Return where to train: `auto` takes a GPU where there is one. Raises SettingsError for one that is not there."""
     wish = training.device

@@ -26,7 +26,7 @@ from den.ledger import Measurement, Order, Places, sealed
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # The allocator of Linux would hand memory back after every step and fault it in again for the next.
 MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-PRELOADED = ["den.execution", "torch._dynamo"]  # the second is what the first step of an optimiser would load
+PRELOADED = ["den.preloaded", "torch._dynamo"]  # the second is what the first step of an optimiser would load
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
 
@@ -139,21 +139,6 @@ def make_ready() -> None:
                 _restore(name, value)
 
 
-def set_up_torch() -> None:
-    """Set torch up for a cell: one thread, float32 and results that repeat, on a GPU too; then take a step.
-
-    The first step of a process loads much of torch, and is no part of a stage's time.
-    """
-    import torch
-
-    torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
-    torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
-    weight = torch.zeros(1, requires_grad=True)
-    weight.sum().backward()
-    torch.optim.Adam([weight], fused=True).step()
-
-
 def serve(line: Connection, log: str) -> None:
     """Be the child: run the steps of the cell that comes first on the line, each when told to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
@@ -173,6 +158,7 @@ def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> N
     from den.config import read
     from den.execution import Execution, answered, finish, locked, refuse_other_code
     from den.ledger import Ledger
+    from den.training import set_up_torch
 
     set_up_torch()
     cell, asked = read(Cell, order["cell"], "cell"), read(Order, order["order"], "order")

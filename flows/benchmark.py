@@ -11,7 +11,7 @@ import prefect
 from prefect.states import Completed
 
 from den import suites
-from den.cells import Cell, current, key_of, present_of
+from den.cells import Cell, current, key_of, own, present_of
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
 from den.worker import CellFailed
 from flows import announcing, crew, estimate, machine, pools, recording, steps
@@ -77,10 +77,11 @@ def benchmark(
         methods=tuple(methods),
         seeds=None if seeds is None else tuple(seeds),
         overrides=tuple(overrides),
+        on=on,
         again=again,
     )
     with recording.begun(request, cells, places, steps.circumstances(slots), fresh) as begun:
-        results, failures = run_cells(cells, begun, places, engine, on)
+        results, failures = run_cells(cells, begun, places, engine, slots)
         verdict = steps.judge(begun, results, failures, places)
         run = recording.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
@@ -110,20 +111,21 @@ def refuse_nowhere(on: str) -> None:
 
 
 def run_cells(
-    cells: Sequence[Cell], begun: Begun, places: Places, engine: Engine, on: str
+    cells: Sequence[Cell], begun: Begun, places: Places, engine: Engine, slots: int | None
 ) -> tuple[tuple[CellResult, ...], dict[str, str]]:
     """Answer the cells of a run; return results and, by title, why other cells failed.
 
+    slots: cells at a time here, None if others run them.
     A cell that fails stops no other. Cells of equal keys are measured once, whatever their names.
     """
-    answers = answered(cells, begun, places, elsewhere=on != "here")
+    answers = answered(cells, begun, places, elsewhere=slots is None)
     groups = _alike([cell for cell in cells if cell.title not in answers], places)
     firsts = [group[0] for group in groups]
-    slots = begun.slots or WAITING
-    announcement = estimate.announce(firsts, len(cells), slots, begun.asked.suite, places)
-    watcher().planned(firsts, list(answers.values()), announcement)
+    announcement = estimate.announce(firsts, len(cells), slots or WAITING, begun.asked.suite, places)
+    watcher().planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
     failures: dict[str, str] = {}
-    for group, attempt in zip(groups, _attempts(firsts, begun, places, slots, engine), strict=True):
+    attempts = _attempts(firsts, begun, places, slots, engine)
+    for group, attempt in zip(groups, attempts, strict=True):
         end = attempt.result()
         for cell in group:
             if isinstance(end, str):
@@ -141,11 +143,11 @@ def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: boo
     ledger = Ledger.of(places)
     results = {}
     for cell in cells:
-        present = present_of(cell, elsewhere)
-        own = current(cell, ledger, places, present, begun.id)
-        entry = own or (None if begun.asked.again else current(cell, ledger, places, present))
+        measured = own(cell, ledger, places, begun.id)
+        again = measured or begun.asked.again
+        entry = measured if again else current(cell, ledger, places, present_of(cell, elsewhere))
         if entry is not None:
-            results[cell.title] = CellResult(cell.name, ledger.load(entry.id), "measured" if own else "reused")
+            results[cell.title] = CellResult(cell.name, ledger.load(entry.id), "measured" if measured else "reused")
     return results
 
 
@@ -158,13 +160,13 @@ def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
 
 
 def _attempts(
-    cells: Sequence[Cell], begun: Begun, places: Places, slots: int, engine: Engine
+    cells: Sequence[Cell], begun: Begun, places: Places, slots: int | None, engine: Engine
 ) -> list[Future[Worked | str]]:
     """Return every cell's finished attempt, in order."""
     attempts = []
-    with ThreadPoolExecutor(slots, thread_name_prefix="cell") as pool, crew.dismissed(pool):
+    with ThreadPoolExecutor(slots or WAITING, thread_name_prefix="cell") as pool, crew.dismissed(pool):
         for cell in cells:
-            order = recording.order_for(begun, cell)
+            order = recording.order_for(begun, cell, slots)
             attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, engine))
             time.sleep(STAGGER)
         if attempts:
@@ -190,5 +192,8 @@ def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked
         end = f"{type(error).__name__}: {error}"
     else:
         end = worked
-    watcher().ended(cell, end if isinstance(end, str) else None)
+    if isinstance(end, str):
+        watcher().ended(cell, end)
+    else:
+        watcher().ended(cell, reused=None if end.measured else end.measurement)
     return end

@@ -101,6 +101,7 @@ def _about(result: CellResult, parent: Parent) -> dict[str, str]:
         "seed": str(measurement.seed),
         "measurement": measurement.id,
         "key": measurement.key,
+        "device": measurement.device,
         "digest": measurement.digest,
         "fingerprint": origin.fingerprint,
         "bits": parents.bits(measurement),

@@ -28,12 +28,17 @@ def of_ledger(suite: str, places: Places) -> list[CellResult]:
     results = []
     for cell in cells_of(plan, suite, ledger):
         try:
-            entries = ledger.entries(key=key_of(cell, places))
+            entries = ledger.entries(key=key_of(cell, places), **_device(cell))
         except (DataError, SettingsError):  # not prepared, or not for this seed
             continue
         if entries:
             results.append(CellResult(cell.name, ledger.load(entries[-1].id), "reused"))
     return results
+
+
+def _device(cell: Cell) -> dict[str, str]:
+    """Return the kind of device that a cell's measurement must be of; any for `auto`."""
+    return {} if cell.training.device == "auto" else {"device": cell.training.device}
 
 
 def with_accepted(suite: str, places: Places) -> list[CellResult]:

@@ -1,7 +1,7 @@
 """Keeps the tags `suites` and `newest` of cells true, so that a filter on both gives the means of a suite.
 
-Of a cell's measurements (same key, same name) the newest has `newest = yes`, and carries the suites of all of them. If
-a suite's settings change, its cell has another key: the former one no longer counts for that suite.
+Of a cell's measurements (same key, name and device) the newest has `newest = yes`, and carries the suites of all of
+them. If a suite's settings change, its cell has another key: the former one no longer counts for that suite.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def settle(
     """
     end = parents.milliseconds(result.measurement.origin.ended)
     rivals = _rivals(client, experiment, run, result)
-    alike = [rival for rival in rivals if rival.data.tags["key"] == result.measurement.key]
+    alike = [rival for rival in rivals if _is_of(rival, result)]
     other = [rival for rival in rivals if rival not in alike and suite in _parted(rival.data.tags)]
     superseded = any(rival.info.end_time > end for rival in alike)
     own = {suite} | (_parted(before) if superseded or before.get(NEWEST) == YES else set())
@@ -58,6 +58,12 @@ def _rivals(client: MlflowClient, experiment: str, run: str, result: CellResult)
     condition = f"tags.{NEWEST} = '{YES}' and tags.method = '{result.name}' and tags.seed = '{result.measurement.seed}'"
     runs = client.search_runs([experiment], condition, max_results=MOST)
     return [rival for rival in runs if rival.info.run_id != run]
+
+
+def _is_of(run: Run, result: CellResult) -> bool:
+    """Return whether a run in MLflow is of a result's cell and device: a GPU does not replace a processor."""
+    measurement = result.measurement
+    return (run.data.tags["key"], run.data.tags.get("device")) == (measurement.key, measurement.device)
 
 
 def _without(suites: Iterable[str], suite: str) -> Mapping[str, str]:

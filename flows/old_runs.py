@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from den.config import SettingsError
 from flows import tracking
 
 FLOWS = ("benchmark", "cell", "remote cell", "search", "prepare")  # whose runs are removed
@@ -112,7 +113,8 @@ def _delete(client: Any, runs: Sequence[Shown], models: Sequence[Any], limit: in
     from flows.tracking import PRUNED
 
     for experiment in {run.experiment for run in runs}:
-        client.set_experiment_tag(experiment, PRUNED, str(limit))
+        before = int(client.get_experiment(experiment).tags.get(PRUNED, 0))
+        client.set_experiment_tag(experiment, PRUNED, str(max(limit, before)))
     for model in models:
         client.delete_logged_model(model.model_id)
     for run in runs:
@@ -126,7 +128,10 @@ def _collect(address: str, runs: Sequence[Shown], models: Sequence[Any]) -> None
     command += ["--run-ids", ",".join(sorted(ids))]
     if theirs := [model.model_id for model in models if model.source_run_id in ids]:
         command += ["--logged-model-ids", ",".join(theirs)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise SettingsError(f"`mlflow gc` failed ({last[0]}); the runs are marked as deleted, run it again")
 
 
 def of_prefect(limit: datetime, dry_run: bool) -> str:

@@ -129,7 +129,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _of_stream(run: Run, ended: Ended, stream: str, results: Sequence[CellResult], report: Path | None) -> Parent:
     asked, of_stream = run.begun.asked, _of(stream, results)
     suite = " ".join([asked.suite, *(f"--set {override}" for override in asked.overrides)])
-    plain = not asked.overrides
+    plain = all(override.startswith("training.device=") for override in asked.overrides)
     planned = Counter(cell.name for cell in run.begun.cells if cell.stream == stream)
     measured = Counter(result.name for result in of_stream if result.how == "measured")
     every_seed = plain and asked.seeds is None

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from den.cells import Cell
-from den.ledger import CellResult
+from den.ledger import CellResult, Measurement
 from flows import estimate
 
 
@@ -25,7 +25,12 @@ def source(result: CellResult) -> str:
     """Return where an answered cell's result comes from: this run, or an earlier one and its date."""
     if result.how == "measured":
         return f"{result.title}: measured by this run before it was interrupted"
-    return f"{result.title}: reused from {result.measurement.origin.ended:%Y-%m-%d %H:%M}"
+    return f"{result.title}: {_end(result.measurement)}"
+
+
+def _end(reused: Measurement | None) -> str:
+    """Return how a cell came to its result."""
+    return f"reused from {reused.origin.ended:%Y-%m-%d %H:%M}" if reused else "measured"
 
 
 class Silent:
@@ -37,8 +42,8 @@ class Silent:
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Hear that a stage of a cell begins; `task` counts from 1."""
 
-    def ended(self, cell: Cell, failure: str | None = None) -> None:
-        """Hear that a cell is finished, or why it failed."""
+    def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
+        """Show that a cell is measured, which measurement answers it instead, or why it failed."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -101,11 +106,11 @@ class Lines(Silent):
             self._count.reach(cell, task - 1)
             self._say(f"{cell.title}: task {task} of {tasks(cell)} · {stage}")
 
-    def ended(self, cell: Cell, failure: str | None = None) -> None:
-        """Say how the cell ended, and how much is left."""
+    def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
+        """Print how the cell ended, and how much is left."""
         with self._lock:
             self._count.end(cell)
-            self._say(f"{cell.title}: {'failed: ' + failure if failure else 'measured'}")
+            self._say(f"{cell.title}: {f'failed: {failure}' if failure else _end(reused)}")
             self._say(self._count.told())
 
     def _say(self, line: str) -> None:
@@ -140,14 +145,14 @@ class Live(Silent):
             self._progress.update(self._bar(cell, task - 1), completed=task - 1, stage=stage)
             self._advance()
 
-    def ended(self, cell: Cell, failure: str | None = None) -> None:
+    def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
         """Take the cell's bar away and leave a line in its place."""
         with self._lock:
             self._count.end(cell)
             if cell.title in self._bars:
                 self._progress.remove_task(self._bars.pop(cell.title))
             self._advance()
-        self._progress.console.print(f"{cell.title}: {failure or 'measured'}", style="red" if failure else None)
+        self._progress.console.print(f"{cell.title}: {failure or _end(reused)}", style="red" if failure else None)
 
     def close(self) -> None:
         """Take the bars away."""

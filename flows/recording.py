@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from den import provenance
 from den.cells import Cell, fingerprint, key_of
 from den.config import SettingsError
-from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Order, Places, Planned, Run
+from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Machine, Order, Places, Planned, Run
 from den.ledger.run import Trigger
 from den.training import device_of
 
@@ -51,12 +51,14 @@ def begun(
 ) -> Iterator[Begun]:
     """Begin or continue a run, and hold it for this process while the context lasts.
 
-    A local run continues the newest unended one of the same request and code on this machine whose process is gone,
-    unless `fresh`. Raises SettingsError if another process holds a deployment's run, DataError for unprepared streams.
+    A local run continues the newest one of the same request and code on this machine that was killed, or of which cells
+    failed, unless `fresh`. Raises SettingsError if another process holds a deployment's run, DataError for unprepared
+    streams.
     """
     ledger, plan = Ledger.of(places), planned(cells, places)
-    held = None if fresh or circumstances.run_id else _continued(ledger, asked, plan, places)
-    held = held or _begun(ledger, asked, cells, plan, places, circumstances)
+    machine = provenance.machine(_device(cells[0]))
+    held = None if fresh or circumstances.run_id else _continued(ledger, asked, plan, machine, places)
+    held = held or _begun(ledger, asked, machine, plan, places, circumstances)
     try:
         yield held.begun
     finally:
@@ -88,7 +90,9 @@ def end(
 
 
 def discard_checkpoints(run: Run, places: Places) -> None:
-    """Remove the checkpoints of an ended run: only continuing it and MLflow's models, which have copies, read them."""
+    """Remove the checkpoints of a run without failures: only MLflow's models, which have copies, would read them."""
+    if run.ended is None or run.ended.failures:
+        return
     for folder in (places.work / run.id).glob("*/"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,10 +107,10 @@ def planned(cells: Sequence[Cell], places: Places) -> tuple[Planned, ...]:
     )
 
 
-def order_for(start: Begun, cell: Cell) -> Order:
-    """Return how a cell of a run is to be executed."""
+def order_for(start: Begun, cell: Cell, slots: int | None) -> Order:
+    """Return how a cell of a run is to be executed. slots: cells that run at a time now, None if others decide."""
     return Order(
-        run=start.id, again=start.asked.again, fingerprint=fingerprint(cell), torch=torch.__version__, slots=start.slots
+        run=start.id, again=start.asked.again, fingerprint=fingerprint(cell), torch=torch.__version__, slots=slots
     )
 
 
@@ -120,22 +124,34 @@ def is_held(places: Places, id: str) -> bool:
     return False
 
 
-def _continued(ledger: Ledger, asked: Asked, plan: tuple[Planned, ...], places: Places) -> Held | None:
-    """Return the newest run that this one continues, if there is any."""
+def is_of_this_checkout(run: Run, places: Places) -> bool:
+    """Return whether a run was begun here; a ledger may be shared by machines, and by checkouts of one machine."""
+    return (places.work / run.id / LOCK).exists()
+
+
+def _continued(
+    ledger: Ledger, asked: Asked, plan: tuple[Planned, ...], machine: Machine, places: Places
+) -> Held | None:
+    """Return the newest run of this checkout that this one continues, if there is any."""
     host = f"{platform.node()}/"
     for run in reversed(ledger.runs(asked.suite)):
         start = run.begun
-        local = start.deployment is None and start.process.startswith(host)
+        local = start.deployment is None and start.process.startswith(host) and start.machine == machine
         same = (start.asked, start.cells, start.torch) == (asked, plan, torch.__version__)
-        if run.ended is None and local and same and (lock := _taken(places, run.id)):
+        if _is_open(run) and local and same and is_of_this_checkout(run, places) and (lock := _taken(places, run.id)):
             return Held(start, lock)
     return None
+
+
+def _is_open(run: Run) -> bool:
+    """Return whether a run may be continued: it was killed, or cells failed that need not all be measured again."""
+    return run.ended is None or bool(run.ended.failures and not run.begun.asked.again)
 
 
 def _begun(
     ledger: Ledger,
     asked: Asked,
-    cells: Sequence[Cell],
+    machine: Machine,
     plan: tuple[Planned, ...],
     places: Places,
     circumstances: Circumstances,
@@ -154,7 +170,7 @@ def _begun(
         started=datetime.now(UTC),
         trigger=circumstances.trigger,
         process=_this_process(),
-        machine=provenance.machine(_device(cells[0])),
+        machine=machine,
         load=provenance.load(),
         slots=circumstances.slots,
         torch=torch.__version__,

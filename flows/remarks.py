@@ -18,6 +18,8 @@ def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Ch
     """Return how many cells were measured, and how many of their numbers are the same as accepted."""
     count = _count(len(cells), "cell") + " measured" + (f", {reused} reused" if reused else "")
     pairs = [(cell.accepted, cell.measurement) for cell in cells if cell.accepted]
+    if not cells:
+        return count
     if not pairs:
         return f"{count}; nothing is accepted to compare with"
     tallies = [repeats.tally(*pair) for pair in pairs]

@@ -102,7 +102,7 @@ def _show(suite: str, outcome: Outcome) -> None:
         terminal.show(collected)
         for stream in collected.streams:
             if judged := outcome.verdict.table(stream):
-                title = f"{names.stream(stream)}, against the accepted results: {outcome.verdict.of(stream)}"
+                title = f"{names.stream(stream)}: {outcome.verdict.of(stream)}, {judged.title.lower()}"
                 terminal.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
         for remark in outcome.verdict.remarks:
             print(remark)

@@ -135,8 +135,17 @@ def _standing(cell: Cell, ledger: Ledger, places: Places, begun: Mapping[str, Pa
 
 def _run_line(run: Run, places: Places) -> str:
     """Return what an unended run is: of which suite, since when, and whether its process lives."""
-    state = "running" if recording.is_held(places, run.id) else "interrupted; the same command continues it"
-    return f"run {run.id}: {run.suite}, begun {run.begun.started:%Y-%m-%d %H:%M}, {state}"
+    return f"run {run.id}: {run.suite}, begun {run.begun.started:%Y-%m-%d %H:%M}, {_run_state(run, places)}"
+
+
+def _run_state(run: Run, places: Places) -> str:
+    if recording.is_held(places, run.id):
+        return "running"
+    if not recording.is_of_this_checkout(run, places):
+        return f"begun by {run.begun.process.split('/')[0]} in another checkout, which knows whether it runs"
+    if run.begun.deployment:
+        return f"interrupted; `prefect flow-run retry {run.id}` continues it"
+    return "interrupted; the same command continues it"
 
 
 def _counts(groups: dict[str, list[Standing]]) -> Table:

@@ -132,7 +132,7 @@ def step_of(values: Iterable[float]) -> float:
 def table(judgements: Sequence[Judgement]) -> Table:
     """Return judgements as text; a method that is the same or new in all metrics has one row."""
     rows = pd.DataFrame([_text(one) for one in _few(judgements)])
-    return Table("Against the accepted results", note(judgements), rows)
+    return Table("Against accepted results and earlier runs", note(judgements), rows)
 
 
 def note(judgements: Sequence[Judgement]) -> str:
@@ -239,7 +239,7 @@ def _text(judgement: Judgement) -> dict[str, str]:
     return {
         "method": judgement.method,
         "metric": LABELS[judgement.metric],
-        "accepted": digits(judgement.reference, 3),
+        "before": digits(judgement.reference, 3),
         "now": digits(judgement.present, 3),
         "difference": "" if same else difference(over.mean, over.low, over.high),
         "p": "" if same else probability(judgement.difference.adjusted),

@@ -1,5 +1,6 @@
 """The benchmark's cells, without Prefect: what is measured, what is reused, and what a killed run leaves to do."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from den import cells
 from den.cells import Cell
 from den.execution import Execution, execute
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
+from den.worker import CellFailed
 from flows import benchmark, recording
 from flows.benchmark import run_cells
 from flows.cells import Worked
@@ -27,6 +29,9 @@ def learn(one: Cell, places: Places, order: Order) -> Worked:
     measurement = execute(one, places, order, stages.append)
     ran.extend([one.title] * bool(stages))
     return Worked(measurement, measurement.origin.run == order.run)
+
+
+engine = learn
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def begun(places: Places, these: tuple[Cell, ...] = CELLS, fresh: bool = False, 
 def run(places: Places, these: tuple[Cell, ...] = CELLS, **about: Any) -> tuple[Run, tuple[CellResult, ...]]:
     """Run cells to the end, and write how the run ended."""
     with begun(places, these, **about) as start:
-        results, failures = run_cells(these, start, places, learn, "here")
+        results, failures = run_cells(these, start, places, engine, 2)
         return recording.end(start, results, failures, "new", (), places), results
 
 
@@ -125,8 +130,8 @@ def test_equal_settings_fail_together_and_stop_no_other(places: Places) -> None:
 def killed(places: Places, **about: Any) -> Begun:
     """Begin a run, measure its first cell and one stage of the second, and leave it as a killed process does."""
     with begun(places, **about) as start:
-        execute(CELLS[0], places, recording.order_for(start, CELLS[0]))
-        next(Execution.resume(CELLS[1], places, recording.order_for(start, CELLS[1])).steps()).run()
+        execute(CELLS[0], places, recording.order_for(start, CELLS[0], 2))
+        next(Execution.resume(CELLS[1], places, recording.order_for(start, CELLS[1], 2)).steps()).run()
     return start
 
 
@@ -160,6 +165,46 @@ def test_other_code_is_another_run(places: Places, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(recording, "fingerprint", lambda one: "0" * 64)
     with begun(places) as other:
         assert other.id != start.id
+
+
+def test_another_kind_of_machine_is_another_run(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = killed(places)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    with begun(places) as other:
+        assert other.id != start.id
+
+
+def test_a_run_of_which_a_cell_failed_is_continued_with_its_finished_stages(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(one: Cell, places: Places, order: Order) -> Worked:
+        if one.method == "ewc" and not mended:
+            next(Execution.resume(one, places, order).steps()).run()
+            raise CellFailed("its process ended with code -9")
+        return learn(one, places, order)
+
+    mended: list[bool] = []
+    monkeypatch.setattr(sys.modules[__name__], "engine", break_off)
+    first, _ = run(places)
+    recording.discard_checkpoints(first, places)
+    mended.append(True)
+    second, results = run(places)
+    assert second.id == first.id
+    assert second.whole
+    assert Ledger.of(places).run(first.id) == second
+    assert {result.how for result in results} == {"measured"}
+    assert len(Ledger.of(places).entries()) == 3
+    (entry,) = Ledger.of(places).entries(method="ewc")
+    assert first.ended is not None
+    assert entry.started < first.ended.ended.isoformat()
+    third, reused = run(places)
+    assert third.id != first.id
+    assert {result.how for result in reused} == {"reused"}
+
+
+def test_a_failed_run_that_measures_everything_is_not_continued(places: Places) -> None:
+    wild = (cell("l2", training=TRAINING.model_copy(update={"learning_rate": 1e6})), cell())
+    assert run(places, wild, again=True)[0].id != run(places, wild, again=True)[0].id
 
 
 def test_a_run_whose_process_lives_is_not_continued(places: Places) -> None:

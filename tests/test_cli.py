@@ -119,7 +119,7 @@ def run_of(cells: tuple[Cell, ...]) -> str:
         return Worked(execute(cell, places, order), True)
 
     with recording.begun(Asked(suite="tiny"), cells, Places(), Circumstances(slots=1)) as begun:
-        results, failures = run_cells(cells, begun, Places(), learn, "here")
+        results, failures = run_cells(cells, begun, Places(), learn, 1)
         return recording.end(begun, results, failures, "new", (), Places()).id
 
 

@@ -19,7 +19,7 @@ from small import CONVOLUTIONAL, ON_GPU, TRAINING, cell, images, learn, same_sta
 
 from den import cells, checkpoints, execution, harness, measures, provenance
 from den.__main__ import main
-from den.cells import Cell, cell_of, data_of, fingerprint, key_of, on_validation
+from den.cells import Cell, cell_of, data_of, fingerprint, key_of
 from den.execution import Execution, OtherCode, execute, locked
 from den.ledger import Ledger, Order, Places
 from den.methods import METHODS
@@ -132,7 +132,13 @@ def test_a_failing_stage_is_named_and_leaves_no_measurement(places: Places) -> N
 
 def test_checkpoints_of_other_code_are_set_aside(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     next(Execution.resume(cell("ewc"), places).steps()).run()
-    monkeypatch.setattr(execution, "fingerprint", lambda cell: "0" * 64)
+    monkeypatch.setattr(cells, "fingerprint", lambda cell: "0" * 64)
+    assert Execution.resume(cell("ewc"), places).result.done == []
+
+
+def test_checkpoints_of_another_kind_of_machine_are_set_aside(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    next(Execution.resume(cell("ewc"), places).steps()).run()
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     assert Execution.resume(cell("ewc"), places).result.done == []
 
 
@@ -219,7 +225,7 @@ def test_other_code_or_torch_than_the_askers_is_refused(what: str, places: Place
 
 
 def test_validation_takes_the_place_of_test_data(places: Places) -> None:
-    chosen = on_validation(stream())
+    chosen = harness.on_validation(stream())
     assert all(torch.equal(chosen.tests[i].x, stream().tasks[i].validation.x) for i in range(3))
     scores = [execute(cell(evaluation=which), places).scores for which in ("test", "validation")]
     assert scores[0] != scores[1]

@@ -18,7 +18,8 @@ from small import (
 )
 
 from den.ledger import Places
-from den.worker import Worker, set_up_torch
+from den.training import set_up_torch
+from den.worker import Worker
 
 pytestmark = with_gpu
 

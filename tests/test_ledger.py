@@ -6,14 +6,15 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import synthetic
 from synthetic import result
 
+from den.config import AsBefore
 from den.ledger import Answer, Asked, Begun, Columns, Ended, Ledger, LedgerError, Machine, Measurement, Planned, sealed
 from den.ledger.measurement import key_of, series_of
 
@@ -146,6 +147,20 @@ def test_nothing_is_ever_overwritten(ledger: Ledger) -> None:
     assert ledger.run("20261129-020000-aaaaaa").suite == "quick"
 
 
+def test_of_several_ends_the_newest_counts_and_all_are_kept(ledger: Ledger) -> None:
+    ledger.begin(begun())
+    failed = ended().model_copy(update={"failures": {"a": "b"}, "verdict": "failed"})
+    whole = ended().model_copy(update={"ended": failed.ended + timedelta(days=9), "verdict": "same bits"})
+    for end in (failed, whole):
+        ledger.end(end)
+    assert ledger.run(failed.id).ended == anew(ledger).run(failed.id).ended == whole
+    assert len(list(ledger.folder.rglob("*.ended-*"))) == 2
+    other = Ledger(ledger.folder.parent / "other", ledger.folder.parent / "third.sqlite")
+    ledger.export(ledger.folder.parent / "all.xz")
+    other.take(ledger.folder.parent / "all.xz")
+    assert other.run(failed.id).ended == whole
+
+
 def test_a_missing_id_is_refused(ledger: Ledger) -> None:
     for question in (ledger.load, ledger.run):
         with pytest.raises(LedgerError, match="has no .* nonesuch"):
@@ -258,6 +273,9 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
     "resealed: an unknown field": reseal(put("extra", value=1)),
     "resealed: a field missing": reseal(drop("origin", "torch")),
     "resealed: another version": reseal(put("version", value=3)),
+    "resealed: a negative capacity": reseal(put("measures", "value", 2, value=-5.0)),
+    "a number beyond all numbers": text_with('{"version":1e999}'),
+    "resealed: no score at all": reseal(put("scores", "auroc", value=[[None] * 10] * 10)),
     "resealed: columns of different lengths": reseal(put("measures", "task", value=[1])),
     "resealed: a task of no stream": reseal(put("measures", "task", 0, value=99)),
     "resealed: time without a zone": reseal(put("origin", "started", value="2026-11-28T02:00:00")),
@@ -357,6 +375,29 @@ def test_an_index_of_another_folder_is_not_taken_for_this_ones(ledger: Ledger, t
     assert len(Ledger(ledger.folder, tmp_path / "index.sqlite").entries()) == 1
 
 
+# Later versions
+
+
+class Later(Measurement):
+    """A measurement with a field that was added later."""
+
+    mood: Annotated[str, AsBefore("calm")] = "calm"
+
+
+def test_a_field_that_is_added_later_changes_no_id() -> None:
+    line = sealed.seal(measurement())
+    later = sealed.read_as(Later, line)
+    assert sealed.seal(later) == line
+    assert later.id == measurement().id
+    assert sealed.seal(later.model_copy(update={"mood": "wild"})) != line
+
+
+def test_what_a_newer_version_has_written_is_named_as_such(ledger: Ledger) -> None:
+    ledger.add(Later.model_validate(dict(measurement()) | {"mood": "wild"}))
+    (fault,) = ledger.faults().values()
+    assert fault == "mood: unknown here; a newer version of the code has written it"
+
+
 # Export and import
 
 
@@ -405,6 +446,15 @@ def test_a_damaged_line_of_an_export_is_named_and_the_rest_taken(ledger: Ledger,
     taken = Ledger(tmp_path / "other", tmp_path / "other.sqlite").take(tmp_path / "all.xz")
     assert taken.added == 2
     assert "line 2: its checksum" in taken.faults[0]
+
+
+def test_no_text_parts_a_line_of_an_export(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.begin(begun())
+    ledger.end(ended().model_copy(update={"failures": {"cell": "one\u2028two\x85three\nfour"}}))
+    ledger.export(tmp_path / "all.xz")
+    other = Ledger(tmp_path / "other", tmp_path / "other.sqlite")
+    assert other.take(tmp_path / "all.xz")[:2] == (2, 0)
+    assert other.runs() == ledger.runs()
 
 
 @pytest.mark.parametrize("content", [b"", b"no export", gzip.compress(b"x")])

@@ -101,4 +101,4 @@ def test_three_kills_at_random_moments_lose_nothing() -> None:
     kills = [sys.executable, str(ROOT / "benchmarks/kills.py"), "--count", "3"]
     done = subprocess.run(kills, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 3 resumed to identical results" in done.stdout
+    assert "3 of 3 were continued to identical results" in done.stdout

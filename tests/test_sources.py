@@ -2,9 +2,15 @@
 
 import ast
 import hashlib
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from den import sources
 from den.sources import closure, digest
@@ -112,3 +118,31 @@ CODE = '''class A(B):
 def test_meaning_is_the_same_in_every_python(forgetful: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_tree", lambda module: ast.parse(CODE))
     assert hashlib.sha256(sources._meaning(DEN).encode()).hexdigest()[:8] == "d0eddcce"
+
+
+PULLED = """
+import sys
+from pathlib import Path
+import den.preloaded
+from den import cells, sources
+from den.streams import STREAMS
+before = sources.digest(["den.methods.den", "den.streams.blobs", "den.harness"])
+path = Path(sys.argv[1], "den/training.py")
+path.write_text(path.read_text() + "\\nADDED = 1\\n")
+print(before == sources.digest(["den.methods.den", "den.streams.blobs", "den.harness"]))
+"""
+
+
+def test_a_process_that_is_loaded_keeps_the_fingerprint_of_what_it_has_loaded(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "den", tmp_path / "den", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", PULLED, str(tmp_path)]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "True"
+
+
+def test_what_decides_about_bits_is_in_the_fingerprint() -> None:
+    modules = sources.closure(["den.methods.den", "den.streams.blobs", "den.harness"])
+    assert {"den.training", "den.harness", "den.penalties", "den.graphs", "den.scores", "den.tasks"} <= modules
+    for name in ("set_up_torch", "untrained", "on_validation", "generator_for"):
+        defined = [module for module in modules if f"def {name}(" in Path(find_spec(module).origin).read_text()]
+        assert defined, name

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from den import metrics
+from den import metrics, sources
 from den.ledger import layout
 from den.ledger.entry import NAMES, Entry
 from den.ledger.layout import File
@@ -43,7 +43,8 @@ class Index:
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
-        self._about = "\n".join((str(folder.absolute()), *NAMES, *metrics.METRICS))  # what an index must be made for
+        code = sources.digest((metrics.__name__, Entry.__module__))  # a metric that changes is entered anew
+        self._about = "\n".join((str(folder.absolute()), *metrics.METRICS, code))  # what an index must be made for
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

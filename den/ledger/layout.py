@@ -23,6 +23,11 @@ def place(moment: datetime, id: str, part: str) -> str:
     return f"{moment.astimezone(UTC):%Y/%m}/{id}.{part}{ENDING}"
 
 
+def part_of_end(moment: datetime) -> str:
+    """Return the part that the name of a run's end says: a retried run ends more than once, and keeps every end."""
+    return f"{ENDED}-{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+
+
 def name_of(path: str) -> tuple[str, str]:
     """Return the id and the part that a file's name says."""
     id, _, part = Path(path).name.removesuffix(ENDING).partition(".")

@@ -168,8 +168,9 @@ class Measurement(Params):
             _check_matrix(score, matrix, self.tasks)
         if any(task > self.tasks for task in self.measures.task):
             raise ValueError(f"a measure is of a task beyond the {self.tasks} of the stream")
-        if any(value is not None and value < 0 for value in self._of(measures.SECONDS)):
-            raise ValueError("a stage took less than no time")
+        for row in self.measures.rows():
+            if row.measure in measures.MEASURES and row.value is not None and row.value < 0:
+                raise ValueError(f"{row.measure} of task {row.task} is {row.value}, below zero")
         return self
 
     @property
@@ -289,6 +290,8 @@ def _short(*parts: Any) -> str:
 def _check_matrix(score: str, matrix: Sequence[Sequence[float | None]], tasks: int) -> None:
     if len(matrix) != tasks or any(len(row) != tasks for row in matrix):
         raise ValueError(f"scores.{score} is not the matrix of {tasks} tasks")
+    if all(value is None for row in matrix for value in row):
+        raise ValueError(f"scores.{score} has no score")
     for after, row in enumerate(matrix):
         for task, value in enumerate(row):
             if value is not None and (task > after or not 0 <= value <= 1):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from den.ledger import layout, sealed
-from den.ledger.layout import BEGUN, ENDED, MEASUREMENT, place
+from den.ledger.layout import BEGUN, MEASUREMENT, place
 from den.ledger.measurement import Measurement
 from den.ledger.run import Begun, Ended, Run
 from den.ledger.sealed import Damaged, Model
@@ -48,7 +48,7 @@ def read_run_part(path: Path, line: str) -> str:
         _check_name(path, place(begun.started, begun.id, BEGUN))
         return begun.started.isoformat()
     ended = sealed.read_as(Ended, line)
-    _check_name(path, place(ended.ended, ended.id, ENDED))
+    _check_name(path, place(ended.ended, ended.id, layout.part_of_end(ended.ended)))
     return ended.ended.isoformat()
 
 
@@ -75,4 +75,4 @@ def place_of(line: str) -> str:
         begun = sealed.read_as(Begun, line)
         return place(begun.started, begun.id, BEGUN)
     ended = sealed.read_as(Ended, line)
-    return place(ended.ended, ended.id, ENDED)
+    return place(ended.ended, ended.id, layout.part_of_end(ended.ended))

@@ -15,13 +15,14 @@ How = Literal["measured", "reused"]
 
 
 class Asked(Params):
-    """What was asked for: a suite, and what differs from it. seeds None: the suite's own."""
+    """What was asked for: a suite, what differs from it, and where its cells run. seeds None: the suite's own."""
 
     suite: str
     streams: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     seeds: tuple[NonNegativeInt, ...] | None = None
     overrides: tuple[str, ...] = ()
+    on: str = "here"
     again: bool = False
 
 

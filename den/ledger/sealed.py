@@ -6,11 +6,14 @@ Every file of a ledger is one sealed line, compressed; an export is many of them
 import gzip
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from den.config import Params, reduced
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -23,9 +26,13 @@ class Damaged(ValueError):
     """A line is not what was written; the message says why."""
 
 
-def seal(content: Mapping[str, Any] | BaseModel) -> str:
-    """Return a JSON object as a sealed line. Raises ValueError for NaN or infinity."""
-    values = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
+def seal(content: Mapping[str, Any] | Params) -> str:
+    """Return a JSON object as a sealed line. Raises ValueError for NaN or infinity.
+
+    A field that is added to what the ledger holds declares its value "as before" (`AsBefore`), and is left out at it:
+    what was sealed without it keeps its bytes, and so its id.
+    """
+    values = reduced(content) if isinstance(content, Params) else content
     body = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return f"{checksum(body)} {body}\n"
 
@@ -36,7 +43,7 @@ def unseal(line: str) -> dict[str, Any]:
     if checksum(body) != written:
         raise Damaged("its checksum does not match its content")
     try:
-        content = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
+        content = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"it is not JSON: {error}") from None
     if not isinstance(content, dict):
@@ -52,6 +59,8 @@ def read_as(kind: type[Model], line: str) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        if first["type"] in ("extra_forbidden", "literal_error"):
+            raise Damaged(f"{where}: unknown here; a newer version of the code has written it") from None
         raise Damaged(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
 
@@ -83,6 +92,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         raise ValueError("a key stands twice")
     return content
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is beyond all numbers")
+    return number
 
 
 def _no_constant(name: str) -> float:

@@ -13,7 +13,7 @@ from den import files
 from den.ledger import layout, sealed
 from den.ledger.entry import Entry
 from den.ledger.index import Index, NotReady
-from den.ledger.layout import BEGUN, ENDED, MEASUREMENT, place
+from den.ledger.layout import BEGUN, MEASUREMENT, place
 from den.ledger.measurement import Measurement
 from den.ledger.reading import is_sound, place_of, read_measurement, read_run_part, read_runs
 from den.ledger.run import Begun, Ended, Run
@@ -72,8 +72,8 @@ class Ledger:
         self._write(place(begun.started, begun.id, BEGUN), sealed.seal(begun))
 
     def end(self, ended: Ended) -> None:
-        """Write how a run ended."""
-        self._write(place(ended.ended, ended.id, ENDED), sealed.seal(ended))
+        """Write how a run ended; of a run that was continued after its end, the newest end counts."""
+        self._write(place(ended.ended, ended.id, layout.part_of_end(ended.ended)), sealed.seal(ended))
 
     def load(self, id: str) -> Measurement:
         """Return the measurement of an id. Raises LedgerError for one that is missing or damaged."""
@@ -233,7 +233,7 @@ class Ledger:
         faults = {path: fault for path, fault in self.faults().items() if path not in self._warned}
         self._warned |= faults.keys()
         for path, fault in list(faults.items())[:NAMED]:
-            logger.warning("%s is left out: %s; restore it from a copy, or delete it", path, fault)
+            logger.warning("%s is left out: %s", path, fault)
         if len(faults) > NAMED:
             logger.warning("and %d more files of %s are left out", len(faults) - NAMED, self.folder)
 
@@ -246,7 +246,8 @@ def archive(lines: Iterable[str]) -> bytes:
 def unarchived(path: Path) -> list[str]:
     """Return the lines of an export. Raises LedgerError for a file that is none."""
     try:
-        return lzma.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+        text = lzma.decompress(path.read_bytes()).decode()
+        return [f"{line}\n" for line in text.split("\n") if line]  # splitlines would part a line at U+2028, too
     except FileNotFoundError:
         raise LedgerError(f"{path} is not here") from None
     except (lzma.LZMAError, EOFError, ValueError) as error:
