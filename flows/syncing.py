@@ -9,8 +9,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
-from den.ledger import CellResult, Ledger, LedgerError, Places, Run
-from flows import inventory, parents, tracking
+from den.ledger import CellResult, Ledger, Places, Run
+from flows import gathering, inventory, parents, tracking
 from flows.parents import Parent
 from flows.tracking import PRUNED, Progress
 from reports import accepted_results, tables
@@ -102,19 +102,7 @@ def _runs(ledger: Ledger, pruned: Mapping[str, int]) -> Iterator[Item]:
 
 
 def _of_run(run: Run, ledger: Ledger) -> Sequence[Parent]:
-    return parents.of_run(run, list(results(run, ledger)))
-
-
-def results(run: Run, ledger: Ledger) -> Iterator[CellResult]:
-    """Yield what answers the cells of a run; what the ledger has lost is left out."""
-    names = {cell.title: cell.name for cell in run.begun.cells}
-    for answer in run.answers.values():
-        try:
-            measurement = ledger.load(answer.measurement)
-        except LedgerError as error:
-            tracking.logger.warning("%s", error)
-            continue
-        yield CellResult(names.get(answer.title, measurement.method), measurement, answer.how)
+    return parents.of_run(run, gathering.of_run(run, ledger))
 
 
 def _accepted() -> Iterator[Item]:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
-
 from den import files
 from den.config import SettingsError
 from den.ledger import CellResult, LedgerError, Measurement, sealed
@@ -32,12 +30,6 @@ def suites() -> list[str]:
 def read_tables(suite: str) -> Tables:
     """Return a suite's accepted tables. Raises SettingsError if there are none."""
     return tables.read(_folder(suite))
-
-
-def read_cells() -> pd.DataFrame:
-    """Return the accepted cells of all suites; an empty table if nothing is accepted."""
-    frames = [tables.read_one(ACCEPTED / suite, "cells") for suite in suites()]
-    return pd.concat(frames, ignore_index=True) if frames else tables.collect([], "").cells
 
 
 def results(suite: str) -> list[CellResult]:

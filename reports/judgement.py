@@ -95,11 +95,6 @@ def judge(series: Sequence[Series]) -> list[Judgement]:
     return _decided([_compared(one, metric, steps[one.stream]) for one in series for metric in one.present])
 
 
-def overall(judgements: Iterable[Judgement]) -> Outcome:
-    """Return the gravest outcome; `new` for none."""
-    return min((judgement.grave for judgement in judgements), key=OUTCOMES.index, default="new")
-
-
 def values_of(result: Measurement | Entry) -> dict[str, float]:
     """Return the metrics that are judged, by name; those that a method has not are left out."""
     values = result.values if isinstance(result, Entry) else result.values()

@@ -119,7 +119,6 @@ def test_what_is_written_comes_back(here: Path) -> None:
         (one.title, one.measurement.id) for one in grid
     )
     assert_same(accepted_results.read_tables("quick"), tables.collect(back, "quick"))
-    assert accepted_results.read_cells().equals(accepted_results.read_tables("quick").cells)
     files = contents(folder)
     assert contents(accepted_results.write(reversed(grid), "quick")) == files
 
@@ -185,7 +184,6 @@ def test_a_suite_that_was_never_accepted_is_asked_for(here: Path) -> None:
         with pytest.raises(SettingsError, match="den accept --suite tiny"):
             read("tiny")
     assert accepted_results.suites() == []
-    assert accepted_results.read_cells().empty
 
 
 # Accepting a run
@@ -335,7 +333,7 @@ def test_uncommitted_code_is_accepted_and_named(site: Site, caplog: pytest.LogCa
     site.run("run-dirty", site.cells(), dirty=True)
     site.accept()
     assert "uncommitted code, marked -dirty in cells.csv: blobs · l2_strong · seed 0" in caplog.text
-    assert accepted_results.read_cells()["commit"].tolist() == ["c" * 40, f"{'c' * 40}-dirty"]
+    assert accepted_results.read_tables("tiny").cells["commit"].tolist() == ["c" * 40, f"{'c' * 40}-dirty"]
 
 
 # Helpers
