@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import prefect
 import pytest
@@ -18,6 +19,7 @@ from mlflow import MlflowClient
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
+from sites import until
 
 from den import files
 from den.config import SettingsError
@@ -207,6 +209,7 @@ def server() -> Iterator[None]:
 def test_prefects_ended_runs_of_this_project_go_with_their_artifacts_and_logs(here: Path, server: None) -> None:
     for flow in (benchmark, other, benchmark):
         flow()
+    until(lambda: sum(log.message == "a line" for log in logs()) == 2, 60)  # they are sent in batches
     now = datetime.now(UTC)
     assert old_runs.of_prefect(now - DAY, False) == ""
     assert old_runs.of_prefect(now, True) == old_runs.of_prefect(now, False) == "Prefect: 2 flow runs"
@@ -214,4 +217,9 @@ def test_prefects_ended_runs_of_this_project_go_with_their_artifacts_and_logs(he
         (left,) = client.read_flow_runs()
         assert left.flow_id == client.read_flow_by_name(other.name).id
         assert client.read_artifacts() == []
-        assert {log.flow_run_id for log in client.read_logs()} <= {left.id}
+    assert {log.flow_run_id for log in logs()} <= {left.id}
+
+
+def logs() -> list[Any]:
+    with get_client(sync_client=True) as client:
+        return client.read_logs()
