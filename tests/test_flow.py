@@ -94,6 +94,7 @@ def test_results_are_the_ledgers_scores(first: subprocess.CompletedProcess[str],
             assert float(row["value"]) == value
 
 
+@pytest.mark.slow
 def test_what_is_current_is_reused_with_its_date(first: subprocess.CompletedProcess[str], project: Path) -> None:
     before = [entry.id for entry in ledger_of(project).entries()]
     again = den(project, *FINE)
@@ -105,6 +106,7 @@ def test_what_is_current_is_reused_with_its_date(first: subprocess.CompletedProc
     assert {answer.how for answer in run.answers.values()} == {"reused"}
 
 
+@pytest.mark.slow
 def test_again_measures_every_cell_and_proves_the_same_bits(
     first: subprocess.CompletedProcess[str], project: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_again_measures_every_cell_and_proves_the_same_bits(
     assert [len(own) for own in digests.values()] == [1, 1]
 
 
+@pytest.mark.slow
 def test_reading_needs_only_what_is_accepted(first: subprocess.CompletedProcess[str], project: Path) -> None:
     for words in (
         ("results", "--accepted", "--suite", "quick"),

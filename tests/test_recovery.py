@@ -80,6 +80,7 @@ def test_no_worker_outlives_its_run(project: Path, word: int) -> None:
         os.kill(server, signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_damage_that_dvc_does_not_see_is_refused_and_mended(project: Path) -> None:
     assert den(project, "prepare", "--stream", "blobs").returncode == 0
     path = project / "data/streams/blobs/x.npy"

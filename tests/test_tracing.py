@@ -94,6 +94,7 @@ def ledger_of(project: Path) -> Ledger:
     return Ledger(project / places.ledger, project / ".den/of-a-test.sqlite")
 
 
+@pytest.mark.slow
 def test_the_flow_records_which_run_of_it_measured_and_dvc_which_data(with_a_result: Path) -> None:
     (entry,) = ledger_of(with_a_result).entries()
     origin = ledger_of(with_a_result).load(entry.id).origin
@@ -109,6 +110,7 @@ def test_the_flow_records_which_run_of_it_measured_and_dvc_which_data(with_a_res
     assert len(ledger_of(with_a_result).entries()) == 1
 
 
+@pytest.mark.slow
 def test_a_number_that_does_not_come_again_is_an_error(with_a_result: Path) -> None:
     (entry,) = ledger_of(with_a_result).entries()
     measurement = ledger_of(with_a_result).load(entry.id)
@@ -119,6 +121,7 @@ def test_a_number_that_does_not_come_again_is_an_error(with_a_result: Path) -> N
     assert "numbers differ, scores by up to" in differs.stdout
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_whole_ledger_and_twice_changes_nothing(with_a_result: Path) -> None:
     counts = []
     for _ in range(2):
