@@ -16,7 +16,7 @@ import numpy as np
 
 from den import execution, suites
 from den.cells import Cell, key_of
-from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, Planned, measurement, sealed
+from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, Planned, layout, measurement, sealed
 from den.streams import prepared
 
 ROOT = Path(__file__).parent.parent
@@ -109,7 +109,7 @@ def write(
     )
     ended = Ended(id=night.id, ended=night.started + NIGHT / 8, answers=tuple(answers), verdict="same bits")
     put(places, begun.started, sealed.seal(begun), "begun", night.id)
-    put(places, ended.ended, sealed.seal(ended), "ended", night.id)
+    put(places, ended.ended, sealed.seal(ended), layout.part_of_end(ended.ended), night.id)
     return [answer.measurement for answer in answers]
 
 

@@ -1,5 +1,6 @@
 """The index of a ledger: an SQLite file of each machine's own, made anew when it is missing, old or damaged."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -9,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from den import metrics, sources
-from den.ledger import layout
+from den import metrics
+from den.ledger import entry, layout
 from den.ledger.entry import NAMES, Entry
 from den.ledger.layout import File
 
@@ -43,8 +44,9 @@ class Index:
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
-        code = sources.digest((metrics.__name__, Entry.__module__))  # a metric that changes is entered anew
-        self._about = "\n".join((str(folder.absolute()), *metrics.METRICS, code))  # what an index must be made for
+        # What an index must be made for: its ledger, the metrics and their code. One that changes is entered anew.
+        code = (hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (metrics.__file__, entry.__file__))
+        self._about = "\n".join((str(folder.absolute()), *metrics.METRICS, *code))
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
