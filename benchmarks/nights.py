@@ -16,7 +16,8 @@ import numpy as np
 
 from den import execution, suites
 from den.cells import Cell, key_of
-from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, Planned, layout, measurement, sealed
+from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, Planned, layout, sealed
+from den.ledger.settings import key_of as key_of_settings
 from den.streams import prepared
 
 ROOT = Path(__file__).parent.parent
@@ -133,7 +134,7 @@ def varied(original: Measurement, night: Night, seed: int, data: str, draw: np.r
     }
     moved = MOVE * (night.release % 2)
     return content | {
-        "key": measurement.key_of(settings, data),
+        "key": key_of_settings(settings, data),
         "settings": settings,
         "data": data,
         "scores": {name: [_moved(row, moved, draw) for row in matrix] for name, matrix in content["scores"].items()},

@@ -20,6 +20,7 @@ from zipfile import ZipFile
 import click
 import yaml
 
+from den.ledger.settings import flat
 from den.worker import ONE_THREAD
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,12 +95,6 @@ def question(name: str, set: Any = None, images: int = 0, **group: Any) -> dict[
     long = [f"methods.{name}.training.steps=20" for name in ("den", "den_plus") if images]  # of these suites set more
     settings = [f"{key}={json.dumps(value)}" for block in (short, set or {}) for key, value in flat(block)]
     return {"methods": (), "seed": SEED, **group, "set": [*settings, *long]}
-
-
-def flat(block: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested blocks with their dotted keys."""
-    for key, value in block.items():
-        yield from flat(value, f"{above}{key}.") if isinstance(value, dict) else [(f"{above}{key}", value)]
 
 
 def differences(old: Answer, new: Answer) -> Iterator[str]:

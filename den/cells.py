@@ -1,6 +1,6 @@
 """A cell: one stream, one method, one seed, with all settings; its key, its code and its stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,8 +9,9 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from den import harness, provenance, sources
 from den.config import Network, Params, SettingsError, Training, completed, read, reduced
-from den.ledger import Entry, Ledger, Origin, Places, measurement
-from den.ledger.measurement import Settings
+from den.ledger import Entry, Ledger, Origin, Places
+from den.ledger.settings import Settings
+from den.ledger.settings import key_of as key_of_settings
 from den.methods import METHODS
 from den.methods.base import Method, Problem
 from den.streams import IMAGES, STREAMS, prepared
@@ -34,15 +35,13 @@ class Cell(Params):
     training: Training = Training(epochs=10)
     evaluation: Literal["test", "validation"] = "test"
 
-    @field_validator("stream")
+    @field_validator("stream", "method")
     @classmethod
-    def known_stream(cls, name: str) -> str:
-        return _registered(name, STREAMS, "stream")
-
-    @field_validator("method")
-    @classmethod
-    def known_method(cls, name: str) -> str:
-        return _registered(name, METHODS, "method")
+    def known(cls, name: str, info: ValidationInfo) -> str:
+        registry: Iterable[str] = STREAMS if info.field_name == "stream" else METHODS
+        if name not in registry:
+            raise SettingsError(f"{info.field_name}: {name!r} is unknown; there are {', '.join(registry)}")
+        return name
 
     @field_validator("stream_params")
     @classmethod
@@ -89,7 +88,7 @@ def key_of(cell: Cell, places: Places) -> str:
 
     Raises DataError if its stream is not prepared.
     """
-    return measurement.key_of(settings_of(cell), data_of(cell, places))
+    return key_of_settings(settings_of(cell), data_of(cell, places))
 
 
 def data_of(cell: Cell, places: Places) -> str:
@@ -97,9 +96,14 @@ def data_of(cell: Cell, places: Places) -> str:
     return prepared.data_of(places.data / cell.stream, cell.seed)
 
 
+def modules_of(method: str, stream: str) -> tuple[str, ...]:
+    """Return the modules that decide, with what they import, about the numbers of a method on a stream."""
+    return METHODS[method].__module__, f"den.streams.{stream}", harness.__name__
+
+
 def fingerprint(cell: Cell) -> str:
     """Return a hash of the code that the cell uses; it decides about reuse and resuming, and about no name."""
-    return sources.digest((METHODS[cell.method].__module__, f"den.streams.{cell.stream}", harness.__name__))
+    return sources.digest(modules_of(cell.method, cell.stream))
 
 
 def present_of(cell: Cell, elsewhere: bool = False) -> dict[str, str]:
@@ -157,9 +161,3 @@ def _stream_params(cell: Cell) -> Params:
 
 def _method_params(cell: Cell) -> Params:
     return read(METHODS[cell.method].accepts, cell.method_params, "method_params")
-
-
-def _registered(name: str, registry: Any, kind: str) -> str:
-    if name not in registry:
-        raise SettingsError(f"{kind}: {name!r} is unknown; there are {', '.join(registry)}")
-    return name

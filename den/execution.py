@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -66,7 +66,7 @@ class Execution:
     def folder(self) -> Path:
         return folder_of(self.places, self.order.run, self.key)
 
-    @property
+    @cached_property
     def owner(self) -> str:
         """What a checkpoint must have been made by and for: this cell, code and kind of machine for bits."""
         return f"{self.key} {' '.join(present_of(self.cell).values())}"

@@ -9,7 +9,7 @@ from den import suites
 from den.cells import Cell, settings_of
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger, Places, Run
-from den.ledger.measurement import key_of
+from den.ledger.settings import key_of
 from reports import accepted_results
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _chosen(suite: str, run_id: str | None, partial: bool, cells: Sequence[Cell]
 
 
 def _of_suite(suite: str, run_id: str, ledger: Ledger) -> Run:
-    runs = [run for run in ledger.runs() if run.id == run_id]
+    runs = ledger.runs(id=run_id)
     if not runs:
         newest = [run.id for run in reversed(ledger.runs(suite))]
         raise SettingsError(

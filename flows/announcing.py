@@ -8,7 +8,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -70,14 +70,9 @@ def tag_run(word: str) -> None:
         client.update_flow_run(id, tags=[*others, f"{TAG}{word}"])
 
 
-def run_name(suite: str, when: datetime) -> str:
-    """Return the name of a suite's run: quick · 2026-11-29 02:00, in UTC."""
-    return f"{suite} · {when.astimezone(UTC):{WHEN}}"
-
-
 def name_of_flow_run() -> str:
     """Return the name of the current flow run, after the time it was scheduled for."""
-    return run_name(str(flow_run.parameters["suite"]), flow_run.scheduled_start_time)
+    return names.run(str(flow_run.parameters["suite"]), flow_run.scheduled_start_time)
 
 
 def browsable(address: str) -> str | None:

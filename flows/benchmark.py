@@ -85,7 +85,7 @@ def benchmark(
         verdict = steps.judge(begun, results, failures, places)
         run = recording.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
-    folder = steps.report(outcome.run, results, verdict) if results else None
+    folder = steps.report(run, results, verdict) if results else None
     if results and steps.track(run, results, folder):
         recording.discard_checkpoints(run, places)
     steps.announce(run, results, folder, verdict)

@@ -4,11 +4,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
 
 from den.ledger import CellResult, Measurement
+from den.ledger.settings import flat
 from flows import models, newest, notes, parents, points
 from flows.parents import Parent
+from flows.tracking import ABOVE, OURS
 
-SOURCE = {"mlflow.source.name": "den", "mlflow.source.type": "LOCAL"}  # the commit is shown beside it
-COMMIT, ABOVE = "mlflow.source.git.commit", "mlflow.parentRunId"
+SOURCE = OURS | {"mlflow.source.type": "LOCAL"}  # the commit is shown beside it
+COMMIT = "mlflow.source.git.commit"
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
 WIDTH = 36  # of MLflow's column of digests
 
@@ -57,7 +59,7 @@ def _add(client: MlflowClient, experiment: str, above: str, title: str, parent: 
     tags = SOURCE | about | {"role": "cell"} | ({ABOVE: above} if above else {})
     start = parents.milliseconds(measurement.origin.started)
     run = client.create_run(experiment, start, tags, title).info.run_id
-    client.log_batch(run, params=[Param(key, str(value)) for key, value in parents.flat(measurement.settings)])
+    client.log_batch(run, params=[Param(key, str(value)) for key, value in flat(measurement.settings)])
     client.log_inputs(run, [data_of(measurement)])
     model, new = _model(client, experiment, run, result, twin, about)
     for batch in points.of_cell(measurement, model if new else None):

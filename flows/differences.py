@@ -9,12 +9,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
-from den import harness, provenance, sources
-from den.cells import cell_of, data_of, fingerprint
+from den import provenance, sources
+from den.cells import cell_of, data_of, fingerprint, modules_of
 from den.config import SettingsError
 from den.ledger import Machine, Origin, Places
-from den.ledger.measurement import Settings
-from den.methods import METHODS
+from den.ledger.settings import Settings, flat
 from den.streams.prepared import DataError
 from den.training import device_of
 from flows.places import here
@@ -70,6 +69,12 @@ def changes(old: Made, new: Made) -> Iterator[Change]:
     for key, before, after in _settings(old.settings, new.settings):
         yield Change("settings", _moved(key, before, after))
     yield from (Change("code", text) for text in _code(old, new))
+
+
+def likeliest(candidates: Iterable[Change]) -> str:
+    """Return the likeliest reason for other numbers: processor, torch, code, data, then what else there is."""
+    order: tuple[Kind, ...] = ("processor", "torch", "code", "data", "settings", "versions")
+    return min(candidates, key=lambda change: order.index(change.kind), default=Change("code", "none is recorded")).text
 
 
 def since(measurement: Made, places: Places | None = None) -> Iterator[str]:
@@ -135,18 +140,10 @@ def _fields(old: Machine, new: Machine, labels: Mapping[str, str]) -> Iterator[C
 
 def _settings(old: Settings, new: Settings) -> Iterator[tuple[str, Any, Any]]:
     """Yield key, old and new value of settings that differ; the seed is not compared."""
-    before, after = dict(_flat(old)), dict(_flat(new))
+    before, after = dict(flat(old)), dict(flat(new))
     for key in sorted(before.keys() | after.keys()):
         if key != "seed" and before.get(key) != after.get(key):
             yield key, before.get(key, "as before"), after.get(key, "as before")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _code(old: Made, new: Made) -> Iterator[str]:
@@ -166,10 +163,9 @@ def _code(old: Made, new: Made) -> Iterator[str]:
 
 def _used(files: list[str], settings: Settings) -> list[str]:
     """Return those of the files that a cell with these settings uses; all of them if none is, or it is unknown."""
-    method, stream = METHODS.get(settings["method"]), f"den.streams.{settings['stream']}"
     try:
-        modules = sources.closure((method.__module__, stream, harness.__name__)) if method else frozenset()
-    except ValueError:
+        modules = sources.closure(modules_of(settings["method"], settings["stream"]))
+    except (KeyError, ValueError):
         return files
     paths = {module.replace(".", "/") for module in modules}
     return [file for file in files if file.removesuffix(".py").removesuffix("/__init__") in paths] or files
@@ -206,9 +202,3 @@ def _plain(value: Any) -> str:
 
 def _short(value: str | None) -> str:
     return "not recorded" if value is None else value[:SHOWN]
-
-
-def likeliest(found: Iterable[Change]) -> str:
-    """Return the likeliest reason for other numbers: processor, torch, code, data, then what else there is."""
-    order: tuple[Kind, ...] = ("processor", "torch", "code", "data", "settings", "versions")
-    return min(found, key=lambda change: order.index(change.kind), default=Change("code", "none is recorded")).text

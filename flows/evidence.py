@@ -1,6 +1,5 @@
 """What a verdict rests on: the cells that a run measured, beside accepted results and earlier measurements."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +7,14 @@ from datetime import datetime
 from functools import cached_property
 from statistics import median
 
-from den.ledger import Begun, CellResult, Entry, Ledger, LedgerError, Measurement
-from den.ledger.measurement import series_of
+from den.ledger import Begun, CellResult, Entry, Ledger, Measurement
+from den.ledger.settings import series_of
 from flows import differences
 from flows.differences import Change
 from reports import accepted_results, judgement, pace, repeats
 from reports.judgement import Series
 from reports.pace import Pace
 from reports.repeats import Deviation, Streak
-
-logger = logging.getLogger(__name__)
 
 References = Mapping[int, Measurement]
 "Accepted measurements of one series, by seed."
@@ -105,7 +102,7 @@ def instability(cell: Measured, ledger: Ledger) -> Instability | None:
     """Return how a cell differs from a measurement that it must repeat, accepted or earlier; None if it does not."""
     entry = repeats.must_agree(cell.measurement, cell.earlier)
     if entry is not None and entry.digest != cell.digest:
-        return _unlike(cell, _loaded(ledger, entry), f"{entry.when:%Y-%m-%d %H:%M}")
+        return _unlike(cell, ledger.loaded(entry.id), f"{entry.when:%Y-%m-%d %H:%M}")
     if cell.accepted is None or cell.as_accepted or cell.accepted.key != cell.measurement.key:
         return None
     if repeats.must_agree(cell.measurement, [Entry.of(cell.accepted, cell.accepted.id)]) is None:
@@ -123,7 +120,7 @@ def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change
     changes: dict[str, list[Change]] = defaultdict(list)
     for group in groups:
         cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
-        before = _loaded(ledger, cell.earlier[-1]) if cell else None
+        before = ledger.loaded(cell.earlier[-1].id) if cell else None
         if cell and before:
             when = f"{before.origin.ended:%Y-%m-%d %H:%M}"
             changes[when] += differences.changes(before, cell.measurement)
@@ -222,12 +219,3 @@ def _since_accepted(group: Group) -> Iterable[Change]:
     before = cell.accepted or next(iter(group.accepted.values()))
     found = differences.changes(before, cell.measurement)
     return (change for change in found if cell.accepted or change.kind != "data")  # other seeds have other data
-
-
-def _loaded(ledger: Ledger, entry: Entry) -> Measurement | None:
-    """Return the measurement of an entry, None with a warning if its file was damaged or lost meanwhile."""
-    try:
-        return ledger.load(entry.id)
-    except LedgerError as error:
-        logger.warning("%s", error)
-        return None

@@ -1,29 +1,14 @@
 """The results of a suite: the newest measurement of each of its cells, or else the accepted one."""
 
-import logging
 from collections.abc import Iterator
 
 from den import suites
 from den.cells import Cell, key_of
 from den.config import SettingsError
-from den.ledger import CellResult, Ledger, LedgerError, Places, Run
+from den.ledger import CellResult, Ledger, Places
 from den.streams.prepared import DataError
 from den.suites import Plan
 from reports import accepted_results
-
-logger = logging.getLogger(__name__)
-
-
-def of_run(run: Run, ledger: Ledger) -> list[CellResult]:
-    """Return the results of an ended run; what the ledger has lost is named in a warning and left out."""
-    names = {cell.title: cell.name for cell in run.begun.cells}
-    results = []
-    for title, answer in run.answers.items():
-        try:
-            results.append(CellResult(names[title], ledger.load(answer.measurement), answer.how))
-        except LedgerError as error:
-            logger.warning("%s", error)
-    return results
 
 
 def of_ledger(suite: str, places: Places) -> list[CellResult]:

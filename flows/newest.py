@@ -11,9 +11,9 @@ from mlflow.entities import Run, RunStatus, RunTag
 
 from den.ledger import CellResult
 from flows import parents
+from flows.tracking import NEWEST, NO, YES
 
-SUITES, NEWEST = "suites", "newest"
-YES, NO = "yes", "no"
+SUITES = "suites"
 MOST = 1000  # newest measurements of one name and seed, which differ in their settings
 
 

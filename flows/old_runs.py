@@ -13,14 +13,14 @@ import httpx
 
 from den.config import SettingsError
 from flows import tracking
+from flows.parents import ACCEPTED
+from flows.tracking import ABOVE, NEWEST, OURS, PRUNED, YES
 
 FLOWS = ("benchmark", "cell", "remote cell", "search", "prepare")  # whose runs are removed
 PAGE = 200  # Prefect's API returns no more at a time
 BATCH = 1000  # MLflow's runs of one page, and of one command line
 PATIENCE = 10.0  # seconds for a server to delete logs
 SQLITE = "sqlite:///"
-SOURCE = {"mlflow.source.name": "den"}  # how MLflow's runs of this project are recognised
-ABOVE, NEWEST, YES, ACCEPTED = "mlflow.parentRunId", "newest", "yes", "accepted"
 REFERENCES = (ABOVE, "same_as", "report")  # tags of a run that name another
 TAGS = (*REFERENCES, NEWEST, "trigger", "model")
 
@@ -66,7 +66,7 @@ def of_mlflow(limit: datetime, dry_run: bool) -> str:
 def _shown(client: Any) -> Iterator[Shown]:
     """Yield MLflow's runs of this project."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    condition, token = " and ".join(f"tags.`{name}` = '{value}'" for name, value in SOURCE.items()), None
+    condition, token = " and ".join(f"tags.`{name}` = '{value}'" for name, value in OURS.items()), None
     while experiments:
         page = client.search_runs(experiments, condition, max_results=BATCH, page_token=token)
         for run in page:
@@ -110,8 +110,6 @@ def _models_of(client: Any, kept: Sequence[Shown], old: Sequence[Shown]) -> list
 
 def _delete(client: Any, runs: Sequence[Shown], models: Sequence[Any], limit: int) -> None:
     """Delete runs and models; note per experiment until when, so that `den sync` does not mirror them again."""
-    from flows.tracking import PRUNED
-
     for experiment in {run.experiment for run in runs}:
         before = int(client.get_experiment(experiment).tags.get(PRUNED, 0))
         client.set_experiment_tag(experiment, PRUNED, str(max(limit, before)))

@@ -1,19 +1,17 @@
 """What MLflow shows as a parent: a run of the ledger, or the accepted results of a suite, on one stream."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from den.ledger import CellResult, Ended, Measurement, Run
+from den.ledger.run import ALARMS
+from den.ledger.settings import flat, short_hash
 from reports import names
 
 ACCEPTED = "accepted"
-ALARMS = ("failed", "worse", "unstable")  # verdicts that end a run as failed
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Parent:
     def bits(self) -> str:
         """A hash of suite, names and results: equal bits, equal report."""
         cells = sorted((result.name, result.measurement.seed, bits(result.measurement)) for result in self.results)
-        return _hash(self.suite, cells)
+        return short_hash(self.suite, cells)
 
 
 def of_run(run: Run, results: Sequence[CellResult], report: Path | None = None) -> list[Parent]:
@@ -109,21 +107,12 @@ def mark_of(id: str, ended: datetime) -> str:
 
 def bits(measurement: Measurement) -> str:
     """Return a hash of key, digest and fingerprint: equal bits, equal network."""
-    return _hash(measurement.key, measurement.digest, measurement.origin.fingerprint)
+    return short_hash(measurement.key, measurement.digest, measurement.origin.fingerprint)
 
 
 def milliseconds(moment: datetime) -> int:
     """Return a moment as MLflow counts time."""
     return int(moment.timestamp() * 1000)
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield settings by their dotted keys."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _of_stream(run: Run, ended: Ended, stream: str, results: Sequence[CellResult], report: Path | None) -> Parent:
@@ -135,7 +124,7 @@ def _of_stream(run: Run, ended: Ended, stream: str, results: Sequence[CellResult
     every_seed = plain and asked.seeds is None
     return Parent(
         id=run.id,
-        name=f"{suite} · {run.begun.started.astimezone(UTC):%Y-%m-%d %H:%M}",
+        name=names.run(suite, run.begun.started),
         suite=suite,
         stream=stream,
         trigger=run.begun.trigger,
@@ -165,7 +154,3 @@ def _distinction(result: CellResult, others: Sequence[CellResult]) -> str:
     own = dict(flat(result.measurement.settings))
     differing = (key for key in own if any(other.get(key) != own[key] for other in settings))
     return ", ".join(f"{key}={own[key]}" for key in differing) or f"measurement {result.measurement.id}"
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

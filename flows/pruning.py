@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from den.config import SettingsError
 from den.execution import LOCKS, lock_of
 from den.ledger import Ledger, Places
-from flows import old_runs
+from flows import old_runs, processes
 from flows.old_runs import counted, size_of, sized
 from flows.places import REPORTS
 from flows.recording import LOCK
@@ -105,16 +103,12 @@ def _free(path: Path, existing: bool = False) -> Iterator[bool]:
     if existing and not path.exists():
         yield True
         return
-    lock = FileLock(path)
+    lock = processes.taken(path)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
+        yield lock is not None
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
 def _folders(folder: Path) -> list[Path]:

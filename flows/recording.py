@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from den import provenance
 from den.cells import Cell, fingerprint, key_of
@@ -19,6 +19,7 @@ from den.config import SettingsError
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Machine, Order, Places, Planned, Run
 from den.ledger.run import Trigger
 from den.training import device_of
+from flows import processes
 
 LOCK = "lock"
 
@@ -116,17 +117,12 @@ def order_for(start: Begun, cell: Cell, slots: int | None) -> Order:
 
 def is_held(places: Places, id: str) -> bool:
     """Return whether a living process of this machine holds a run."""
-    if not (places.work / id / LOCK).exists():
-        return False
-    if (lock := _taken(places, id)) is None:
-        return True
-    lock.release()
-    return False
+    return processes.is_held(_lock_of(places, id))
 
 
 def is_of_this_checkout(run: Run, places: Places) -> bool:
     """Return whether a run was begun here; a ledger may be shared by machines, and by checkouts of one machine."""
-    return (places.work / run.id / LOCK).exists()
+    return _lock_of(places, run.id).exists()
 
 
 def _continued(
@@ -138,7 +134,8 @@ def _continued(
         start = run.begun
         local = start.deployment is None and start.process.startswith(host) and start.machine == machine
         same = (start.asked, start.cells, start.torch) == (asked, plan, torch.__version__)
-        if _is_open(run) and local and same and is_of_this_checkout(run, places) and (lock := _taken(places, run.id)):
+        here = is_of_this_checkout(run, places)
+        if _is_open(run) and local and same and here and (lock := processes.taken(_lock_of(places, run.id))):
             return Held(start, lock)
     return None
 
@@ -158,18 +155,19 @@ def _begun(
 ) -> Held:
     """Return a new run, or the one that has a deployment's id already."""
     id = circumstances.run_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    if (lock := _taken(places, id)) is None:
+    path = _lock_of(places, id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if (lock := processes.taken(path)) is None:
         raise SettingsError(f"run {id} is held by another process; wait for its end")
-    earlier = next((run.begun for run in ledger.runs() if run.id == id), None)
-    if earlier is not None:
-        return Held(earlier, lock)
+    if earlier := ledger.runs(id=id):
+        return Held(earlier[0].begun, lock)
     start = Begun(
         id=id,
         asked=asked,
         cells=plan,
         started=datetime.now(UTC),
         trigger=circumstances.trigger,
-        process=_this_process(),
+        process=processes.own_name(),
         machine=machine,
         load=provenance.load(),
         slots=circumstances.slots,
@@ -181,26 +179,13 @@ def _begun(
     return Held(start, lock)
 
 
-def _taken(places: Places, id: str) -> FileLock | None:
-    """Return the lock of a run, taken, or None if another process has it."""
-    folder = places.work / id
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return None
-    return lock
+def _lock_of(places: Places, id: str) -> Path:
+    """Return the file that is locked while a process of this machine holds a run."""
+    return places.work / id / LOCK
 
 
 def _how(result: CellResult) -> str:
     return "measured" if result.how == "measured" else "reused"
-
-
-def _this_process() -> str:
-    """Return host, number and creation time of this process."""
-    own = psutil.Process()
-    return f"{platform.node()}/{own.pid}/{own.create_time():.0f}"
 
 
 def _device(cell: Cell) -> torch.device:

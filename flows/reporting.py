@@ -26,7 +26,7 @@ def refresh(suite: str, run: str | None) -> Path:
     ledger = Ledger.of(here())
     if run:
         chosen = ledger.run(run)
-        results = gathering.of_run(chosen, ledger)
+        results = ledger.results(chosen)
         return write(chosen.suite, results, verdicts.of_run(chosen, results, ledger))
     results = gathering.of_ledger(suite, here())
     if not results:

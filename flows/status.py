@@ -1,9 +1,8 @@
 """`den status`: which cells are finished, which are running, which would go on, and which have not begun."""
 
-import fcntl
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from den.config import SettingsError
 from den.execution import LOCKS, SINGLE
 from den.ledger import Ledger, Places, Run
 from den.streams.prepared import DataError
-from flows import recording
+from flows import processes, recording
 from flows.places import here
 
 FINISHED, RUNNING, RESUMABLE, WAITING = STATES = ("finished", "running", "resumable", "waiting")
@@ -55,7 +54,8 @@ def show(suite: str | None, places: Places | None = None) -> None:
     if suite:
         plan.suite(suite)
     ledger = Ledger.of(places)
-    begun = checkpointed(ledger, places)
+    runs = ledger.runs()
+    begun = checkpointed(runs, places)
     groups = {name: standings(plan.cells(name), ledger, places, begun) for name in plan.suites}
     shown = {suite: groups[suite]} if suite else groups
     keys = {standing.key for group in groups.values() for standing in group}
@@ -65,7 +65,7 @@ def show(suite: str | None, places: Places | None = None) -> None:
     console.print(_counts(shown))
     if bare := {one.cell.stream for group in shown.values() for one in group if one.cell and not one.key}:
         console.print(f"data not prepared: {', '.join(sorted(bare))}; `den prepare` makes it", soft_wrap=True)
-    for run in ledger.runs():
+    for run in runs:
         if run.ended is None:
             console.print(_run_line(run, places), soft_wrap=True, highlight=False)
     started = [one for group in shown.values() for one in group if one.state in (RUNNING, RESUMABLE)]
@@ -73,9 +73,9 @@ def show(suite: str | None, places: Places | None = None) -> None:
         console.print(_begun(started, places))
 
 
-def checkpointed(ledger: Ledger, places: Places) -> dict[str, Path]:
+def checkpointed(runs: Iterable[Run], places: Places) -> dict[str, Path]:
     """Return the folders of checkpoints that runs have left unended, by the key of their cell."""
-    unended = [run.id for run in ledger.runs() if run.ended is None]
+    unended = [run.id for run in runs if run.ended is None]
     folders = (folder for id in [SINGLE, *unended] for folder in sorted((places.work / id).glob("*")))
     return {folder.name: folder for folder in folders if any(folder.glob("*.safetensors"))}
 
@@ -87,24 +87,9 @@ def standings(cells: Sequence[Cell], ledger: Ledger, places: Places, begun: Mapp
 
 def strangers(keys: Collection[str], places: Places, begun: Mapping[str, Path]) -> Iterator[Standing]:
     """Yield the cells that have begun and not ended, and whose key is none of `keys`."""
-    held = {path.stem for path in (places.work / LOCKS).glob("*.lock") if is_held(path)}
+    held = {path.stem for path in (places.work / LOCKS).glob("*.lock") if processes.is_held(path)}
     for key in sorted((held | begun.keys()) - set(keys)):
         yield Standing(None, key, RUNNING if key in held else RESUMABLE, begun.get(key))
-
-
-def is_held(lock: Path) -> bool:
-    """Tell whether a living process holds a cell's lock.
-
-    The kernel cannot be asked without a lock of one's own: /proc/locks lists none of other containers, and not every
-    file system under the names it has here. This one is shared and let go at once. A cell that begins within these
-    microseconds is refused as busy, and the same command begins it again.
-    """
-    with suppress(FileNotFoundError), lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def reached(folder: Path) -> Reached | None:
@@ -126,7 +111,7 @@ def _standing(cell: Cell, ledger: Ledger, places: Places, begun: Mapping[str, Pa
     except (DataError, SettingsError):
         return Standing(cell, "", WAITING)
     folder = begun.get(key)
-    if is_held(places.work / LOCKS / f"{key}.lock"):
+    if processes.is_held(places.work / LOCKS / f"{key}.lock"):
         return Standing(cell, key, RUNNING, folder)
     if current(cell, ledger, places, present) is not None:
         return Standing(cell, key, FINISHED)

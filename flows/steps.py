@@ -57,7 +57,8 @@ def stage(worker: Worker, step: Step) -> dict[str, Any]:
 def judge(begun: Begun, results: Sequence[CellResult], failures: Mapping[str, str], places: Places) -> Verdict:
     """Return the verdict on a run: against the accepted results, and against earlier measurements of its cells."""
     settling.note()
-    return verdicts.judge(begun, results, failures, Ledger.of(places), _accepted(results))
+    accepted = accepted_results.on_streams({result.measurement.stream for result in results})
+    return verdicts.judge(begun, results, failures, Ledger.of(places), accepted)
 
 
 @prefect.task(task_run_name="report", cache_policy=NO_CACHE)
@@ -81,12 +82,6 @@ def announce(run: Run, results: Sequence[CellResult], report: Path | None, verdi
     """Leave table, figures, links and an event in Prefect."""
     settling.note()
     announcing.announce(run, results, report, verdict)
-
-
-def _accepted(results: Sequence[CellResult]) -> list[CellResult]:
-    """Return the accepted results of all suites on the streams of these."""
-    streams = {result.measurement.stream for result in results}
-    return accepted_results.on_streams(streams)
 
 
 def circumstances(slots: int | None) -> Circumstances:

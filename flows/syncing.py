@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from den.ledger import CellResult, Ledger, Places, Run
-from flows import gathering, inventory, parents, tracking
+from flows import inventory, parents, tracking
 from flows.parents import Parent
 from flows.tracking import PRUNED, Progress
-from reports import accepted_results, tables
+from reports import accepted_results, names, tables
 
 PAGE = 1000  # runs that MLflow returns at once
 
@@ -97,12 +97,12 @@ def _runs(ledger: Ledger, pruned: Mapping[str, int]) -> Iterator[Item]:
         start = parents.milliseconds(run.begun.started)
         streams = frozenset(cell.stream for cell in run.begun.cells if start >= pruned.get(cell.stream, 0))
         if run.ended is not None and streams:
-            name = f"{run.suite} · {run.begun.started:%Y-%m-%d %H:%M}"
+            name = names.run(run.suite, run.begun.started)
             yield Item(name, parents.mark_of(run.id, run.ended.ended), streams, partial(_of_run, run, ledger))
 
 
 def _of_run(run: Run, ledger: Ledger) -> Sequence[Parent]:
-    return parents.of_run(run, gathering.of_run(run, ledger))
+    return parents.of_run(run, ledger.results(run))
 
 
 def _accepted() -> Iterator[Item]:

@@ -1,7 +1,7 @@
 """Where a measurement comes from, and whether measuring again gives the same."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -11,6 +11,7 @@ from den import measures
 from den.cells import cell_of
 from den.config import SettingsError
 from den.ledger import Ledger, Measurement, Order, Places
+from den.ledger.settings import flat
 from den.worker import Worker
 from flows import differences
 from reports import accepted_results
@@ -59,7 +60,7 @@ def why(traced: Traced) -> str:
     measurement = traced.measurement
     lines = [f"{name:{WIDTH}}{value}" for name, value in _about(traced).items()]
     changes = list(differences.since(measurement)) or ["nothing"]
-    settings = [f"  {key}: {value}" for key, value in _flat(measurement.settings)]
+    settings = [f"  {key}: {value}" for key, value in flat(measurement.settings)]
     return "\n".join([*lines, f"{'since then':{WIDTH}}{'; '.join(changes)}", "settings", *settings])
 
 
@@ -119,14 +120,6 @@ def _cores(cores: int | None, memory: int | None) -> str:
 
 def _load(load: float | None) -> str:
     return "" if load is None else f", load {load:.2f} at the start"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _gap(one: float | None, other: float | None) -> float:

@@ -12,6 +12,9 @@ from den.ledger import CellResult, Places, Run
 logger = logging.getLogger("den")
 
 FOLDER = Path(".mlflow")
+OURS = {"mlflow.source.name": "den"}  # tags by which the runs of this project are recognised
+ABOVE = "mlflow.parentRunId"
+NEWEST, YES, NO = "newest", "yes", "no"
 PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its runs were removed on purpose
 
 Progress = Callable[[str], None]

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from den.ledger import Begun, CellResult, Ledger, Run
+from den.ledger.run import ALARMS
 from flows import evidence, remarks
 from flows.evidence import Group
 from reports import accepted_results, judgement
 from reports.judgement import Judgement
 from reports.printed import Table
 
-FAILED, WORSE, UNSTABLE, NOTHING = "failed", "worse", "unstable", "nothing measured"
-ALARMS = (FAILED, WORSE, UNSTABLE)
+FAILED, WORSE, UNSTABLE = ALARMS
+NOTHING = "nothing measured"
 WORDS = (
     *ALARMS,
     "slower",

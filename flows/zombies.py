@@ -6,7 +6,6 @@ automation of the server (docs/operations.md).
 
 import logging
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -28,6 +27,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import TagsContext
 from prefect.states import Crashed
 
+from flows.processes import is_dead, own_name
 from flows.settling import PAGE
 
 VARIABLE = "DEN_RUN"  # inherited by what a run starts
@@ -38,8 +38,7 @@ GONE: State[Any] = Crashed(message="the process that ran it is gone")
 @contextmanager
 def named() -> Iterator[None]:
     """Tag flow runs, and mark the processes they start, with this process while the context lasts."""
-    process = psutil.Process()
-    name = f"{platform.node()}/{process.pid}/{process.create_time():.0f}"
+    name = own_name()
     end_servers()
     os.environ[VARIABLE] = name
     try:
@@ -74,18 +73,6 @@ def end_servers() -> None:
         with suppress(psutil.Error):
             if process.uids().real == os.getuid() and is_dead(process.environ().get(VARIABLE, "")):
                 process.terminate()
-
-
-def is_dead(name: str) -> bool:
-    """Return whether a name is that of a process of this machine that is gone."""
-    host, *numbers = name.split("/")
-    if host != platform.node() or len(numbers) != 2:
-        return False
-    number, created = map(int, numbers)
-    try:
-        return abs(psutil.Process(number).create_time() - created) > 1
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _unfinished(client: SyncPrefectClient) -> list[FlowRun]:

@@ -14,6 +14,7 @@ import pandas as pd
 from den import measures
 from den.config import SettingsError
 from den.ledger import Entry, Ledger, Planned, Run
+from den.ledger.settings import flat
 from reports import changes, names
 from reports.changes import Change, Search
 from reports.summary import STATISTICS, Estimate, estimate, main_score
@@ -224,17 +225,9 @@ def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> 
 
 def difference(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """Return in which settings of a cell the first differ from the second, seed and device left out."""
-    own, other = dict(_flat(settings)), dict(_flat(base))
+    own, other = dict(flat(settings)), dict(flat(base))
     differing = [key for key in sorted({*own, *other}) if key not in LEFT_OUT and own.get(key) != other.get(key)]
     return ", ".join(f"{_short(key)}={own.get(key, AS_BEFORE)}" for key in differing)
-
-
-def _flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
 
 
 def _short(key: str) -> str:

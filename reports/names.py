@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 METHODS = {
     "finetune": "Fine-tuning",
@@ -75,6 +76,11 @@ def quirk(name: str) -> str:
 def stream(name: str) -> str:
     """Return the label of a stream."""
     return STREAMS.get(name, _plain(name))
+
+
+def run(suite: str, when: datetime) -> str:
+    """Return the name of a suite's run: quick · 2026-11-29 02:00, in UTC."""
+    return f"{suite} · {when.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def ordered(methods: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from den import measures
 from den.ledger import CellResult, Columns, Measurement
-from den.ledger.measurement import key_of
+from den.ledger.settings import key_of
 
 Row = tuple[int, str | None, int | None, str, float]
 ORIGIN: dict[str, Any] = {

@@ -23,8 +23,8 @@ from den.cells import Cell, cell_of, settings_of
 from den.config import SettingsError
 from den.execution import execute
 from den.ledger import Answer, Begun, CellResult, Ended, Ledger, LedgerError, Measurement, Places, Planned, Run, sealed
-from den.ledger.measurement import key_of
 from den.ledger.run import Asked
+from den.ledger.settings import key_of
 from den.ledger.store import archive, unarchived
 from flows.accepting import accept
 from reports import accepted_results, tables

@@ -23,6 +23,7 @@ from synthetic import results, with_scores
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Machine, Run
 from flows import announcing
 from flows.verdicts import ALARMS, WORDS, Verdict
+from reports import names
 
 MEASURED = results("mnist_variation", 2, ("finetune", "den"))
 STARTED = datetime(2026, 11, 29, 2, tzinfo=UTC)
@@ -54,7 +55,7 @@ def test_the_line_says_how_many_runs_had_the_same_bits() -> None:
 @given(st.integers(-12, 12))
 def test_a_run_is_named_after_its_time_in_utc(hours: int) -> None:
     local = STARTED.astimezone(timezone(timedelta(hours=hours)))
-    assert announcing.run_name("quick", local) == "quick · 2026-11-29 02:00"
+    assert names.run("quick", local) == "quick · 2026-11-29 02:00"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from den.cells import Cell
 from den.config import Network, Training
 from den.execution import execute
 from den.ledger import CellResult, Ledger, Places
-from den.ledger.measurement import key_of
+from den.ledger.settings import key_of
 from flows import estimate
 from flows.estimate import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
 

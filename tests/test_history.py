@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from den.config import SettingsError
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Measurement, Places, Planned
-from den.ledger.measurement import key_of
+from den.ledger.settings import key_of
 from flows import history as command
 from flows.cli import main
 from reports import drawings, history, over_time

@@ -16,7 +16,7 @@ from synthetic import result
 
 from den.config import AsBefore
 from den.ledger import Answer, Asked, Begun, Columns, Ended, Ledger, LedgerError, Machine, Measurement, Planned, sealed
-from den.ledger.measurement import key_of, series_of
+from den.ledger.settings import key_of, series_of
 
 Content = dict[str, Any]
 

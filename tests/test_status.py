@@ -1,5 +1,6 @@
 """`den status`: what is finished, running, resumable and waiting; looking disturbs nobody."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from test_cli import suite  # noqa: F401  a fixture
 from den.cells import Cell, key_of
 from den.execution import Execution, execute, folder_of, lock_of, locked
 from den.ledger import Ledger, Places
-from flows import status
+from flows import processes, status
 from flows.cli import main
 from flows.status import FINISHED, RESUMABLE, RUNNING, WAITING
 
@@ -33,7 +34,7 @@ def begin(one: Cell, places: Places, stages: int) -> None:
 
 def states(cells: list[Cell], places: Places) -> list[str]:
     ledger = Ledger.of(places)
-    return [one.state for one in status.standings(cells, ledger, places, status.checkpointed(ledger, places))]
+    return [one.state for one in status.standings(cells, ledger, places, status.checkpointed(ledger.runs(), places))]
 
 
 def test_a_cell_is_finished_resumable_or_waiting(places: Places) -> None:
@@ -74,8 +75,8 @@ def test_two_may_look_at_once(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.touch()
     with lock.open() as file:
-        status.fcntl.flock(file, status.fcntl.LOCK_SH)
-        assert not status.is_held(lock)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not processes.is_held(lock)
 
 
 def test_the_newest_whole_checkpoint_tells_task_and_stage(places: Places) -> None:

@@ -11,7 +11,7 @@ from synthetic import ORIGIN, result, results, with_scores
 
 from den import measures
 from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Planned, Run
-from den.ledger.measurement import key_of
+from den.ledger.settings import key_of
 from flows import verdicts
 from flows.verdicts import Verdict
 from reports import accepted_results

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from prefect.states import Running
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import running, zombies
+from flows import processes, running, zombies
 
 
 @prefect.flow
@@ -33,11 +33,11 @@ def gone() -> str:
 
 
 def test_only_a_process_of_this_machine_can_be_dead_to_it() -> None:
-    assert not zombies.is_dead(name(psutil.Process()))
-    assert zombies.is_dead(gone())
-    assert zombies.is_dead(f"{platform.node()}/{os.getpid()}/1")  # its number, given to another
-    assert not zombies.is_dead("elsewhere/1/1")
-    assert not zombies.is_dead("nightly")
+    assert not processes.is_dead(name(psutil.Process()))
+    assert processes.is_dead(gone())
+    assert processes.is_dead(f"{platform.node()}/{os.getpid()}/1")  # its number, given to another
+    assert not processes.is_dead("elsewhere/1/1")
+    assert not processes.is_dead("nightly")
 
 
 def test_a_server_left_behind_by_a_dead_run_is_ended() -> None:

@@ -1,6 +1,7 @@
 """The ledger: the source of truth. Measurements and runs are added to it, and never changed.
 
-`measurement` and `run` say what it holds, `store` where that lies, `entry` and `index` make it quick to search.
+`measurement`, `settings` and `run` say what it holds, `store` where that lies, `entry` and `index` make it quick to
+search.
 """
 
 from den.ledger.entry import Entry

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
-from den.ledger.measurement import Measurement, series_of
+from den.ledger.measurement import Measurement
+from den.ledger.settings import series_of
 
 
 @dataclass(frozen=True)

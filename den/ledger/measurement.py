@@ -3,9 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,11 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, Pos
 from den import measures, metrics
 from den.config import Params
 from den.ledger import sealed
+from den.ledger.settings import Settings, key_of, short_hash
 
-VERSION = 2
 HASH = r"^[0-9a-f]{64}$"
 KEY = r"^[0-9a-f]{16}$"
 REQUIRED = {"stream": str, "method": str, "seed": int, "stream_params": dict, "method_params": dict, "evaluation": str}
-
-Settings = dict[str, Any]
-"A cell's settings as JSON; one that was added later and is left out means 'as before'."
 
 
 class Row(NamedTuple):
@@ -131,14 +128,14 @@ class Origin(Params):
         if self.machine.processor is None:
             return ""
         of_cpu = self.machine.processor, self.torch, self.machine.capability, self.machine.variables
-        return _short(*of_cpu, self.machine.gpu, self.machine.driver, self.machine.cuda, self.machine.cudnn)
+        return short_hash(*of_cpu, self.machine.gpu, self.machine.driver, self.machine.cuda, self.machine.cudnn)
 
     @property
     def time(self) -> str:
         """The kind of machine that decides about time, as a hash; empty if the processor is not recorded."""
         if not self.bits:
             return ""
-        return _short(self.bits, self.machine.cores, self.machine.memory, self.slots)
+        return short_hash(self.bits, self.machine.cores, self.machine.memory, self.slots)
 
 
 class Measurement(Params):
@@ -265,26 +262,6 @@ class CellResult:
     @property
     def title(self) -> str:
         return f"{self.measurement.stream} · {self.name} · seed {self.measurement.seed}"
-
-
-def key_of(settings: Mapping[str, Any], data: str) -> str:
-    """Return the key of a cell: a hash of its settings, the device left out, and of the data that it reads."""
-    return _short({name: _without_device(name, value) for name, value in settings.items()}, data)
-
-
-def series_of(settings: Mapping[str, Any]) -> str:
-    """Return what cells have in common that differ in the seed alone, as a hash."""
-    return _short({name: _without_device(name, value) for name, value in settings.items() if name != "seed"})
-
-
-def _without_device(name: str, value: Any) -> Any:
-    if name != "training" or not isinstance(value, Mapping):
-        return value
-    return {key: setting for key, setting in value.items() if key != "device"}
-
-
-def _short(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _check_matrix(score: str, matrix: Sequence[Sequence[float | None]], tasks: int) -> None:

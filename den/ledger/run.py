@@ -12,6 +12,8 @@ from den.ledger.measurement import HASH, KEY, Machine
 ID = r"^[0-9a-z-]{6,64}$"
 Trigger = Literal["hand", "schedule", "ci"]
 How = Literal["measured", "reused"]
+ALARMS = ("failed", "worse", "unstable")
+"Verdicts on which a run ends as failed, the gravest first."
 
 
 class Asked(Params):

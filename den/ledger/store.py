@@ -14,7 +14,7 @@ from den.ledger import layout, sealed
 from den.ledger.entry import Entry
 from den.ledger.index import Index, NotReady
 from den.ledger.layout import BEGUN, MEASUREMENT, place
-from den.ledger.measurement import Measurement
+from den.ledger.measurement import CellResult, Measurement
 from den.ledger.reading import is_sound, place_of, read_measurement, read_run_part, read_runs
 from den.ledger.run import Begun, Ended, Run
 from den.ledger.sealed import Damaged, LedgerError
@@ -86,6 +86,14 @@ class Ledger:
         except (Damaged, OSError) as error:
             raise LedgerError(f"{path}: {error}; restore it from a copy, or delete it") from None
 
+    def loaded(self, id: str) -> Measurement | None:
+        """Return the measurement of an id; None, with a warning, if its file was damaged or lost meanwhile."""
+        try:
+            return self.load(id)
+        except LedgerError as error:
+            logger.warning("%s", error)
+            return None
+
     def entries(self, prefix: str = "", since: str = "", **where: Any) -> list[Entry]:
         """Return the entries of measurements, the oldest first.
 
@@ -101,21 +109,29 @@ class Ledger:
     def measurements(self, **where: Any) -> Iterator[Measurement]:
         """Yield measurements, the oldest first; a file that was damaged meanwhile is named and left out."""
         for entry in self.entries(**where):
-            try:
-                yield self.load(entry.id)
-            except LedgerError as error:
-                logger.warning("%s", error)
+            if (measurement := self.loaded(entry.id)) is not None:
+                yield measurement
 
     def run(self, id: str) -> Run:
         """Return a run. Raises LedgerError for one that is not there."""
-        runs = self._runs(id)
+        runs = self.runs(id=id)
         if not runs:
             raise LedgerError(f"{self.folder} has no run {id}")
         return runs[0]
 
-    def runs(self, suite: str = "") -> list[Run]:
-        """Return all runs, or those of a suite, the oldest first."""
-        return [run for run in self._runs() if suite in ("", run.suite)]
+    def runs(self, suite: str = "", id: str = "") -> list[Run]:
+        """Return all runs, those of a suite, or the one of an id if it is there; the oldest first."""
+        runs = self._asked(lambda: read_runs(self._index.run_lines(id)))
+        return [run for run in runs if suite in ("", run.suite)]
+
+    def results(self, run: Run) -> list[CellResult]:
+        """Return the results of an ended run; what the ledger has lost is named in a warning and left out."""
+        names = {cell.title: cell.name for cell in run.begun.cells}
+        return [
+            CellResult(names[title], measurement, answer.how)
+            for title, answer in run.answers.items()
+            if (measurement := self.loaded(answer.measurement)) is not None
+        ]
 
     def faults(self) -> dict[str, str]:
         """Return what is wrong with damaged files, by path."""
@@ -195,9 +211,6 @@ class Ledger:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
             raise LedgerError(f"the index {self._index.path} cannot be used: {error}") from None
-
-    def _runs(self, id: str = "") -> list[Run]:
-        return self._asked(lambda: read_runs(self._index.run_lines(id)))
 
     def _write(self, path: str, line: str) -> bool:
         """Write and enter a file, unless it is there and sound; return whether it was written."""
