@@ -120,6 +120,11 @@ def is_held(places: Places, id: str) -> bool:
     return processes.is_held(_lock_of(places, id))
 
 
+def is_open(run: Run) -> bool:
+    """Return whether a run may be continued: it was killed, or cells failed that need not all be measured again."""
+    return run.ended is None or bool(run.ended.failures and not run.begun.asked.again)
+
+
 def is_of_this_checkout(run: Run, places: Places) -> bool:
     """Return whether a run was begun here; a ledger may be shared by machines, and by checkouts of one machine."""
     return _lock_of(places, run.id).exists()
@@ -135,14 +140,9 @@ def _continued(
         local = start.deployment is None and start.process.startswith(host) and start.machine == machine
         same = (start.asked, start.cells, start.torch) == (asked, plan, torch.__version__)
         here = is_of_this_checkout(run, places)
-        if _is_open(run) and local and same and here and (lock := processes.taken(_lock_of(places, run.id))):
+        if is_open(run) and local and same and here and (lock := processes.taken(_lock_of(places, run.id))):
             return Held(start, lock)
     return None
-
-
-def _is_open(run: Run) -> bool:
-    """Return whether a run may be continued: it was killed, or cells failed that need not all be measured again."""
-    return run.ended is None or bool(run.ended.failures and not run.begun.asked.again)
 
 
 def _begun(

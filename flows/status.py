@@ -74,9 +74,9 @@ def show(suite: str | None, places: Places | None = None) -> None:
 
 
 def checkpointed(runs: Iterable[Run], places: Places) -> dict[str, Path]:
-    """Return the folders of checkpoints that runs have left unended, by the key of their cell."""
-    unended = [run.id for run in runs if run.ended is None]
-    folders = (folder for id in [SINGLE, *unended] for folder in sorted((places.work / id).glob("*")))
+    """Return the folders of checkpoints that runs would go on from, by the key of their cell."""
+    unfinished = [run.id for run in runs if recording.is_open(run)]
+    folders = (folder for id in [SINGLE, *unfinished] for folder in sorted((places.work / id).glob("*")))
     return {folder.name: folder for folder in folders if any(folder.glob("*.safetensors"))}
 
 

@@ -5,15 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from small import cell
 from test_cli import suite  # noqa: F401  a fixture
 
 from den.cells import Cell, key_of
 from den.execution import Execution, execute, folder_of, lock_of, locked
-from den.ledger import Ledger, Places
-from flows import processes, status
+from den.ledger import Asked, Ledger, Order, Places
+from flows import processes, recording, status
 from flows.cli import main
+from flows.recording import Circumstances
 from flows.status import FINISHED, RESUMABLE, RUNNING, WAITING
 
 HOLD = """
@@ -25,10 +27,10 @@ with FileLock(sys.argv[1]):
 """
 
 
-def begin(one: Cell, places: Places, stages: int) -> None:
+def begin(one: Cell, places: Places, stages: int, order: Order | None = None) -> None:
     """Run the first stages of a cell, as a run that is struck down does."""
     with locked(one, places):
-        for _, step in zip(range(stages), Execution.resume(one, places).steps(), strict=False):
+        for _, step in zip(range(stages), Execution.resume(one, places, order).steps(), strict=False):
             step.run()
 
 
@@ -54,6 +56,15 @@ def test_a_cell_runs_as_long_as_the_process_that_holds_its_lock_lives(places: Pl
         holder.kill()
         holder.wait()
         assert states([cell()], places) == [RESUMABLE]
+
+
+@pytest.mark.parametrize(("again", "state"), [(False, RESUMABLE), (True, WAITING)])
+def test_a_cell_that_failed_is_resumable_if_its_run_would_be_continued(again: bool, state: str, places: Places) -> None:
+    asked = Asked(suite="smoke", again=again)
+    with recording.begun(asked, [cell()], places, Circumstances()) as run:
+        begin(cell(), places, 2, Order(run=run.id))
+        recording.end(run, [], {cell().title: "killed"}, "failed", [], places)
+    assert states([cell()], places) == [state]
 
 
 def test_looking_leaves_no_trace_and_no_lock(places: Places) -> None:
