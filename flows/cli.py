@@ -5,12 +5,11 @@ Prefect, MLflow, torch and pandas are imported where a command needs them, so th
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from flows import completion, garbage
+from flows import completion, garbage, ledger_commands
 from flows.refusals import Commands
 
 SUITE = partial(click.option, "--suite", shell_complete=completion.suites)
@@ -46,6 +45,9 @@ class Seeds(click.ParamType):
 @click.version_option(package_name="den-bench", prog_name="den")
 def main() -> None:
     """DEN Bench: Dynamically Expandable Networks and their baselines, run, versioned and tracked."""
+
+
+main.add_command(ledger_commands.ledger)
 
 
 @main.command()
@@ -234,54 +236,6 @@ def rerun(result: str) -> None:
         click.echo(f"{again.different} of {again.compared} numbers differ, scores by up to {again.largest:.2g}")
         sys.exit(1)
     click.echo(f"all {again.compared} scores and measures are the same, to the last bit")
-
-
-@main.group(name="ledger")
-def ledger_group() -> None:
-    """Export and import measurements and runs, and check what lies in the ledger."""
-
-
-@ledger_group.command(name="export")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--run", "run_id", metavar="ID", default="", help="Only this run and the measurements that answer it.")
-def export_ledger(file: Path, run_id: str) -> None:
-    """Write measurements and runs to FILE, which `den ledger import` takes on another machine."""
-    from den.ledger import Ledger
-    from flows.places import here
-
-    click.echo(f"{Ledger.of(here()).export(file, run_id)} measurements and run files written to {file}")
-
-
-@ledger_group.command(name="import")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
-def import_ledger(file: Path) -> None:
-    """Add what an exported FILE, or an accepted folder, holds; nothing in the ledger is changed.
-
-    Exits with 1 if lines of it are damaged.
-    """
-    from den.ledger import Ledger
-    from flows.places import here
-    from reports.accepted_results import MEASUREMENTS
-
-    taken = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
-    click.echo(f"{taken.added} added, {taken.present} were there")
-    for fault in taken.faults:
-        click.echo(f"left out: {fault}", err=True)
-    sys.exit(1 if taken.faults else 0)
-
-
-@ledger_group.command(name="check")
-def check_ledger() -> None:
-    """Read every file of the ledger. Exits with 1 if any is damaged."""
-    from den.ledger import Ledger
-    from flows.places import here
-
-    ledger = Ledger.of(here())
-    faults = ledger.check()
-    for path, fault in faults.items():
-        click.echo(f"{path}: {fault}", err=True)
-    click.echo(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
-    sys.exit(1 if faults else 0)
 
 
 @main.command()
