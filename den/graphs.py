@@ -13,7 +13,7 @@ from torch import Tensor
 WARM_UP = 3  # steps until libraries have their workspaces and the optimiser its state, both outside the graph
 
 Rate = float | Tensor  # a learning rate: a number would be captured with the step and stay what it was
-Step = Callable[[Tensor, Rate], Tensor]
+Step = Callable[[Tensor, Rate, Rate], Tensor]
 Replay = Callable[[], Tensor]
 
 
@@ -23,18 +23,19 @@ def launched(step: Step, batch: int, device: torch.device) -> Step:
 
 
 class Replayed:
-    """A step of training that is captured once it is warm. It reads rows and learning rate where they were then."""
+    """A step of training that is captured once it is warm. It reads rows and rates where they were then."""
 
     def __init__(self, step: Step, batch: int, device: torch.device) -> None:
         self.rows = torch.zeros(batch, dtype=torch.long, device=device)
-        self.rate = torch.zeros((), device=device)
-        self.step: Replay = partial(step, self.rows, self.rate)
+        self.rates = torch.zeros((), device=device), torch.zeros((), device=device)
+        self.step: Replay = partial(step, self.rows, *self.rates)
         self.taken = 0
 
-    def __call__(self, rows: Tensor, rate: Rate) -> Tensor:
+    def __call__(self, rows: Tensor, *rates: Rate) -> Tensor:
         """Take a step; return its loss."""
         self.rows.copy_(rows)
-        self.rate.fill_(rate)
+        for kept, rate in zip(self.rates, rates, strict=True):
+            kept.fill_(rate)
         self.taken += 1
         if self.taken <= WARM_UP:
             return aside(self.step)

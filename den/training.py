@@ -1,5 +1,6 @@
 """fit(): the only training loop of the project."""
 
+import ctypes
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,8 +13,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from den.config import SettingsError, Training
 from den.graphs import Rate, launched
 from den.penalties import Penalty
+from den.proximal import ProximalPoint
 from den.tasks import Split
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 DIVERGED = 1e4
 CHECK_EVERY = 50
 EVALUATION_BATCH = 1000
@@ -50,11 +53,20 @@ def set_up_torch() -> None:
     The first step of a process loads much of torch, and is no part of a stage's time.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
     torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
     weight = torch.zeros(1, requires_grad=True)
     weight.sum().backward()
     torch.optim.Adam([weight], fused=True).step()
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that a step frees; it would return it, and fault in every page again a step later."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
+        libc.mallopt(M_TRIM_THRESHOLD, 1 << 29)
 
 
 def device_of(training: Training) -> torch.device:
@@ -84,12 +96,16 @@ def fit(
     """
     parameters, device = network.parameters(), split.y.device
     steps, batch = length(training, len(split)), min(training.batch_size, len(split))
-    step = partial(_step, network, split, _optimizer(parameters, training, device), penalties, loss)
+    optimizer = _optimizer(parameters, training, device)
+    proximal = ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
+    step = partial(_step, network, split, optimizer, proximal, penalties, loss)
     take = launched(step, batch, device)
     check_every, losses = max(CHECK_EVERY, len(split) // batch), []  # on a GPU a check waits for all steps before it
+    wait = waiting(training, len(split))
     _require_gradients(parameters, True)
     for number, rows in enumerate(_batches(len(split), batch, steps, generator, device)):
-        losses.append(take(rows, training.learning_rate * _pace(training, number, steps, len(split))))
+        rate = training.learning_rate * _pace(training, number, steps, len(split))
+        losses.append(take(rows, rate, rate if number >= wait else 0.0))
         if len(losses) % check_every == 0:
             _refuse_divergence(losses, check_every)
     _require_gradients(parameters, False)
@@ -100,6 +116,15 @@ def fit(
 def length(training: Training, examples: int) -> int:
     """Return the steps of a stage on so many examples; an epoch leaves its incomplete last batch out."""
     return training.steps or (training.epochs or 0) * (examples // min(training.batch_size, examples))
+
+
+def waiting(training: Training, examples: int) -> int:
+    """Return the steps before penalties towards zero set in: a pass over the data, at most a tenth of the stage.
+
+    A unit that is silent on the first batches has no metric yet, and would be ended by a single step.
+    """
+    batch = min(training.batch_size, examples)
+    return min(examples // batch, length(training, examples) // 10)
 
 
 @torch.no_grad()
@@ -124,6 +149,23 @@ def _optimizer(parameters: list[Tensor], training: Training, device: torch.devic
     return torch.optim.Adam(parameters, lr=training.learning_rate, fused=True, capturable=device.type == "cuda")
 
 
+def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
+    """Write sqrt(v) + epsilon, what Adam divides its step by."""
+    group, state = optimizer.param_groups[0], optimizer.state[parameter]
+    if state:
+        correction = (1 - group["betas"][1] ** state["step"]).rsqrt()
+        torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])
+    else:
+        out.fill_(group["eps"])
+
+
+def _sgd_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
+    out.fill_(1)
+
+
+METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
+
+
 def _pace(training: Training, step: int, steps: int, examples: int) -> float:
     """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
     if training.schedule == "decay":
@@ -135,10 +177,12 @@ def _step(
     network: Learner,
     split: Split,
     optimizer: torch.optim.Optimizer,
+    proximal: ProximalPoint,
     penalties: Sequence[Penalty],
     loss: Loss,
     rows: Tensor,
     rate: Rate,
+    towards_zero: Rate,
 ) -> Tensor:
     """Take one step on the rows of the split; return its loss. Waits for no value, so that it can be replayed."""
     value = loss(network(split.inputs(rows)), split.targets(rows))
@@ -149,8 +193,9 @@ def _step(
         for penalty in penalties:
             penalty.add_gradients()
         optimizer.step()
+        proximal(rate, towards_zero)
         for penalty in penalties:
-            penalty.proximal_step(rate)
+            penalty.step(rate)
     return value.detach()
 
 

@@ -1,4 +1,4 @@
-"""DEN with departures of its released code: some of them, or all, which is DEN as that code has it."""
+"""DEN with departures from its paper: some of them, or all of the released code, which is DEN as that code has it."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self, cast
@@ -10,7 +10,7 @@ from den import config
 from den.methods import den
 from den.methods.base import Problem
 from den.methods.den import Den
-from den.methods.quirks import QUIRKS
+from den.methods.quirks import DEPARTURES, QUIRKS
 
 
 class Params(den.Params):
@@ -25,13 +25,13 @@ class Params(den.Params):
     @classmethod
     def known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         """Refuse a name that is none of a departure."""
-        if unknown := set(names) - set(QUIRKS):
-            raise ValueError(f"{', '.join(sorted(unknown))}: no such quirk; there are {', '.join(QUIRKS)}")
+        if unknown := set(names) - set(DEPARTURES):
+            raise ValueError(f"{', '.join(sorted(unknown))}: no such quirk; there are {', '.join(DEPARTURES)}")
         return names
 
     def chosen(self) -> list[type[Den]]:
         """Return the departures there are, in the order of the registry."""
-        return [kind for name, kind in QUIRKS.items() if name in self.quirks and name not in self.mended]
+        return [kind for name, kind in DEPARTURES.items() if name in self.quirks and name not in self.mended]
 
 
 class OfficialParams(Params):

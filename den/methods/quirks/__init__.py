@@ -5,13 +5,7 @@ of them costs. A class calls `super()` where it adds to a step, so that any of t
 """
 
 from den.methods.den import Den
-from den.methods.quirks.everywhere import (
-    DecayEverywhere,
-    PenalisedBiases,
-    PenaltiesAsGradients,
-    RandomBiases,
-    UnscaledThresholds,
-)
+from den.methods.quirks.everywhere import DecayEverywhere, PenalisedBiases, RandomBiases
 from den.methods.quirks.expansion import BlockwiseGlorot, GroupsByBlock, HeadLearnsInExpansion, TopDownPruning
 from den.methods.quirks.selection import (
     AllInputs,
@@ -33,6 +27,7 @@ from den.methods.quirks.split import (
     SharedWeightsReset,
     SplitOnlyAfterExpansion,
 )
+from den.methods.quirks.steps import EuclideanSteps, PenaltiesAsGradients, UnscaledThresholds
 
 QUIRKS: dict[str, type[Den]] = {
     "one_step_head": OneStepHead,
@@ -61,3 +56,7 @@ QUIRKS: dict[str, type[Den]] = {
     "unscaled_thresholds": UnscaledThresholds,
     "random_biases": RandomBiases,
 }
+"The departures of the released code."
+
+DEPARTURES = QUIRKS | {"euclidean_steps": EuclideanSteps}
+"Those, and the steps of this project up to version 0.5.0, which no one else has."

@@ -10,7 +10,7 @@ from den.methods.base import Measures
 from den.methods.den import Den
 from den.networks.expandable import Grown
 from den.networks.layers import Chain, Layer
-from den.penalties import L1, L2, Drift, GradientOf, GroupLasso, Penalty, Unscaled
+from den.penalties import L1, L2, Penalty
 from den.tasks import Split, Task
 from den.training import Fit
 
@@ -29,24 +29,6 @@ class PenalisedBiases(Den):
 
     def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
         return super().fit(chain, split, generator, *(with_biases(penalty, chain) for penalty in penalties))
-
-
-class PenaltiesAsGradients(Den):
-    """Decay and the pull of Eq. 6 are gradients, which Adam rescales; decay then weighs on Eq. 6's old weights, too."""
-
-    def stay(self) -> list[Penalty]:
-        pull, _, *more = super().stay()  # a gradient is that of a whole tensor, and the decay's are parts
-        return [pull, self.decay(self.network.whole(self.head)), *more]
-
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
-        return super().fit(chain, split, generator, *map(as_gradient, penalties))
-
-
-class UnscaledThresholds(Den):
-    """The thresholds of L1 and group sparsity are the strengths themselves, whatever the learning rate."""
-
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
-        return super().fit(chain, split, generator, *map(unscaled, penalties))
 
 
 class RandomBiases(Den):
@@ -77,16 +59,6 @@ def with_biases(penalty: Penalty, chain: Chain) -> Penalty:
     touched = [layer for layer in layers if weighed & {id(tensor) for tensor in layer}]
     biases = [tensor for layer in touched for tensor in layer if tensor.dim() == 1]
     return replace(penalty, tensors=[*penalty.tensors, *biases])
-
-
-def as_gradient(penalty: Penalty) -> Penalty:
-    """Return a smooth penalty as a gradient; others as they are."""
-    return GradientOf(penalty) if isinstance(penalty, L2 | Drift) else penalty
-
-
-def unscaled(penalty: Penalty) -> Penalty:
-    """Return a sparsity with a threshold that the learning rate does not scale; others as they are."""
-    return Unscaled(penalty) if isinstance(penalty, L1 | GroupLasso) else penalty
 
 
 def random_biases(units: int, generator: Generator) -> Tensor:

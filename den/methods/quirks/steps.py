@@ -1,0 +1,131 @@
+"""Departures in how a step treats penalties: the released code's, and the steps of this project up to 0.5.0."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import softshrink
+
+from den.graphs import Rate
+from den.methods.den import Den
+from den.networks.layers import Chain
+from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, gradient, unit_wise
+from den.tasks import Split
+from den.training import Fit
+
+
+class PenaltiesAsGradients(Den):
+    """Decay and the pull of Eq. 6 are gradients of the loss; decay then weighs on Eq. 6's old weights, too."""
+
+    def stay(self) -> list[Penalty]:
+        pull, _, *more = super().stay()  # a gradient is that of a whole tensor, and the decay's are parts
+        return [pull, self.decay(self.network.whole(self.head)), *more]
+
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        return super().fit(chain, split, generator, *map(as_gradient, penalties))
+
+
+class UnscaledThresholds(Den):
+    """The thresholds of L1 and group sparsity are the strengths themselves, whatever rate and metric."""
+
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        return super().fit(chain, split, generator, *map(unscaled, penalties))
+
+
+class EuclideanSteps(Den):
+    """Each penalty takes a proximal step of its own, in the Euclidean metric, after a step of Adam.
+
+    Such a pair rests where m / s and a subgradient of the penalties add up to zero, s being what Adam divides by: it
+    solves another problem than the equations. Versions up to 0.5.0 took these steps.
+    """
+
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+        return super().fit(chain, split, generator, *map(Euclidean, penalties))
+
+
+@dataclass(frozen=True, eq=False)
+class GradientOf(Penalty):
+    """L2 or Drift as a gradient of the loss."""
+
+    penalty: L2 | Drift
+
+    def value(self) -> Tensor:
+        return self.penalty.value()
+
+    def add_gradients(self) -> None:
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(self.penalty.value(), list(self.penalty.tensors))
+        for w, added in zip(self.penalty.tensors, gradients, strict=True):
+            gradient(w).add_(added)
+
+
+@dataclass(frozen=True, eq=False)
+class Euclidean(Penalty):
+    """A penalty whose proximal step is taken alone and in the Euclidean metric, scaled by the learning rate."""
+
+    penalty: Penalty
+
+    def add_gradients(self) -> None:
+        self.penalty.add_gradients()
+
+    def step(self, rate: Rate) -> None:
+        euclidean_step(self.penalty, rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Unscaled(Euclidean):
+    """The same by the penalty's own strength, whatever the learning rate."""
+
+    def step(self, rate: Rate) -> None:
+        euclidean_step(self.penalty, 1.0)
+
+
+def as_gradient(penalty: Penalty) -> Penalty:
+    """Return a smooth penalty as a gradient; others as they are."""
+    return GradientOf(penalty) if isinstance(penalty, L2 | Drift) else penalty
+
+
+def unscaled(penalty: Penalty) -> Penalty:
+    """Return a sparsity with a threshold that the learning rate does not scale; others as they are."""
+    return Unscaled(penalty) if isinstance(penalty, L1 | GroupLasso) else penalty
+
+
+def euclidean_step(penalty: Penalty, rate: Rate) -> None:
+    """Move the penalty's tensors, in place, to its proximal point in the Euclidean metric."""
+    match penalty:
+        case L2(tensors, strength):
+            for w in tensors:
+                w.div_(1 + 2 * rate * strength)
+        case Drift(tensors, before, strength):
+            pull = 2 * rate * strength
+            for w, old in zip(tensors, before, strict=True):
+                block(w, old).lerp_(old, pull / (1 + pull))
+        case L1(tensors, strength):
+            for w in tensors:
+                w.copy_(soft_threshold(w, rate * strength))
+        case GroupLasso(tensors, strength):
+            for w in tensors:
+                norms = w.flatten(1).norm(dim=1).clamp_min_(torch.finfo(w.dtype).tiny)
+                w.mul_(unit_wise((1 - rate * strength / norms).clamp_min_(0), w))
+        case Within():
+            project(penalty)
+
+
+def soft_threshold(w: Tensor, threshold: Rate) -> Tensor:
+    """Return w moved towards zero by the threshold, and zero where it is within."""
+    if isinstance(threshold, Tensor):  # softshrink takes none
+        return w - w.clamp(-threshold, threshold)
+    return softshrink(w, threshold)
+
+
+def project(within: Within) -> None:
+    """Move each unit that is too far straight back towards what it was."""
+    old_weight, old_bias = within.before
+    weight, bias = block(within.now[0], old_weight), block(within.now[1], old_bias)
+    moved_weight, moved_bias = weight - old_weight, bias - old_bias
+    length = drift(moved_weight, moved_bias)
+    shrink, far = within.inner / length, length > within.radius
+    nearer = moved_weight.mul_(unit_wise(shrink, weight)).add_(old_weight)
+    torch.where(unit_wise(far, weight), nearer, weight, out=weight)
+    torch.where(far, moved_bias.mul_(shrink).add_(old_bias), bias, out=bias)
+    within.restore()

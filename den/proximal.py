@@ -1,0 +1,303 @@
+"""The proximal point of all penalties together, in the optimiser's own metric.
+
+The optimiser has led from w to u = w - a m / s: a is the learning rate, s is 1 for SGD and sqrt(v) + epsilon for Adam.
+What follows is the minimiser of sum s (w - u)^2 / (2 a) + penalties(w). Where the pair of steps comes to rest, the
+gradient of the loss and a subgradient of the penalties add up to zero: w is a stationary point of the objective. A
+proximal step in another metric, such as one with the threshold a * strength after a step of Adam, rests elsewhere.
+
+Penalties towards zero have a rate of their own. It is zero at first: a unit that no example has activated yet has
+s = epsilon, and a single step would end it for good.
+
+Sources: Yun, Lozano and Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks" (NeurIPS 2021);
+Melchior, Joseph and Moolekamp, "Proximal Adam" (2019).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softshrink
+
+from den.graphs import Rate
+from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, unit_wise
+
+STEPS = 10  # of Newton's method, for the norm of a group or the multiplier of a constraint; one to four are enough
+CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
+LEAP = 16  # the most by which a step divides a norm
+SPARSE_STEPS = 60  # for a constraint under sparsity, where steps are shorter than Newton's
+TOLERANCE = 1e-6  # a last relative step of those
+
+Metric = Callable[[Tensor, Tensor], object]
+"Writes s of a parameter, its first argument, into a tensor of its shape."
+
+
+class Term(NamedTuple):
+    """A tensor that a penalty weighs on, and its part of the metric D; the centre of a quadratic is zero if None."""
+
+    w: Tensor
+    metric: Tensor
+    strength: float
+    centre: Tensor | None = None
+
+
+class ProximalPoint:
+    """The joint proximal step of penalties; it changes the parameters in place.
+
+    The metric D of a parameter begins as s, and grows by the curvature of each quadratic that is folded in.
+    """
+
+    def __init__(self, penalties: Sequence[Penalty], parameters: Sequence[Tensor], metric: Metric) -> None:
+        self.metric = metric
+        self.parameters = {_storage(parameter): parameter for parameter in parameters}
+        self.metrics: dict[int, Tensor] = {}
+        self.pulls: list[Term] = []
+        self.decays: list[Term] = []
+        self.sparse: list[Term] = []
+        self.groups: list[Term] = []
+        self.balls: list[Ball] = []
+        for penalty in penalties:
+            self._add(penalty)
+        for penalty in penalties:
+            if isinstance(penalty, Within):
+                self.balls.append(self._ball(penalty))
+
+    def _add(self, penalty: Penalty) -> None:
+        match penalty:
+            case Drift(tensors, before, strength):
+                blocks = [block(w, old) for w, old in zip(tensors, before, strict=True)]
+                self.pulls += self._terms(blocks, strength, before)
+            case L2(tensors, strength):
+                self.decays += self._terms(tensors, strength)
+            case L1(tensors, strength):
+                self.sparse += self._terms(tensors, strength)
+            case GroupLasso(tensors, strength):
+                self.groups += self._terms(tensors, strength)
+
+    def _ball(self, within: Within) -> "Ball":
+        own = {_storage(tensor) for tensor in within.now}
+        metrics = [self._metric_of(tensor) for tensor in within.now]
+        sparse, groups = ([term for term in terms if _storage(term.w) in own] for terms in (self.sparse, self.groups))
+        return SparseBall(within, metrics, sparse, groups) if sparse or groups else Ball(within, metrics)
+
+    def _terms(self, tensors: Sequence[Tensor], strength: float, centres: Sequence[Tensor] | None = None) -> list[Term]:
+        pairs = zip(tensors, centres or [None] * len(tensors), strict=True)
+        return [Term(w, window(self._metric_of(w), w), strength, old) for w, old in pairs if strength and w.numel()]
+
+    def _metric_of(self, w: Tensor) -> Tensor:
+        """Return the metric of the parameter that `w` is, or is a view of."""
+        storage = _storage(w)
+        if storage not in self.metrics:
+            self.metrics[storage] = torch.empty_like(self.parameters[storage])
+        return self.metrics[storage]
+
+    def __call__(self, rate: Rate, towards_zero: Rate) -> None:
+        """Move the parameters to the proximal point. towards_zero: the rate of L2, L1 and the group lasso."""
+        for storage, metric in self.metrics.items():
+            self.metric(self.parameters[storage], metric)
+        for w, metric, strength, centre in self.pulls:
+            fold(w, metric, 2 * rate * strength, centre)
+        if waits(towards_zero):
+            starts = [ball.within.now for ball in self.balls]
+        else:
+            starts = self._shrink(towards_zero)
+        for ball, start in zip(self.balls, starts, strict=True):
+            ball.project(start, towards_zero)
+
+    def _shrink(self, rate: Rate) -> list[Sequence[Tensor]]:
+        """Apply what pulls towards zero; return what the constraints start from."""
+        for w, metric, strength, _ in self.decays:
+            fold(w, metric, 2 * rate * strength)
+        starts = [ball.start() for ball in self.balls]
+        for w, metric, strength, _ in self.sparse:
+            soft_threshold(w, metric, rate * strength)
+        for w, metric, strength, _ in self.groups:
+            group_threshold(w, metric, rate * strength)
+        return starts
+
+
+def waits(rate: Rate) -> bool:
+    """Return whether a rate is known to be zero; on a GPU, which nothing may wait for, False."""
+    return not isinstance(rate, Tensor) and rate == 0
+
+
+def fold(w: Tensor, metric: Tensor, curvature: Rate, centre: Tensor | None = None) -> None:
+    """Fold a quadratic, curvature / 2 * sum (w - centre)^2, into w and the metric, both in place.
+
+    A coordinate at the centre stays there to the bit.
+    """
+    metric.add_(curvature)
+    share = curvature / metric
+    if centre is None:
+        w.addcmul_(w, share, value=-1)
+    else:
+        w.lerp_(centre, share)
+
+
+def soft_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
+    """Move w, in place, to the proximal point of threshold * sum |w|: towards zero, and to zero where that is near."""
+    torch.div(shrunk(w * metric, threshold), metric, out=w)
+
+
+def shrunk(z: Tensor, threshold: Rate) -> Tensor:
+    """Return z less the threshold, and zero where it is within."""
+    if isinstance(threshold, Tensor):  # softshrink takes none
+        return z - z.clamp(-threshold, threshold)
+    return softshrink(z, threshold)
+
+
+def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
+    """Move w, in place, to the proximal point of threshold * sum ||row||: a row is zero, or keeps its signs.
+
+    With z = D u, a row is zero if ||z|| <= threshold. Else it is z / (D + threshold / r), and r is its own norm.
+    Newton's method on r / ||z / (D + threshold / r)|| - 1, which is concave in r, begins at ||u||.
+    """
+    d = metric.flatten(1)
+    z = d * w.flatten(1)
+    alive = _norm(z) > threshold
+    r = _norm(w.flatten(1))
+    for _ in range(STEPS):
+        added = threshold / r
+        below = d + added
+        point = z / below
+        norm = _norm(point)
+        slope = norm.square() - added * _dot(point, point / below)
+        step = torch.where(alive, (r / norm - 1) * norm.pow(3) / slope, 0)
+        r = torch.maximum(r - step, r / LEAP)
+        if _all(step.abs() <= CLOSE * r):
+            break
+    torch.div(z, d + torch.where(alive, threshold / r, torch.inf), out=d)
+    w.copy_(d.view_as(w))
+
+
+class Ball:
+    """The constraint that old units stay within a radius of what they were, solved with one multiplier per unit.
+
+    A unit beyond it moves to the joint proximal point with a quadratic more, of curvature nu about its old self w0; nu
+    is the least that keeps the unit within. Without sparsity that point is w - w0 = D (u - w0) / (D + nu).
+    """
+
+    def __init__(self, within: Within, metrics: Sequence[Tensor]) -> None:
+        self.within, self.metrics = within, metrics
+
+    def start(self) -> Sequence[Tensor]:
+        """Return u, from which `project` starts: weight and bias before sparsity."""
+        return self.within.now
+
+    def project(self, u: Sequence[Tensor], towards_zero: Rate) -> None:
+        """Move the units that are too far, in place."""
+        far = (self.within.lengths() > self.within.radius).index_fill_(0, self.within.frozen, False)
+        units = far.nonzero().squeeze(1) if _is_cpu(far) else torch.arange(len(far), device=far.device)
+        if len(units):
+            chosen = ([w.index_select(0, units) for w in both] for both in (u, self.metrics, self.within.before))
+            nearer = self._nearer(*chosen, self.within.inner[units].unsqueeze(1), towards_zero)
+            for now, rows in zip(self.within.now, nearer, strict=True):
+                kept = rows if _is_cpu(far) else torch.where(unit_wise(far, rows), rows, now)
+                now.index_copy_(0, units, kept)
+        self.within.restore()
+
+    def _nearer(
+        self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], inner: Tensor, towards_zero: Rate
+    ) -> list[Tensor]:
+        """Return weight and bias of units that are too far, moved to the surface of their balls: u itself, changed."""
+        d = _joined(metrics, old)
+        scaled = d * (_joined(u, old) - _joined(old, old))
+        nu = torch.zeros_like(inner)
+        for _ in range(STEPS):
+            below = d + nu
+            moved = scaled / below
+            step = _towards_surface(_norm(moved), _dot(moved, moved / below), inner)
+            nu += step
+            if _all(step <= CLOSE * nu):
+                break
+        moved = scaled / (d + nu)
+        moved *= (inner / _norm(moved).clamp_min(_tiny(inner))).clamp_max(1)
+        for w, before, move in zip(u, old, moved.split([moved.shape[1] - 1, 1], dim=1), strict=True):
+            block(w, before).copy_(before + move.view_as(before))
+        return u
+
+
+class SparseBall(Ball):
+    """The same under sparsity: L1 and group lasso weigh on what the constraint holds."""
+
+    def __init__(self, within: Within, metrics: Sequence[Tensor], sparse: list[Term], groups: list[Term]) -> None:
+        super().__init__(within, metrics)
+        self.terms = [(term, soft_threshold) for term in sparse] + [(term, group_threshold) for term in groups]
+
+    def start(self) -> Sequence[Tensor]:
+        weight, bias = self.within.now
+        return weight.clone(), bias.clone()
+
+    def _nearer(
+        self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], inner: Tensor, towards_zero: Rate
+    ) -> list[Tensor]:
+        before, nu = _joined(old, old), torch.zeros_like(inner)
+        for _ in range(SPARSE_STEPS):  # the slope is but a bound: a weight at zero does not move with nu
+            w, grown = self._point(u, metrics, old, nu, towards_zero)
+            moved = _joined(w, old) - before
+            step = _towards_surface(_norm(moved), _dot(moved, moved / _joined(grown, old)), inner)
+            nu += step
+            if _all(step <= TOLERANCE * nu):
+                break
+        w, _ = self._point(u, metrics, old, nu, towards_zero)
+        far = _norm(_joined(w, old) - before) / inner.clamp_min(_tiny(inner))
+        for now, then in zip(w, old, strict=True):
+            block(now, then).lerp_(then, unit_wise((1 - 1 / far).clamp_min(0), then))
+        return w
+
+    def _point(
+        self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], nu: Tensor, towards_zero: Rate
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return weight and bias at the multipliers nu, and their metrics."""
+        w, grown = [tensor.clone() for tensor in u], [metric.clone() for metric in metrics]
+        for now, metric, before in zip(w, grown, old, strict=True):
+            fold(block(now, before), block(metric, before), unit_wise(nu, before), before)
+        for term, threshold in self.terms:
+            which = int(_storage(term.w) == _storage(self.within.now[1]))
+            threshold(window(w[which], term.w), window(grown[which], term.w), towards_zero * term.strength)
+        return w, grown
+
+
+def window(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return the part of `tensor` that `like`, a view of a tensor laid out the same way, shows of its own.
+
+    `tensor` may have fewer units than what `like` is a view of, if `like` has them all.
+    """
+    shape = (min(len(tensor), len(like)), *like.shape[1:])
+    return tensor.as_strided(shape, like.stride(), like.storage_offset())
+
+
+def _towards_surface(length: Tensor, slope: Tensor, inner: Tensor) -> Tensor:
+    """Return Newton's step in nu on 1 / length - 1 / inner, concave in nu; zero for a unit that is within."""
+    inner = inner.clamp_min(_tiny(inner))
+    return torch.where(length > inner, (length / inner - 1) * length.square() / slope, 0)
+
+
+def _joined(tensors: Sequence[Tensor], old: Sequence[Tensor]) -> Tensor:
+    """Return the blocks of weight and bias that `old` covers side by side: (units, numbers)."""
+    return torch.cat([block(w, then).reshape(len(then), -1) for w, then in zip(tensors, old, strict=True)], dim=1)
+
+
+def _norm(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return torch.linalg.vecdot(a, b).unsqueeze(1)
+
+
+def _tiny(like: Tensor) -> float:
+    return torch.finfo(like.dtype).tiny
+
+
+def _is_cpu(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu"
+
+
+def _all(done: Tensor) -> bool:
+    """Return whether all is done; on a GPU, which nothing may wait for, False."""
+    return _is_cpu(done) and bool(done.all())
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
