@@ -46,7 +46,16 @@ ANSWER_SHIFT = "answer shift"
 SPLIT_FIRED = "split fired"
 FISHER = "fisher"
 SAMPLES = "samples"
+RESIDUAL = "residual"
+HEAD_RESIDUAL = "residual of the head"
+FIRST_RESIDUAL = "residual before splits"
+PROXIMAL_GRADIENT = "proximal gradient"
+CERTIFICATE_SECONDS = "certificate seconds"
+DEAD_UNITS = "dead units"
 FIRED = " fired"
+
+TIMES = (SECONDS, CERTIFICATE_SECONDS)
+"Measures that no rerun repeats."
 
 
 class Definition(NamedTuple):
@@ -58,9 +67,15 @@ class Definition(NamedTuple):
 
 
 MEASURES = {
-    SECONDS: Definition("s", False, "wall-clock time of the stage; the only measure that no rerun repeats"),
+    SECONDS: Definition("s", False, "wall-clock time of the stage without its certificate; no rerun repeats it"),
     STEPS: Definition("", False, "optimiser steps of the stage"),
     LOSS: Definition("nats", False, "mean training loss over the stage's last steps, penalties left out"),
+    RESIDUAL: Definition("", False, "how far from optimal the stage ends, from 0 to 1; docs/algorithm.md defines it"),
+    HEAD_RESIDUAL: Definition("", False, "the same of the sparse head, Eq. 3, with which a task begins"),
+    FIRST_RESIDUAL: Definition("", False, "the same of the first Eq. 6, after which units split"),
+    PROXIMAL_GRADIENT: Definition("", False, "norm of the proximal gradient, the numerator of the residual"),
+    CERTIFICATE_SECONDS: Definition("s", False, "wall-clock time of the stage's certificates; no rerun repeats it"),
+    DEAD_UNITS: Definition("", True, "units of the network trained last that no example of the task activates"),
     UNITS: Definition("", True, "units of a hidden layer after the task"),
     WEIGHTS: Definition("", False, "weights of the hidden layers and all heads, biases left out"),
     NONZERO: Definition("", False, "weights that are not exactly zero"),

@@ -15,7 +15,12 @@ from den.graphs import Rate
 
 
 class Penalty:
-    """A term of the objective. Most take part in the joint proximal point, and neither of these two steps."""
+    """A term of the objective. Most take part in the joint proximal point, and in neither of these two steps."""
+
+    @property
+    def objective(self) -> "Penalty":
+        """The term itself, whatever the steps by which it is trained."""
+        return self
 
     def add_gradients(self) -> None:
         """Add the penalty's gradient to those of its tensors, before the optimiser's step."""

@@ -13,6 +13,7 @@ Melchior, Joseph and Moolekamp, "Proximal Adam" (2019).
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import softshrink
 
 from den.graphs import Rate
-from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, unit_wise
+from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, unit_wise
 
 STEPS = 10  # of Newton's method, for the norm of a group or the multiplier of a constraint; one to four are enough
 CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
@@ -49,7 +50,7 @@ class ProximalPoint:
 
     def __init__(self, penalties: Sequence[Penalty], parameters: Sequence[Tensor], metric: Metric) -> None:
         self.metric = metric
-        self.parameters = {_storage(parameter): parameter for parameter in parameters}
+        self.parameters = {storage_of(parameter): parameter for parameter in parameters}
         self.metrics: dict[int, Tensor] = {}
         self.pulls: list[Term] = []
         self.decays: list[Term] = []
@@ -75,18 +76,18 @@ class ProximalPoint:
                 self.groups += self._terms(tensors, strength)
 
     def _ball(self, within: Within) -> "Ball":
-        own = {_storage(tensor) for tensor in within.now}
+        own = {storage_of(tensor) for tensor in within.now}
         metrics = [self._metric_of(tensor) for tensor in within.now]
-        sparse, groups = ([term for term in terms if _storage(term.w) in own] for terms in (self.sparse, self.groups))
+        sparse, groups = ([term for term in terms if storage_of(term.w) in own] for terms in (self.sparse, self.groups))
         return SparseBall(within, metrics, sparse, groups) if sparse or groups else Ball(within, metrics)
 
     def _terms(self, tensors: Sequence[Tensor], strength: float, centres: Sequence[Tensor] | None = None) -> list[Term]:
-        pairs = zip(tensors, centres or [None] * len(tensors), strict=True)
+        pairs = zip(tensors, centres or repeat(None), strict=False)
         return [Term(w, window(self._metric_of(w), w), strength, old) for w, old in pairs if strength and w.numel()]
 
     def _metric_of(self, w: Tensor) -> Tensor:
         """Return the metric of the parameter that `w` is, or is a view of."""
-        storage = _storage(w)
+        storage = storage_of(w)
         if storage not in self.metrics:
             self.metrics[storage] = torch.empty_like(self.parameters[storage])
         return self.metrics[storage]
@@ -97,14 +98,11 @@ class ProximalPoint:
             self.metric(self.parameters[storage], metric)
         for w, metric, strength, centre in self.pulls:
             fold(w, metric, 2 * rate * strength, centre)
-        if waits(towards_zero):
-            starts = [ball.within.now for ball in self.balls]
-        else:
-            starts = self._shrink(towards_zero)
+        starts = [ball.within.now for ball in self.balls] if waits(towards_zero) else self._shrink(towards_zero)
         for ball, start in zip(self.balls, starts, strict=True):
             ball.project(start, towards_zero)
 
-    def _shrink(self, rate: Rate) -> list[Sequence[Tensor]]:
+    def _shrink(self, rate: Rate) -> list[tuple[Tensor, Tensor]]:
         """Apply what pulls towards zero; return what the constraints start from."""
         for w, metric, strength, _ in self.decays:
             fold(w, metric, 2 * rate * strength)
@@ -117,7 +115,7 @@ class ProximalPoint:
 
 
 def waits(rate: Rate) -> bool:
-    """Return whether a rate is known to be zero; on a GPU, which nothing may wait for, False."""
+    """Return whether a rate is known to be zero, without looking at a tensor."""
     return not isinstance(rate, Tensor) and rate == 0
 
 
@@ -180,19 +178,21 @@ class Ball:
     def __init__(self, within: Within, metrics: Sequence[Tensor]) -> None:
         self.within, self.metrics = within, metrics
 
-    def start(self) -> Sequence[Tensor]:
+    def start(self) -> tuple[Tensor, Tensor]:
         """Return u, from which `project` starts: weight and bias before sparsity."""
         return self.within.now
 
     def project(self, u: Sequence[Tensor], towards_zero: Rate) -> None:
         """Move the units that are too far, in place."""
         far = (self.within.lengths() > self.within.radius).index_fill_(0, self.within.frozen, False)
-        units = far.nonzero().squeeze(1) if _is_cpu(far) else torch.arange(len(far), device=far.device)
+        units = far.nonzero().squeeze(1) if may_wait(far) else torch.arange(len(far), device=far.device)
         if len(units):
-            chosen = ([w.index_select(0, units) for w in both] for both in (u, self.metrics, self.within.before))
-            nearer = self._nearer(*chosen, self.within.inner[units].unsqueeze(1), towards_zero)
-            for now, rows in zip(self.within.now, nearer, strict=True):
-                kept = rows if _is_cpu(far) else torch.where(unit_wise(far, rows), rows, now)
+            rows, metrics, old = (
+                [tensor.index_select(0, units) for tensor in both] for both in (u, self.metrics, self.within.before)
+            )
+            nearer = self._nearer(rows, metrics, old, self.within.inner[units].unsqueeze(1), towards_zero)
+            for now, w in zip(self.within.now, nearer, strict=True):
+                kept = w if may_wait(far) else torch.where(unit_wise(far, w), w, now[: len(far)])
                 now.index_copy_(0, units, kept)
         self.within.restore()
 
@@ -224,7 +224,7 @@ class SparseBall(Ball):
         super().__init__(within, metrics)
         self.terms = [(term, soft_threshold) for term in sparse] + [(term, group_threshold) for term in groups]
 
-    def start(self) -> Sequence[Tensor]:
+    def start(self) -> tuple[Tensor, Tensor]:
         weight, bias = self.within.now
         return weight.clone(), bias.clone()
 
@@ -253,7 +253,7 @@ class SparseBall(Ball):
         for now, metric, before in zip(w, grown, old, strict=True):
             fold(block(now, before), block(metric, before), unit_wise(nu, before), before)
         for term, threshold in self.terms:
-            which = int(_storage(term.w) == _storage(self.within.now[1]))
+            which = int(storage_of(term.w) == storage_of(self.within.now[1]))
             threshold(window(w[which], term.w), window(grown[which], term.w), towards_zero * term.strength)
         return w, grown
 
@@ -290,14 +290,16 @@ def _tiny(like: Tensor) -> float:
     return torch.finfo(like.dtype).tiny
 
 
-def _is_cpu(tensor: Tensor) -> bool:
+def may_wait(tensor: Tensor) -> bool:
+    """Return whether a step may look at a value; a step on a GPU is captured, and waits for none."""
     return tensor.device.type == "cpu"
 
 
 def _all(done: Tensor) -> bool:
-    """Return whether all is done; on a GPU, which nothing may wait for, False."""
-    return _is_cpu(done) and bool(done.all())
+    """Return whether all is done, if it may be looked at; else False."""
+    return may_wait(done) and bool(done.all())
 
 
-def _storage(tensor: Tensor) -> int:
+def storage_of(tensor: Tensor) -> int:
+    """Return what tells whether two tensors are views of one: where its numbers lie."""
     return tensor.untyped_storage().data_ptr()

@@ -134,4 +134,4 @@ def _scores(measurement: Measurement) -> list[float | None]:
 
 
 def _rows(measurement: Measurement) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in measurement.measures.rows() if row.measure != measures.SECONDS]
+    return [tuple(row) for row in measurement.measures.rows() if row.measure not in measures.TIMES]

@@ -54,7 +54,7 @@ class Streak:
 
 def numbers(measurement: Measurement) -> dict[Place, float | None]:
     """Return every number of a measurement but times, in the order in which they came to be: by task and stage."""
-    taken = [row for row in measurement.measures.rows() if row.measure != measures.SECONDS]
+    taken = [row for row in measurement.measures.rows() if row.measure not in measures.TIMES]
     rows = sorted([*taken, *_scores(measurement)], key=lambda row: row.task)
     seen: Counter[tuple[object, ...]] = Counter()
     placed = {}

@@ -201,7 +201,7 @@ class Measurement(Params):
     @property
     def digest(self) -> str:
         """A hash of scores and measures, times left out: equal digest, equal result to the bit."""
-        rows = [row for row in self.measures.rows() if row.measure != measures.SECONDS]
+        rows = [row for row in self.measures.rows() if row.measure not in measures.TIMES]
         return hashlib.sha256(json.dumps([self.scores, rows], sort_keys=True).encode()).hexdigest()
 
     @property

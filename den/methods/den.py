@@ -3,7 +3,7 @@
 Equation and algorithm numbers are the paper's; where it is silent, docs/algorithm.md says what was decided and why.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Self
 
@@ -12,14 +12,15 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Generator, Tensor
 
 from den import config, measures
+from den.certificates import Scale, Solution, scale_of, solve
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.finetune import report
+from den.methods.reporting import by_layer, report, residual
 from den.networks.expandable import Expandable, Grown, drop_unused
 from den.networks.layers import Chain, Layer, fresh, to
 from den.networks.reach import select, widen
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, drift
 from den.tasks import Split, Task
-from den.training import Fit, blocks, fit, mean_loss
+from den.training import Fit, blocks, mean_loss
 
 FILTER = 4  # dimensions of a convolution's weight
 
@@ -56,6 +57,7 @@ class Den(Method):
         self.head = network.hidden[-1]
         self.before: list[Layer] = []
         self.loss = 0.0
+        self.scale = Scale(0.0)
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
@@ -80,29 +82,40 @@ class Den(Method):
         """Eq. 2: a sparse network."""
         self.head = self.new_head(task, generator)
         whole = self.network.whole(self.head)
-        fitted = self.fit(whole, task.train, generator, *self.sparse(whole))
-        return [*report(fitted), *self.close(task, generator)]
+        self.scale = scale_of(whole, task.train)
+        solution = self.fit(whole, task.train, generator, *self.sparse(whole))
+        return [*report(self.scale, solution), *self.close(task, generator)]
 
     def selective_retraining(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 2."""
         self.before = [layer.copy() for layer in self.network.hidden]
-        head = self.sparse_head(task, generator).head  # Eq. 3
+        sparse, solved = self.sparse_head(task, generator)  # Eq. 3
+        head = sparse.head
+        self.scale = scale_of(self.network.whole(head), task.train)
         selected = self.select(head)
         part = self.subnetwork(selected, head)
-        fitted = self.fit(part, task.train.features(selected[0]), generator, *self.retraining(part, selected))  # Eq. 4
+        solution = self.fit(
+            part, task.train.features(selected[0]), generator, *self.retraining(part, selected)
+        )  # Eq. 4
         self.network.put_back(selected, part)
         self.head = self.whole_head(part, selected, head)
-        self.loss = self.task_loss(task, fitted)
-        found = Measure(measures.TRAINING_LOSS, self.loss), Measure(measures.EXPANSION_FIRED, self.expands)
-        return [*report(fitted), *by_layer(measures.SELECTED_UNITS, map(len, selected), first=0), *found]
+        self.loss = self.task_loss(task, solution.fit)
+        return [
+            *report(self.scale, solution),
+            residual(measures.HEAD_RESIDUAL, self.scale, solved),
+            *by_layer(measures.SELECTED_UNITS, map(len, selected), first=0),
+            Measure(measures.TRAINING_LOSS, self.loss),
+            Measure(measures.EXPANSION_FIRED, self.expands),
+        ]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
         grown = self.extension(generator)
-        fitted = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
+        solution = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
-        return [*report(fitted), *by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))]
+        kept = by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))
+        return [*report(self.scale, solution), *kept]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 4; closes the task."""
@@ -112,21 +125,26 @@ class Den(Method):
         shift = Measure(measures.ANSWER_SHIFT, self.duplicate(split, task, generator))
         again = self.settle_again(task, generator, split)  # Eq. 6
         self.close(task, generator)
-        drifts = by_layer(measures.DRIFT, (moved.max().item() for moved in rho))
-        fired = Measure(measures.SPLIT_FIRED, any(map(len, split)))
-        return [*report(first, again), *by_layer(measures.SPLIT_UNITS, map(len, split)), *drifts, shift, fired]
+        return [
+            *report(self.scale, first, again),
+            residual(measures.FIRST_RESIDUAL, self.scale, first),
+            *by_layer(measures.SPLIT_UNITS, map(len, split)),
+            *by_layer(measures.DRIFT, (moved.max().item() for moved in rho)),
+            shift,
+            Measure(measures.SPLIT_FIRED, any(map(len, split))),
+        ]
 
     def close(self, task: Task, generator: Generator) -> Measures:
         """Close a task: its widths and its head are what it will answer with."""
         self.network.stamp(self.head)
         return []
 
-    def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
-        """Return a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
+    def sparse_head(self, task: Task, generator: Generator) -> tuple[Chain[Layer], Solution]:
+        """Train a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
         zeros = Layer(torch.zeros(task.outputs, self.network.widths[-1]), torch.zeros(task.outputs))
         chain = Chain([], *to([zeros], self.problem.device))
-        self.fit(chain, self.features(task.train), generator, L1([chain.head.weight], self.params.head_sparsity))
-        return chain
+        sparsity = L1([chain.head.weight], self.params.head_sparsity)
+        return chain, self.fit(chain, self.features(task.train), generator, sparsity)
 
     def select(self, head: Layer) -> list[Tensor]:
         """Return the units that the head depends on, input features first (Algorithm 2, lines 2-5)."""
@@ -162,7 +180,7 @@ class Den(Method):
         """Return the trained extension without useless units (Algorithm 3, the last loop)."""
         return drop_unused(grown)
 
-    def settle(self, task: Task, generator: Generator) -> Fit:
+    def settle(self, task: Task, generator: Generator) -> Solution:
         """Train everything, held near the network of the task before."""
         return self.fit(self.network.whole(self.head), task.train, generator, *self.stay())
 
@@ -184,7 +202,7 @@ class Den(Method):
         """Give split units their old selves back and append copies of what they have become."""
         self.head = self.network.duplicate(split, self.before, self.head)
 
-    def settle_again(self, task: Task, generator: Generator, split: Sequence[Tensor]) -> Fit:
+    def settle_again(self, task: Task, generator: Generator, split: Sequence[Tensor]) -> Solution:
         """Train everything once more, restored units frozen."""
         return self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))
 
@@ -219,8 +237,8 @@ class Den(Method):
         """Return what sparsity and decay weigh on: weights, not biases."""
         return [layer.weight for layer in chain.layers]
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
-        return fit(chain, split, self.problem.training, generator, penalties)
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
+        return solve(chain, split, self.problem.training, generator, penalties)
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
         head = fresh(task.outputs, self.network.widths[-1], self.problem.network.init, generator)
@@ -255,14 +273,14 @@ class Den(Method):
             "head": [self.head],
         }
         tensors = {name: tensor for prefix, kept in layers.items() for name, tensor in pack(prefix, kept).items()}
-        return State(tensors, {"loss": self.loss, "stamps": self.network.stamps})
+        return State(tensors, {"loss": self.loss, "scale": self.scale.norm, "stamps": self.network.stamps})
 
     def restore(self, state: State) -> None:
         self.network = Expandable(unpack("hidden", state.tensors))
         self.network.heads = unpack("heads", state.tensors)
         self.network.stamps = [tuple(stamp) for stamp in state.values["stamps"]]
         self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
-        self.loss = state.values["loss"]
+        self.loss, self.scale = state.values["loss"], Scale(state.values["scale"])
 
 
 def unit_drift(layer: Layer, before: Layer) -> Tensor:
@@ -274,11 +292,6 @@ def unit_drift(layer: Layer, before: Layer) -> Tensor:
 def relative_change(before: Tensor, after: Tensor) -> float:
     """Return the root mean square of a change, relative to that of what changed."""
     return ((after - before).square().mean() / before.square().mean()).sqrt().item()
-
-
-def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
-    """Return one measure a layer; `first` is the number of the first one."""
-    return [Measure(measure, value, layer) for layer, value in enumerate(values, start=first)]
 
 
 def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,6 @@ from den import config, measures
 from den.methods import den
 from den.methods.base import Measures, Problem, Stage
 from den.methods.den import Den
-from den.methods.finetune import report
 from den.methods.joint import learn_together, prolonged
 from den.networks.expandable import Expandable
 from den.networks.layers import Layer
@@ -54,7 +53,7 @@ class DenFinetune(Den):
         self.head = self.network.heads[-1]
         hidden, heads = self.network.hidden, self.network.heads
         decay = self.params.joint_weight_decay
-        return report(learn_together(hidden, heads, self.tasks, self.joint_training(), generator, decay))
+        return learn_together(hidden, heads, self.tasks, self.joint_training(), generator, decay)
 
     def joint_training(self) -> config.Training:
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.joint_steps)

@@ -8,11 +8,12 @@ from pydantic import NonNegativeFloat
 from torch import Generator, Tensor
 
 from den import config, measures
-from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
+from den.certificates import scale_of, solve
+from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
+from den.methods.reporting import report
 from den.networks.dense import Dense
 from den.penalties import L2, Penalty
 from den.tasks import Task
-from den.training import Fit, fit
 
 
 class Params(config.Params):
@@ -43,7 +44,8 @@ class Finetune(Method):
         chain = self.network.chain(task.id)
         decay = L2([layer.weight for layer in chain.layers], self.params.weight_decay)
         penalties = [decay, *self.penalties(task)]
-        return report(fit(chain, task.train, self.problem.training, generator, penalties))
+        scale = scale_of(chain, task.train)
+        return report(scale, solve(chain, task.train, self.problem.training, generator, penalties))
 
     def penalties(self, task: Task) -> list[Penalty]:
         """Return what holds the shared parameters back: nothing here."""
@@ -64,8 +66,3 @@ class Finetune(Method):
 
     def restore(self, state: State) -> None:
         self.network.hidden, self.network.heads = unpack("hidden", state.tensors), unpack("heads", state.tensors)
-
-
-def report(*fits: Fit) -> Measures:
-    """Return the steps of all fits and the loss of the last one."""
-    return [Measure(measures.STEPS, sum(one.steps for one in fits)), Measure(measures.LOSS, fits[-1].loss)]

@@ -9,14 +9,15 @@ from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den import config, measures
+from den.certificates import scale_of, solve
 from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.finetune import report
+from den.methods.reporting import report
 from den.networks.dense import Dense
 from den.networks.layers import Chain, Layer
 from den.penalties import L2
 from den.tasks import Split, Task
-from den.training import Fit, fit, length
+from den.training import length
 
 UNASKED = 2  # a target of neither 0 nor 1: the output belongs to another task
 
@@ -71,7 +72,7 @@ class Joint(Method):
             self.network.add_head(known.outputs, self.problem.network.init, generator)
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.steps)
         hidden, heads = self.network.hidden, self.network.heads
-        return report(learn_together(hidden, heads, self.tasks, training, generator, self.params.weight_decay))
+        return learn_together(hidden, heads, self.tasks, training, generator, self.params.weight_decay)
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor | None:
@@ -105,11 +106,13 @@ def learn_together(
     training: config.Training,
     generator: Generator,
     weight_decay: float,
-) -> Fit:
-    """Train one network in place on the data of all tasks at once; `heads`: one a task, or one for all."""
+) -> Measures:
+    """Train one network in place on the data of all tasks at once; `heads`: one per task, or one for all."""
     decay = L2([layer.weight for layer in (*hidden, *heads)], weight_decay)
     together = join([task.train for task in tasks], one_head=len(heads) < len(tasks))
-    return fit(AllHeads(hidden, heads), together, training, generator, [decay], asked_cross_entropy)
+    network = AllHeads(hidden, heads)
+    scale = scale_of(network, together, asked_cross_entropy)
+    return report(scale, solve(network, together, training, generator, [decay], asked_cross_entropy))
 
 
 def join(splits: list[Split], one_head: bool) -> Split:

@@ -7,13 +7,13 @@ import torch
 from torch import Generator, Tensor
 
 from den import config, measures
+from den.certificates import scale_of, solve
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.finetune import report
+from den.methods.reporting import report
 from den.networks.layers import Chain, Layer, fresh, to
 from den.penalties import L2
 from den.tasks import Task
-from den.training import fit
 
 
 class SingleTask(Method):
@@ -36,9 +36,11 @@ class SingleTask(Method):
         """Train a new network."""
         hidden = self.problem.hidden(generator)
         head = fresh(task.outputs, hidden[-1].units, self.problem.network.init, generator)
-        self.networks.append(Chain(hidden, *to([head], self.problem.device)))
-        decay = L2([layer.weight for layer in self.networks[-1].layers], self.params.weight_decay)
-        return report(fit(self.networks[-1], task.train, self.problem.training, generator, [decay]))
+        network = Chain(hidden, *to([head], self.problem.device))
+        self.networks.append(network)
+        decay = L2([layer.weight for layer in network.layers], self.params.weight_decay)
+        scale = scale_of(network, task.train)
+        return report(scale, solve(network, task.train, self.problem.training, generator, [decay]))
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor:

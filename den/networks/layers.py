@@ -7,6 +7,7 @@ unit's group is everything it reads.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -76,6 +77,10 @@ class Chain(Generic[Kind]):
         for layer in self.hidden:
             x = layer(x).relu_()
         return x
+
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """Return the activations of each hidden layer."""
+        return list(accumulate(self.hidden, lambda below, layer: layer(below).relu(), initial=x))[1:]
 
     @property
     def layers(self) -> tuple[Kind, ...]:

@@ -6,19 +6,19 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
+from den.certificates import Solution
 from den.methods.base import Measures
 from den.methods.den import Den
 from den.networks.expandable import Grown
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Penalty
 from den.tasks import Split, Task
-from den.training import Fit
 
 
 class DecayEverywhere(Den):
     """Every stage decays every weight that it trains, old ones in Eq. 6 included."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
         others = [penalty for penalty in penalties if not isinstance(penalty, L2)]
         decay = L2([tensor for tensor in chain.parameters() if tensor.dim() > 1], self.params.weight_decay)
         return super().fit(chain, split, generator, *others, decay)
@@ -27,7 +27,7 @@ class DecayEverywhere(Den):
 class PenalisedBiases(Den):
     """Sparsity and decay weigh on biases, too."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
         return super().fit(chain, split, generator, *(with_biases(penalty, chain) for penalty in penalties))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import linear
 
+from den.certificates import Solution
 from den.methods.den import Den
 from den.networks.layers import Chain, Layer
 from den.networks.reach import widen
@@ -19,14 +20,13 @@ from den.training import Fit
 class OneStepHead(Den):
     """Eq. 3 is a single step from a random head, so no weight of it is zero and every unit is selected."""
 
-    def sparse_head(self, task: Task, generator: Generator) -> Chain[Layer]:
+    def sparse_head(self, task: Task, generator: Generator) -> tuple[Chain[Layer], Solution]:
         chain = Chain([], self.new_head(task, generator))
         brief = copy(self)
         training = self.problem.training.model_copy(update={"steps": 1, "epochs": None})
         brief.problem = replace(self.problem, training=training)
         sparsity = L1([chain.head.weight], self.params.head_sparsity)
-        brief.fit(chain, self.features(task.train), generator, sparsity)
-        return chain
+        return chain, brief.fit(chain, self.features(task.train), generator, sparsity)
 
 
 class FirstOutputSelects(Den):

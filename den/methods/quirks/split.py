@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from den import measures
+from den.certificates import Solution
 from den.methods.base import Stage
 from den.methods.den import Den
 from den.networks.layers import Layer
@@ -28,8 +29,8 @@ class SplitOnlyAfterExpansion(Den):
 class DriftMeasuredEarly(Den):
     """Drift is measured without solving Eq. 6 first: it is that of selective retraining."""
 
-    def settle(self, task: Task, generator: Generator) -> Fit:
-        return Fit(0, math.nan)
+    def settle(self, task: Task, generator: Generator) -> Solution:
+        return Solution(Fit(0, math.nan))
 
 
 class DriftWithoutBias(Den):

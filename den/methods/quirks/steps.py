@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import softshrink
 
+from den.certificates import Solution
 from den.graphs import Rate
 from den.methods.den import Den
 from den.networks.layers import Chain
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, gradient, unit_wise
 from den.tasks import Split
-from den.training import Fit
 
 
 class PenaltiesAsGradients(Den):
@@ -21,14 +21,14 @@ class PenaltiesAsGradients(Den):
         pull, _, *more = super().stay()  # a gradient is that of a whole tensor, and the decay's are parts
         return [pull, self.decay(self.network.whole(self.head)), *more]
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
         return super().fit(chain, split, generator, *map(as_gradient, penalties))
 
 
 class UnscaledThresholds(Den):
     """The thresholds of L1 and group sparsity are the strengths themselves, whatever rate and metric."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
         return super().fit(chain, split, generator, *map(unscaled, penalties))
 
 
@@ -39,7 +39,7 @@ class EuclideanSteps(Den):
     solves another problem than the equations. Versions up to 0.5.0 took these steps.
     """
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Fit:
+    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
         return super().fit(chain, split, generator, *map(Euclidean, penalties))
 
 
@@ -49,8 +49,9 @@ class GradientOf(Penalty):
 
     penalty: L2 | Drift
 
-    def value(self) -> Tensor:
-        return self.penalty.value()
+    @property
+    def objective(self) -> Penalty:
+        return self.penalty
 
     def add_gradients(self) -> None:
         with torch.enable_grad():
@@ -64,6 +65,10 @@ class Euclidean(Penalty):
     """A penalty whose proximal step is taken alone and in the Euclidean metric, scaled by the learning rate."""
 
     penalty: Penalty
+
+    @property
+    def objective(self) -> Penalty:
+        return self.penalty
 
     def add_gradients(self) -> None:
         self.penalty.add_gradients()

@@ -1,0 +1,39 @@
+"""What every training stage reports of its training runs."""
+
+from collections.abc import Iterable
+
+from den import measures
+from den.certificates import Scale, Solution
+from den.methods.base import Measure, Measures
+
+
+def report(scale: Scale, *solutions: Solution) -> Measures:
+    """Return the steps of all training runs of a stage, and how the last one ends: loss, certificate, dead units.
+
+    scale: of the task, which the residual is relative to.
+    """
+    last = solutions[-1]
+    certificates = [solution.certificate for solution in solutions if solution.certificate]
+    measured = [
+        Measure(measures.STEPS, sum(solution.fit.steps for solution in solutions)),
+        Measure(measures.LOSS, last.fit.loss),
+        Measure(measures.CERTIFICATE_SECONDS, scale.seconds + sum(one.seconds for one in certificates)),
+    ]
+    if last.certificate:
+        measured += [
+            residual(measures.RESIDUAL, scale, last),
+            Measure(measures.PROXIMAL_GRADIENT, last.certificate.norm),
+            *by_layer(measures.DEAD_UNITS, last.certificate.dead),
+        ]
+    return measured
+
+
+def residual(measure: str, scale: Scale, solution: Solution) -> Measure:
+    """Return how far from optimal a training run ended, under the name of a measure; nan without a certificate."""
+    certificate = solution.certificate
+    return Measure(measure, certificate.residual(scale.norm) if certificate else float("nan"))
+
+
+def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
+    """Return one measure per layer; `first` is the number of the first one."""
+    return [Measure(measure, value, layer) for layer, value in enumerate(values, start=first)]
