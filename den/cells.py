@@ -135,8 +135,12 @@ def own(cell: Cell, ledger: Ledger, places: Places, run: str) -> Entry | None:
 
 
 def refuse(cell: Cell) -> None:
-    """Raise SettingsError for a network that the cell's method or its stream's examples cannot do with."""
-    METHODS[cell.method].refuse(cell.network)
+    """Raise SettingsError for what the cell's method or its stream's examples cannot do with."""
+    method = METHODS[cell.method]
+    method.refuse(cell.network)
+    if cell.training.optimizer_state == "keep" and not method.keeps_moments:
+        keep = ", ".join(name for name, kind in METHODS.items() if kind.keeps_moments)
+        raise SettingsError(f"training.optimizer_state: {cell.method} shares no lasting parameters; keep is for {keep}")
     if cell.network.convolutions and cell.stream not in IMAGES:
         raise SettingsError(f"network.convolutions: the examples of {cell.stream} are no images; leave it empty")
 

@@ -19,7 +19,7 @@ from den.networks.layers import Chain
 from den.penalties import L2, Drift, Penalty, Within, block, gradient
 from den.proximal import ProximalPoint, storage_of, window
 from den.tasks import Split
-from den.training import Fit, Learner, Loss, blocks, cross_entropy, fit
+from den.training import Fit, Learner, Loss, Moments, blocks, fit, logistic
 
 
 class Certificate(NamedTuple):
@@ -63,16 +63,15 @@ def solve(
     training: Training,
     generator: Generator,
     penalties: Sequence[Penalty] = (),
-    loss: Loss = cross_entropy,
+    loss: Loss = logistic,
+    moments: Moments | None = None,
 ) -> Solution:
     """Train the network's parameters in place on the split, and certify what comes of it. Raises Diverged."""
-    fitted = fit(network, split, training, generator, penalties, loss)
+    fitted = fit(network, split, training, generator, penalties, loss, moments)
     return Solution(fitted, certify(network, split, penalties, loss))
 
 
-def certify(
-    network: Learner, split: Split, penalties: Sequence[Penalty] = (), loss: Loss = cross_entropy
-) -> Certificate:
+def certify(network: Learner, split: Split, penalties: Sequence[Penalty] = (), loss: Loss = logistic) -> Certificate:
     """Return the certificate of a network that was trained on the split under the penalties; nothing changes."""
     start = time.perf_counter()
     parameters = [tensor for tensor in network.parameters() if tensor.numel()]
@@ -91,7 +90,7 @@ def certify(
     return Certificate(_norm(mapped), size, dead, time.perf_counter() - start)
 
 
-def scale_of(network: Learner, split: Split, loss: Loss = cross_entropy) -> Scale:
+def scale_of(network: Learner, split: Split, loss: Loss = logistic) -> Scale:
     """Return the norm of the loss's gradient over the split."""
     start = time.perf_counter()
     parameters = [tensor for tensor in network.parameters() if tensor.numel()]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -82,6 +82,21 @@ class Training(Params):
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+    loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
+    """logistic: one class versus the rest, the mean over examples and outputs. softmax: the mean over examples."""
+    optimizer_state: Annotated[Literal["reset", "keep"], AsBefore("reset")] = "reset"
+    """keep: the moments of shared parameters live on from task to task, as in codes with one optimiser for a stream."""
+    momentum: Annotated[float, Field(ge=0, lt=1), AsBefore(0.0)] = 0.0
+    "Of sgd alone."
+    drop_last: Annotated[bool, AsBefore(True)] = True
+    "Whether an epoch leaves its incomplete last batch out."
+
+    @model_validator(mode="after")
+    def momentum_of_sgd(self) -> Self:
+        """Refuse a momentum that the optimiser would not use."""
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum is of sgd, and {self.optimizer} has moments of its own; set momentum to 0")
+        return self
 
     @model_validator(mode="after")
     def one_length(self) -> Self:

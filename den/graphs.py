@@ -28,14 +28,17 @@ class Replayed:
     def __init__(self, step: Step, batch: int, device: torch.device) -> None:
         self.rows = torch.zeros(batch, dtype=torch.long, device=device)
         self.rates = torch.zeros((), device=device), torch.zeros((), device=device)
+        self.as_it_is = step
         self.step: Replay = partial(step, self.rows, *self.rates)
         self.taken = 0
 
     def __call__(self, rows: Tensor, *rates: Rate) -> Tensor:
         """Take a step; return its loss."""
-        self.rows.copy_(rows)
         for kept, rate in zip(self.rates, rates, strict=True):
             kept.fill_(rate)
+        if len(rows) != len(self.rows):  # the last batch of a pass
+            return aside(partial(self.as_it_is, rows, *self.rates))
+        self.rows.copy_(rows)
         self.taken += 1
         if self.taken <= WARM_UP:
             return aside(self.step)

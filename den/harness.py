@@ -108,6 +108,8 @@ def predict(method: Method, split: Split, task: int) -> Tensor | None:
     """Return the method's class scores for a whole split, computed in batches of one size; None where it has none."""
     answers = [method.predict(split.inputs(rows), task) for rows in blocks(len(split))]
     given = [answer for answer in answers if answer is not None]
+    if method.problem.training.loss == "softmax":  # a class's logit alone ranks no examples
+        given = [answer.log_softmax(dim=1) for answer in given]
     if any(answer.isnan().any() for answer in given):
         raise Diverged(f"the answers to task {task + 1} hold NaN; lower training.learning_rate or the strengths")
     return torch.cat(given) if given else None

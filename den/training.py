@@ -3,12 +3,13 @@
 import ctypes
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from den.config import SettingsError, Training
 from den.graphs import Rate, launched
@@ -47,6 +48,14 @@ class Fit(NamedTuple):
     last: float = math.nan
 
 
+@dataclass
+class Moments:
+    """What an optimiser remembers of the first `count` parameters of a network, from stage to stage."""
+
+    count: int
+    of: list[dict[str, Tensor]] = field(default_factory=list)
+
+
 def set_up_torch() -> None:
     """Set torch up for a cell: one thread, float32 and results that repeat, on a GPU too; then take a step.
 
@@ -77,9 +86,19 @@ def device_of(training: Training) -> torch.device:
     return torch.device(wish if wish != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+def logistic(logits: Tensor, y: Tensor) -> Tensor:
     """Mean over examples and outputs of the one-versus-rest logistic loss."""
     return binary_cross_entropy_with_logits(logits, y)
+
+
+def softmax(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean over examples of the cross entropy of one class among the outputs. Raises SettingsError for one output."""
+    if logits.shape[1] == 1:
+        raise SettingsError("training.loss: softmax needs tasks of several classes, and this has one; use logistic")
+    return cross_entropy(logits, y)
+
+
+LOSSES: dict[str, Loss] = {"logistic": logistic, "softmax": softmax}
 
 
 def fit(
@@ -88,34 +107,48 @@ def fit(
     training: Training,
     generator: Generator,
     penalties: Sequence[Penalty] = (),
-    loss: Loss = cross_entropy,
+    loss: Loss = logistic,
+    moments: Moments | None = None,
 ) -> Fit:
     """Train the network's parameters in place on the split.
 
-    Raises Diverged with the number of the step whose loss is no number or beyond 10,000.
+    moments: of the network's first parameters, if an earlier stage left any; those that this one leaves take their
+    place. Raises Diverged with the number of the step whose loss is no number or beyond 10,000.
     """
     parameters, device = network.parameters(), split.y.device
     steps, batch = length(training, len(split)), min(training.batch_size, len(split))
+    a_pass = per_pass(training, len(split))
     optimizer = _optimizer(parameters, training, device)
+    if moments is not None:
+        _resume(optimizer, parameters, moments)
     proximal = ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
     step = partial(_step, network, split, optimizer, proximal, penalties, loss)
     take = launched(step, batch, device)
-    check_every, losses = max(CHECK_EVERY, len(split) // batch), []  # on a GPU a check waits for all steps before it
+    check_every, losses = max(CHECK_EVERY, a_pass), []  # on a GPU a check waits for all steps before it
     wait = waiting(training, len(split))
     _require_gradients(parameters, True)
-    for number, rows in enumerate(_batches(len(split), batch, steps, generator, device)):
+    for number, rows in enumerate(_batches(len(split), batch, a_pass, steps, generator, device)):
         rate = training.learning_rate * _pace(training, number, steps, len(split))
         losses.append(take(rows, rate, rate if number >= wait else 0.0))
         if len(losses) % check_every == 0:
             _refuse_divergence(losses, check_every)
     _require_gradients(parameters, False)
     _refuse_divergence(losses, check_every)
+    if moments is not None:
+        states = (optimizer.state[parameter] for parameter in parameters[: moments.count])
+        moments.of = [{name: value for name, value in state.items() if value is not None} for state in states]
     return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item(), losses[-1].item())
 
 
 def length(training: Training, examples: int) -> int:
-    """Return the steps of a stage on so many examples; an epoch leaves its incomplete last batch out."""
-    return training.steps or (training.epochs or 0) * (examples // min(training.batch_size, examples))
+    """Return the steps of a stage on so many examples."""
+    return training.steps or (training.epochs or 0) * per_pass(training, examples)
+
+
+def per_pass(training: Training, examples: int) -> int:
+    """Return the steps of one pass over so many examples."""
+    batch = min(training.batch_size, examples)
+    return examples // batch if training.drop_last else -(-examples // batch)
 
 
 def waiting(training: Training, examples: int) -> int:
@@ -123,12 +156,11 @@ def waiting(training: Training, examples: int) -> int:
 
     A unit that is silent on the first batches has no metric yet, and would be ended by a single step.
     """
-    batch = min(training.batch_size, examples)
-    return min(examples // batch, length(training, examples) // 10)
+    return min(per_pass(training, examples), length(training, examples) // 10)
 
 
 @torch.no_grad()
-def mean_loss(network: Learner, split: Split, loss: Loss = cross_entropy) -> float:
+def mean_loss(network: Learner, split: Split, loss: Loss = logistic) -> float:
     """Return the loss over a whole split, penalties left out."""
     total = 0.0
     for rows in blocks(len(split)):
@@ -145,8 +177,15 @@ def blocks(examples: int) -> Iterator[slice]:
 
 def _optimizer(parameters: list[Tensor], training: Training, device: torch.device) -> torch.optim.Optimizer:
     if training.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=training.learning_rate, fused=True)
+        return torch.optim.SGD(parameters, lr=training.learning_rate, momentum=training.momentum, fused=True)
     return torch.optim.Adam(parameters, lr=training.learning_rate, fused=True, capturable=device.type == "cuda")
+
+
+def _resume(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], moments: Moments) -> None:
+    optimizer.state.update(zip(parameters, moments.of, strict=False))
+    if any("momentum_buffer" in state for state in moments.of):  # a fused step takes buffers of all or none
+        for parameter in parameters[len(moments.of) :]:
+            optimizer.state[parameter] = {"momentum_buffer": torch.zeros_like(parameter)}
 
 
 def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
@@ -160,7 +199,8 @@ def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tenso
 
 
 def _sgd_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
-    out.fill_(1)
+    """Write 1; under momentum, which adds up to 1 / (1 - momentum) gradients at rest, that much less."""
+    out.fill_(1 - optimizer.param_groups[0]["momentum"])
 
 
 METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
@@ -169,7 +209,7 @@ METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
 def _pace(training: Training, step: int, steps: int, examples: int) -> float:
     """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
     if training.schedule == "decay":
-        return float(0.95 ** (step * training.batch_size // examples))
+        return float(0.95 ** (step * min(training.batch_size, examples) // examples))
     return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
@@ -199,12 +239,13 @@ def _step(
     return value.detach()
 
 
-def _batches(examples: int, batch: int, steps: int, generator: Generator, device: torch.device) -> Iterator[Tensor]:
-    """Yield the rows of each batch: a new shuffle every epoch, its incomplete last batch left out."""
-    an_epoch = examples // batch
-    for start in range(0, steps, an_epoch):
+def _batches(
+    examples: int, batch: int, a_pass: int, steps: int, generator: Generator, device: torch.device
+) -> Iterator[Tensor]:
+    """Yield the rows of each batch: `a_pass` batches of every shuffle."""
+    for start in range(0, steps, a_pass):
         order = torch.randperm(examples, generator=generator).to(device)
-        for number in range(min(an_epoch, steps - start)):
+        for number in range(min(a_pass, steps - start)):
             yield order[number * batch : (number + 1) * batch]
 
 

@@ -36,7 +36,7 @@ from den.methods import METHODS
 from den.methods.base import Method, State
 from den.methods.den import Den
 from den.methods.finetune import Finetune
-from den.methods.joint import Joint, asked_cross_entropy
+from den.methods.joint import Joint, asked_logistic
 from den.streams.lazy import Lazy
 from den.tasks import Split, Stream, Task
 from den.training import Diverged, length
@@ -211,7 +211,7 @@ def test_joint_takes_as_many_steps_whatever_the_number_of_tasks(given: int | Non
 def test_joint_asks_each_example_for_its_own_task_alone() -> None:
     logits = torch.tensor([[0.0, 5.0], [9.0, 0.0]])
     asked = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
-    assert asked_cross_entropy(logits, asked).item() == pytest.approx(math.log(2))
+    assert asked_logistic(logits, asked).item() == pytest.approx(math.log(2))
 
 
 def test_l2_is_finetuning_at_no_strength() -> None:

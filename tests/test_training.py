@@ -11,7 +11,7 @@ from den.config import SettingsError, Training
 from den.networks.layers import Chain, Layer
 from den.penalties import L1
 from den.tasks import Split
-from den.training import Diverged, Fit, blocks, cross_entropy, device_of, fit, length, mean_loss
+from den.training import Diverged, Fit, blocks, device_of, fit, length, logistic, mean_loss
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_loss_that_is_no_number_is_told(chain: Chain[Layer], split: Split) -> 
 
 def test_mean_loss_is_that_of_the_whole_split(chain: Chain[Layer], split: Split) -> None:
     many = replace(split, x=split.x.repeat(10, 1), y=split.y.repeat(10, 1))
-    expected = cross_entropy(chain(many.inputs(slice(None))), many.targets(slice(None))).item()
+    expected = logistic(chain(many.inputs(slice(None))), many.targets(slice(None))).item()
     assert mean_loss(chain, many) == pytest.approx(expected, rel=1e-5)
 
 

@@ -15,7 +15,7 @@ from den.networks.blueprint import Blueprint
 from den.networks.forms import DENSE, Convolution, Form
 from den.networks.layers import Layer, to
 from den.tasks import Task
-from den.training import device_of
+from den.training import LOSSES, Loss, device_of
 
 
 class Measure(NamedTuple):
@@ -77,12 +77,20 @@ class Problem:
     def device(self) -> torch.device:
         return device_of(self.training)
 
+    @property
+    def loss(self) -> Loss:
+        """The loss that stages minimise."""
+        return LOSSES[self.training.loss]
+
 
 class Method(ABC):
     """A learning algorithm: six verbs, and the parameters it takes."""
 
     accepts: ClassVar[type[Params]]
     heads: ClassVar[tuple[str, ...]] = ("per_task", "one")
+    keeps_moments: ClassVar[bool] = False
+    "Whether tasks share parameters whose moments an optimiser can keep."
+    problem: Problem
 
     @classmethod
     def refuse(cls, network: Network) -> None:

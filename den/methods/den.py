@@ -82,7 +82,7 @@ class Den(Method):
         """Eq. 2: a sparse network."""
         self.head = self.new_head(task, generator)
         whole = self.network.whole(self.head)
-        self.scale = scale_of(whole, task.train)
+        self.scale = scale_of(whole, task.train, self.problem.loss)
         solution = self.fit(whole, task.train, generator, *self.sparse(whole))
         return [*report(self.scale, solution), *self.close(task, generator)]
 
@@ -91,7 +91,7 @@ class Den(Method):
         self.before = [layer.copy() for layer in self.network.hidden]
         sparse, solved = self.sparse_head(task, generator)  # Eq. 3
         head = sparse.head
-        self.scale = scale_of(self.network.whole(head), task.train)
+        self.scale = scale_of(self.network.whole(head), task.train, self.problem.loss)
         selected = self.select(head)
         part = self.subnetwork(selected, head)
         solution = self.fit(
@@ -164,7 +164,7 @@ class Den(Method):
 
     def task_loss(self, task: Task, fitted: Fit) -> float:
         """Return what is compared with tau."""
-        return mean_loss(self.network.whole(self.head), task.train)
+        return mean_loss(self.network.whole(self.head), task.train, self.problem.loss)
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         """Return the network with k fresh units a hidden layer, of which only what is new learns."""
@@ -238,7 +238,7 @@ class Den(Method):
         return [layer.weight for layer in chain.layers]
 
     def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return solve(chain, split, self.problem.training, generator, penalties)
+        return solve(chain, split, self.problem.training, generator, penalties, self.problem.loss)
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
         head = fresh(task.outputs, self.network.widths[-1], self.problem.network.init, generator)

@@ -1,6 +1,7 @@
 """Fine-tuning: one network, trained on task after task; the base of the methods that add a penalty to it."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 import torch
@@ -14,6 +15,7 @@ from den.methods.reporting import report
 from den.networks.dense import Dense
 from den.penalties import L2, Penalty
 from den.tasks import Task
+from den.training import Moments
 
 
 class Params(config.Params):
@@ -27,9 +29,11 @@ class Finetune(Method):
     """Train the shared network on each task as it comes, and hope."""
 
     accepts: ClassVar[type[config.Params]] = Params
+    keeps_moments: ClassVar[bool] = True
 
     def __init__(self, params: Params, problem: Problem, network: Dense) -> None:
         self.params, self.problem, self.network = params, problem, network
+        self.moments: list[dict[str, Tensor]] = []
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
@@ -44,8 +48,17 @@ class Finetune(Method):
         chain = self.network.chain(task.id)
         decay = L2([layer.weight for layer in chain.layers], self.params.weight_decay)
         penalties = [decay, *self.penalties(task)]
-        scale = scale_of(chain, task.train)
-        return report(scale, solve(chain, task.train, self.problem.training, generator, penalties))
+        scale = scale_of(chain, task.train, self.problem.loss)
+        moments = self.kept_moments()
+        solution = solve(chain, task.train, self.problem.training, generator, penalties, self.problem.loss, moments)
+        self.moments = moments.of if moments else []
+        return report(scale, solution)
+
+    def kept_moments(self) -> Moments | None:
+        """Return what the optimiser remembers of the parameters that tasks share, if it is to be kept."""
+        if self.problem.training.optimizer_state == "reset":
+            return None
+        return Moments(len(self.network.shared()), self.moments)
 
     def penalties(self, task: Task) -> list[Penalty]:
         """Return what holds the shared parameters back: nothing here."""
@@ -62,7 +75,19 @@ class Finetune(Method):
         return sizes_and_costs(self.problem, hidden, heads, trunk + head)
 
     def state(self) -> State:
-        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}, {})
+        moments = {f"moments.{i}.{name}": kept[name] for i, kept in enumerate(self.moments) for name in kept}
+        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads), **moments}, {})
 
     def restore(self, state: State) -> None:
         self.network.hidden, self.network.heads = unpack("hidden", state.tensors), unpack("heads", state.tensors)
+        self.moments = unpack_moments(state.tensors)
+
+
+def unpack_moments(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Return copies of what an optimiser remembers of each shared parameter, in order."""
+    moments: defaultdict[int, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        if name.startswith("moments."):
+            _, index, moment = name.split(".")
+            moments[int(index)][moment] = tensor.clone()
+    return [moments[index] for index in sorted(moments)]

@@ -17,7 +17,7 @@ from den.networks.dense import Dense
 from den.networks.layers import Chain, Layer
 from den.penalties import L2
 from den.tasks import Split, Task
-from den.training import length
+from den.training import Loss, length, softmax
 
 UNASKED = 2  # a target of neither 0 nor 1: the output belongs to another task
 
@@ -110,9 +110,9 @@ def learn_together(
     """Train one network in place on the data of all tasks at once; `heads`: one per task, or one for all."""
     decay = L2([layer.weight for layer in (*hidden, *heads)], weight_decay)
     together = join([task.train for task in tasks], one_head=len(heads) < len(tasks))
-    network = AllHeads(hidden, heads)
-    scale = scale_of(network, together, asked_cross_entropy)
-    return report(scale, solve(network, together, training, generator, [decay], asked_cross_entropy))
+    network, loss = AllHeads(hidden, heads), ASKED[training.loss]
+    scale = scale_of(network, together, loss)
+    return report(scale, solve(network, together, training, generator, [decay], loss))
 
 
 def join(splits: list[Split], one_head: bool) -> Split:
@@ -129,7 +129,16 @@ def join(splits: list[Split], one_head: bool) -> Split:
     return replace(splits[0], x=x, y=y)
 
 
-def asked_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+def asked_logistic(logits: Tensor, y: Tensor) -> Tensor:
     """Mean one-versus-rest logistic loss over the outputs that were asked for."""
     asked = (y != UNASKED).to(logits.dtype)
     return binary_cross_entropy_with_logits(logits, y * asked, weight=asked, reduction="sum") / asked.sum()
+
+
+def asked_softmax(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean cross entropy of one class among the outputs that were asked for."""
+    asked = y != UNASKED
+    return softmax(logits.masked_fill(~asked, torch.finfo(logits.dtype).min), y * asked)
+
+
+ASKED: dict[str, Loss] = {"logistic": asked_logistic, "softmax": asked_softmax}

@@ -64,8 +64,8 @@ class Progressive(SingleTask):
         learning = Learning(column, [self.problem.shape, *((count, *form.image) for count, form in beside)])
         decay = L2([layer.weight for layer in column.layers], self.params.weight_decay)
         seen = with_activations(task.train, self.networks, forms)
-        scale = scale_of(learning, seen)
-        solution = solve(learning, seen, self.problem.training, generator, [decay])
+        scale = scale_of(learning, seen, self.problem.loss)
+        solution = solve(learning, seen, self.problem.training, generator, [decay], self.problem.loss)
         self.networks.append(column)
         return report(scale, solution)
 

@@ -39,8 +39,9 @@ class SingleTask(Method):
         network = Chain(hidden, *to([head], self.problem.device))
         self.networks.append(network)
         decay = L2([layer.weight for layer in network.layers], self.params.weight_decay)
-        scale = scale_of(network, task.train)
-        return report(scale, solve(network, task.train, self.problem.training, generator, [decay]))
+        scale = scale_of(network, task.train, self.problem.loss)
+        training, loss = self.problem.training, self.problem.loss
+        return report(scale, solve(network, task.train, training, generator, [decay], loss))
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor:
