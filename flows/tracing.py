@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from den import measures
@@ -92,6 +93,7 @@ def _about(traced: Traced) -> dict[str, str]:
         "scores": ", ".join(
             f"{score} {values['average']:.4f}" for score, values in measurement.values().items() if "average" in values
         ),
+        "certificate": _certificate(measurement),
         "measured": f"{origin.started:%Y-%m-%d %H:%M:%S} to {origin.ended:%H:%M:%S} UTC, "
         f"{measurement.train_seconds:.1f} s of training",
         "run": f"{origin.run or 'a cell alone'}{f', Prefect flow run {origin.flow_run}' if origin.flow_run else ''}",
@@ -112,6 +114,18 @@ def _about(traced: Traced) -> dict[str, str]:
                 f"carried to commit {step.commit}: {step.compared} cells compared bit by bit"
             )
     return {name: value for name, value in about.items() if value}
+
+
+def _certificate(measurement: Measurement) -> str:
+    """Return how far from optimal the training runs ended, in words; empty for a measurement without certificates."""
+    rows = [row for row in measurement.measures.rows() if row.measure == measures.RESIDUAL and row.value is not None]
+    if not rows:
+        return ""
+    worst = max(rows, key=lambda row: row.value)
+    return (
+        f"residual {median(row.value for row in rows):.3f} in the median of {len(rows)} stages, at most "
+        f"{worst.value:.3f} (task {worst.task} · {worst.stage})"
+    )
 
 
 def _cores(cores: int | None, memory: int | None) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from den import measures, metrics
 from reports import names
+from reports.certificates import far_from_optimal
 from reports.comparisons import by_seed, difference
 from reports.layers import layer
 from reports.summary import Estimate, estimates, fired, plain, score_name
@@ -42,6 +43,7 @@ def findings(tables: Tables) -> list[str]:
         *_widened(tables),
         _kept(tables),
         _shift(tables),
+        *far_from_optimal(tables),
     ]
     return [sentence for sentence in found if sentence]
 

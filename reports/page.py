@@ -15,6 +15,7 @@ from den import files
 from reports import drawings, names, printed, style
 from reports import tables as tidy
 from reports.beside import beside
+from reports.certificates import certificates
 from reports.contest import Contest, contest
 from reports.figures import FIGURES
 from reports.findings import SUBJECT, findings, verdict
@@ -95,7 +96,7 @@ def _section(tables: Tables, stream: str, folder: Path, judged: printed.Table | 
         contest=contest(plain(tables)),
         findings=findings(tables),
         results=printed.results(plain(tables)),
-        tables=[*later(tables), *beside(tables), *studies(tables), *_departures(tables)],
+        tables=[*later(tables), *beside(tables), *studies(tables), *_departures(tables), *certificates(tables)],
         cells=printed.cells(tables),
         heat=heat_maps(tables),
         drawings=[drawn for name in FIGURES if (drawn := _drawing(tables, stream, name, folder))],

@@ -9,7 +9,7 @@ from reports import names
 from reports.summary import Estimate, estimate, main_score, summary
 from reports.tables import Tables
 
-WORDS = ("method", "departure", "source", "read from", "how", "machine")
+WORDS = ("method", "stage", "departure", "source", "read from", "how", "machine")
 "Columns of words, which begin at the left."
 SHORT = 8
 "Characters of a hash that a reader is shown: enough for `den why`."
