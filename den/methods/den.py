@@ -4,7 +4,7 @@ Equation and algorithm numbers are the paper's; where it is silent, docs/algorit
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import ClassVar, Self
 
 import torch
@@ -12,6 +12,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Generator, Tensor
 
 from den import config, measures
+from den.memory import WORD, Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.finetune import report
 from den.networks.expandable import Expandable, Grown, drop_unused
@@ -86,6 +87,7 @@ class Den(Method):
     def selective_retraining(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 2."""
         self.before = [layer.copy() for layer in self.network.hidden]
+        self.note(Kept(learn=self.kept().learn + of_layers(self.before)))
         head = self.sparse_head(task, generator).head  # Eq. 3
         selected = self.select(head)
         part = self.subnetwork(selected, head)
@@ -99,6 +101,7 @@ class Den(Method):
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
         grown = self.extension(generator)
+        self.note(self.answering(layer.whole() for layer in grown.layers))
         fitted = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
@@ -245,7 +248,15 @@ class Den(Method):
         heads, hidden = self.network.heads, self.network.hidden
         slices = [self.network.slice(task) for task in range(len(heads))]
         an_answer = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
-        return sizes_and_costs(self.problem, hidden, heads, an_answer)
+        return [*sizes_and_costs(self.problem, hidden, heads, an_answer), *self.bytes_kept(self.kept())]
+
+    def kept(self) -> Kept:
+        """Return what the method keeps between tasks: the network, and nothing more to learn with."""
+        return self.answering(self.network.hidden)
+
+    def answering(self, layers: Iterable[Layer]) -> Kept:
+        """Return what answers take of these layers, the heads of the tasks so far and their stamps."""
+        return Kept(answer=of_layers([*layers, *self.network.heads]) + WORD * sum(map(len, self.network.stamps)))
 
     def state(self) -> State:
         layers = {
@@ -255,7 +266,7 @@ class Den(Method):
             "head": [self.head],
         }
         tensors = {name: tensor for prefix, kept in layers.items() for name, tensor in pack(prefix, kept).items()}
-        return State(tensors, {"loss": self.loss, "stamps": self.network.stamps})
+        return State(tensors, {"loss": self.loss, "stamps": self.network.stamps, "peak": astuple(self.peak)})
 
     def restore(self, state: State) -> None:
         self.network = Expandable(unpack("hidden", state.tensors))
@@ -263,6 +274,7 @@ class Den(Method):
         self.network.stamps = [tuple(stamp) for stamp in state.values["stamps"]]
         self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
         self.loss = state.values["loss"]
+        self.peak = Kept(*state.values.get("peak", ()))
 
 
 def unit_drift(layer: Layer, before: Layer) -> Tensor:

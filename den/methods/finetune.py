@@ -1,6 +1,7 @@
 """Fine-tuning: one network, trained on task after task; the base of the methods that add a penalty to it."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import ClassVar, Self
 
 import torch
@@ -8,6 +9,7 @@ from pydantic import NonNegativeFloat
 from torch import Generator, Tensor
 
 from den import config, measures
+from den.memory import Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.networks.dense import Dense
 from den.penalties import L2, Penalty
@@ -57,13 +59,20 @@ class Finetune(Method):
         heads, hidden = self.network.heads, self.network.hidden
         head = sum(layer.multiplications for layer in heads) / len(heads)
         trunk = sum(layer.multiplications for layer in hidden)
-        return sizes_and_costs(self.problem, hidden, heads, trunk + head)
+        sizes = sizes_and_costs(self.problem, hidden, heads, trunk + head)
+        return [*sizes, *self.bytes_kept(self.kept())]
+
+    def kept(self) -> Kept:
+        """Return what the method keeps between tasks: the network alone."""
+        return Kept(answer=of_layers([*self.network.hidden, *self.network.heads]))
 
     def state(self) -> State:
-        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}, {})
+        tensors = {**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}
+        return State(tensors, {"peak": astuple(self.peak)})
 
     def restore(self, state: State) -> None:
         self.network.hidden, self.network.heads = unpack("hidden", state.tensors), unpack("heads", state.tensors)
+        self.peak = Kept(*state.values.get("peak", ()))
 
 
 def report(*fits: Fit) -> Measures:
