@@ -2,14 +2,15 @@
 
 Short cells of every method and stream run with the code of both commits, each in a checkout, a process and one thread
 of its own, on the streams prepared here and under OLD's settings. Scores, measures and everything learned are compared
-exactly, seconds left out; exits with 1 if anything differs. NEW is by default what is committed here.
+exactly, seconds left out; exits with 1 if anything differs. NEW is by default what is committed here. What only NEW has
+is named, and compared with nothing.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
@@ -44,12 +45,16 @@ def main(old: str, new: str, only: str, data: str | Path) -> None:
         sides = [checked_out(name, Path(folder, role).resolve()) for name, role in ((old, "old"), (new, "new"))]
         cells = {title: cell for title, cell in planned(sides[0]).items() if fnmatch(title, only)}
         jobs = [{"cell": cell, "data": str(Path(data).resolve())} for cell in cells.values()]
-        same = 0
+        same, added = 0, set[str]()
         for title, *answers in zip(cells, *(asked(side, "run", jobs) for side in sides), strict=True):
             gaps = list(differences(*answers))
             click.echo(f"{title}: {'; '.join(gaps) or 'same'}")
             same += not gaps
+            before, after = (names(answer.get("result", {})) for answer in answers)
+            added |= after - before if before else set()
     click.echo(f"{same} of {len(cells)} cells are the same")
+    if added:
+        click.echo(f"only NEW has {', '.join(sorted(added))}")
     sys.exit(0 if same == len(cells) else 1)
 
 
@@ -98,33 +103,42 @@ def question(name: str, set: Any = None, images: int = 0, **group: Any) -> dict[
 
 
 def differences(old: Answer, new: Answer) -> Iterator[str]:
-    """Yield in words what the answers about a cell do not have in common. NaN is NaN, and 0.0 is not -0.0."""
+    """Yield in words where NEW is not as OLD, in what OLD has a name for. NaN is NaN, and 0.0 is not -0.0."""
     if failures := [f"{side} fails: {one['failed']}" for side, one in (("OLD", old), ("NEW", new)) if "failed" in one]:
         yield from failures
         return
-    before, after = (dict(numbers(answer["result"])) for answer in (old, new))
-    names = dict.fromkeys([*before, *after])
-    other = [name for name in names if repr(before.get(name)) != repr(after.get(name))]
+    known = names(old["result"])
+    before, after = (dict(numbers(answer["result"], known)) for answer in (old, new))
+    places = dict.fromkeys([*before, *after])
+    other = [name for name in places if repr(before.get(name)) != repr(after.get(name))]
     pairs = [(before.get(name), after.get(name)) for name in other]
     gaps = [abs(a - b) for a, b in pairs if all(isinstance(value, int | float) for value in (a, b))]
     if other:
         listed = ", ".join(other[:NAMED]) + (", ..." if len(other) > NAMED else "")
-        yield f"{len(other)} of {len(names)} differ{f', by up to {max(gaps):.2g}' if gaps else ''} ({listed})"
+        yield f"{len(other)} of {len(places)} differ{f', by up to {max(gaps):.2g}' if gaps else ''} ({listed})"
     elif list(before) != list(after):
         yield "in another order"
 
 
-def numbers(result: Any) -> Iterable[tuple[str, Any]]:
-    """Yield scores, measures but seconds, digests of learned tensors, the state's values and the stages, by name."""
+def names(result: Any) -> set[str]:
+    """Return the names of a result's scores and measures but seconds, and of the values of its state."""
+    measures = {row["measure"] for row in result.get("measures", ())} - {CLOCK}
+    return {*result.get("scores", ()), *measures, *(f"value {name}" for name in result.get("values", ()))}
+
+
+def numbers(result: Any, known: Container[str]) -> Iterable[tuple[str, Any]]:
+    """Yield scores, measures and the state's values of known names, digests of learned tensors, and the stages."""
     for score, matrix in result["scores"].items():
-        for after, row in enumerate(matrix, start=1):
+        for after, row in enumerate(matrix if score in known else (), start=1):
             yield from ((f"{score} {after}/{task}", value) for task, value in enumerate(row, start=1))
     repeats: dict[str, int] = {}
-    for row in (row for row in result["measures"] if row["measure"] != CLOCK):
+    for row in (row for row in result["measures"] if row["measure"] in known):
         place = " ".join(str(row[key]) for key in ("task", "stage", "layer", "measure") if row[key] is not None)
         repeats[place] = repeats.get(place, 0) + 1
         yield f"{place} #{repeats[place]}" if repeats[place] > 1 else place, row["value"]
-    yield from (*result["tensors"].items(), ("values", result["values"]), ("stages", result["done"]))
+    values = ((f"value {name}", value) for name, value in result["values"].items())
+    yield from ((name, value) for name, value in values if name in known)
+    yield from (*result["tensors"].items(), ("stages", result["done"]))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,10 @@ WEIGHTS = "weights"
 NONZERO = "nonzero"
 CAPACITY = "capacity"
 FLOPS = "flops"
+TO_ANSWER = "bytes to answer"
+TO_LEARN = "bytes to learn"
+PEAK_TO_ANSWER = "peak bytes to answer"
+PEAK_TO_LEARN = "peak bytes to learn"
 SELECTED_UNITS = "selected units"
 TRAINING_LOSS = "training loss"
 EXPANSION_FIRED = "expansion fired"
@@ -81,6 +85,27 @@ MEASURES = {
     NONZERO: Definition("", False, "weights that are not exactly zero"),
     CAPACITY: Definition("", False, "weights relative to the base network: its hidden layers and one output layer"),
     FLOPS: Definition("", False, "operations that the answer to one example takes, averaged over tasks"),
+    TO_ANSWER: Definition(
+        "bytes",
+        False,
+        "what the method keeps to answer: 4 per weight, bias and width of a stamp, 1 bit per entry of a mask",
+    ),
+    TO_LEARN: Definition(
+        "bytes",
+        False,
+        "what the method keeps besides, to go on learning: Fisher information and pulls, replayed examples and "
+        "targets; neither the optimiser's state nor activations, nor what is computed again",
+    ),
+    PEAK_TO_ANSWER: Definition(
+        "bytes",
+        False,
+        "most bytes to answer so far, also while a task is learned: new units count before unused ones are dropped",
+    ),
+    PEAK_TO_LEARN: Definition(
+        "bytes",
+        False,
+        "most bytes to learn so far, also while a task is learned: the network of the task before counts if it is held",
+    ),
     SELECTED_UNITS: Definition("", True, "units that selective retraining selects; layer 0 counts input features"),
     TRAINING_LOSS: Definition("nats", False, "mean loss over the task's training data, compared with tau"),
     EXPANSION_FIRED: Definition("", False, "1 if the task expands the network, else 0"),

@@ -1,6 +1,7 @@
 """How good the answers on one task are: functions of a task's scores and targets."""
 
 import math
+from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
@@ -16,10 +17,18 @@ def auroc(scores: Tensor, y: Tensor) -> float:
     The area is the chance that a present example ranks above an absent one, ties counting half (Hanley & McNeil 1982).
     An output with one kind of example only is left out; nan when none is left.
     """
-    _check(scores, y)
-    areas = [_area(column, present) for column, present in zip(_columns(scores), _columns(y.bool()), strict=True)]
-    known = [area for area in areas if not math.isnan(area)]
-    return fmean(known) if known else math.nan
+    return _over_outputs(_area, scores, y)
+
+
+def average_precision(scores: Tensor, y: Tensor) -> float:
+    """Return the average precision, one class versus the rest, averaged over the outputs.
+
+    scores: (examples, outputs), any real numbers; y: (examples, outputs), one where the class is present.
+    It is the mean, over the present examples, of the share of present ones among all that rank no lower: the area
+    under the curve of precision over recall, nothing interpolated (Manning, Raghavan & Schütze 2008, 8.4).
+    An output without a present example is left out; nan when none is left.
+    """
+    return _over_outputs(_precision, scores, y)
 
 
 def accuracy(scores: Tensor, y: Tensor) -> float:
@@ -33,7 +42,15 @@ def accuracy(scores: Tensor, y: Tensor) -> float:
     return int(right.sum()) / len(right)
 
 
-SCORES = {"auroc": auroc, "accuracy": accuracy}
+SCORES = {"auroc": auroc, "accuracy": accuracy, "average_precision": average_precision}
+
+
+def _over_outputs(score: Callable[[NDArray[Any], NDArray[np.bool_]], float], scores: Tensor, y: Tensor) -> float:
+    """Return the mean of a score over the outputs that have it; nan when none has."""
+    _check(scores, y)
+    values = [score(column, present) for column, present in zip(_columns(scores), _columns(y.bool()), strict=True)]
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
 
 
 def _columns(values: Tensor) -> NDArray[Any]:
@@ -47,6 +64,14 @@ def _area(scores: NDArray[Any], present: NDArray[np.bool_]) -> float:
         return math.nan
     wins, wins_and_ties = (np.searchsorted(below, above, side).sum() for side in ("left", "right"))
     return int(wins + wins_and_ties) / (2 * len(above) * len(below))
+
+
+def _precision(scores: NDArray[Any], present: NDArray[np.bool_]) -> float:
+    above, below = np.sort(scores[present]), np.sort(scores[~present])
+    if not len(above):
+        return math.nan
+    right, wrong = (len(ranked) - np.searchsorted(ranked, above) for ranked in (above, below))
+    return float((right / (right + wrong)).mean())
 
 
 def _check(scores: Tensor, y: Tensor) -> None:

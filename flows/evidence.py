@@ -45,18 +45,18 @@ class Measured:
         return self.result.measurement
 
     @cached_property
-    def digest(self) -> str:
-        return self.measurement.digest
+    def digests(self) -> Mapping[str, str]:
+        return self.measurement.digests
 
     @cached_property
     def as_accepted(self) -> bool:
         """Whether it has the bits of its accepted result."""
-        return self.accepted is not None and self.accepted.digest == self.digest
+        return self.accepted is not None and repeats.same_bits(self.accepted.digests, self.digests)
 
     @cached_property
     def as_before(self) -> bool:
         """Whether it has the bits of its newest earlier measurement."""
-        return bool(self.earlier) and self.earlier[-1].digest == self.digest
+        return bool(self.earlier) and repeats.same_bits(self.earlier[-1].digests, self.digests)
 
     @cached_property
     def streak(self) -> Streak:
@@ -101,7 +101,7 @@ def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepte
 def instability(cell: Measured, ledger: Ledger) -> Instability | None:
     """Return how a cell differs from a measurement that it must repeat, accepted or earlier; None if it does not."""
     entry = repeats.must_agree(cell.measurement, cell.earlier)
-    if entry is not None and entry.digest != cell.digest:
+    if entry is not None and not repeats.same_bits(entry.digests, cell.digests):
         return _unlike(cell, ledger.loaded(entry.id), f"{entry.when:%Y-%m-%d %H:%M}")
     if cell.accepted is None or cell.as_accepted or cell.accepted.key != cell.measurement.key:
         return None
@@ -151,12 +151,12 @@ def _references(results: Sequence[CellResult], accepted: Sequence[Measurement]) 
 
     The same bits come first, then the same kind of machine, the same device, and the newest.
     """
-    measured = {result.measurement.seed: result.measurement for result in results}
+    measured = {result.measurement.seed: result.measurement.digests for result in results}
     other = results[0].measurement
 
     def rank(candidate: Measurement) -> tuple[bool, bool, bool, datetime]:
         now = measured.get(candidate.seed)
-        same = now is not None and now.digest == candidate.digest
+        same = now is not None and repeats.same_bits(now, candidate.digests)
         kinds = candidate.origin.bits == other.origin.bits, candidate.device == other.device
         return same, *kinds, candidate.origin.ended
 
@@ -188,19 +188,21 @@ def _measured(begun: Begun, result: CellResult, ledger: Ledger, accepted: Refere
 
 
 def _of_ledger(begun: Begun, series: str, ledger: Ledger) -> dict[int, dict[str, float]]:
-    """Return the metrics of a series by seed, each the median of the different results that earlier runs had."""
-    results: dict[int, dict[str, dict[str, float]]] = defaultdict(dict)
-    for entry in ledger.entries(series=series):
-        if entry.run != begun.id and entry.when < begun.started and entry.digest not in results[entry.seed]:
-            results[entry.seed][entry.digest] = judgement.values_of(entry)
-    return {
-        seed: {
-            metric: median(value[metric] for value in values.values() if metric in value)
-            for metric in next(iter(values.values()))
-        }
-        for seed, values in results.items()
-        if values
-    }
+    """Return the metrics of a series by seed, each the median of the different results that earlier runs had.
+
+    Of results that are the same the newest counts, which has the scores that came later.
+    """
+    results: dict[int, list[Entry]] = defaultdict(list)
+    earlier = [entry for entry in ledger.entries(series=series) if entry.run != begun.id and entry.when < begun.started]
+    for entry in reversed(earlier):
+        if not any(repeats.same_bits(entry.digests, other.digests) for other in results[entry.seed]):
+            results[entry.seed].append(entry)
+    return {seed: _medians([judgement.values_of(entry) for entry in entries]) for seed, entries in results.items()}
+
+
+def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    metrics = dict.fromkeys(metric for value in values for metric in value)
+    return {metric: median(value[metric] for value in values if metric in value) for metric in metrics}
 
 
 def _unlike(cell: Measured, before: Measurement | None, since: str) -> Instability | None:

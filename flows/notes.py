@@ -42,7 +42,7 @@ def of_parent(parent: Parent, twin: str = "") -> str:
         "\n".join(f"- {remark}" for remark in parent.remarks),
         f"The same bits as {twin}, which has the report." if twin else "",
         markdown(parent),
-        "AUROC and accuracy are averages over all tasks after the last one: means over seeds ± standard errors."
+        "Scores are averages over all tasks after the last one: means over seeds ± standard errors."
         if parent.results
         else "",
         _reused(parent.reused),

@@ -1,7 +1,7 @@
 """Where a measurement comes from, and whether measuring again gives the same."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,7 +15,7 @@ from den.ledger import Ledger, Measurement, Order, Places
 from den.ledger.settings import flat
 from den.worker import Worker
 from flows import differences
-from reports import accepted_results
+from reports import accepted_results, repeats
 
 WIDTH = 12  # of the column of names
 
@@ -76,9 +76,10 @@ def rerun(measurement: Measurement, places: Places, announce: Callable[[str], No
 
 
 def compared(one: Measurement, other: Measurement) -> Again:
-    """Return how far two measurements of a cell are from each other, times left out."""
-    scores = [_gap(*pair) for pair in zip_longest(_scores(one), _scores(other))]
-    rows = [pair[0] != pair[1] for pair in zip_longest(_rows(one), _rows(other))]
+    """Return how far two measurements of a cell are from each other in the scores and measures that both have."""
+    names = repeats.names_of_both(one, other)
+    scores = [_gap(*pair) for pair in zip_longest(_scores(one, names), _scores(other, names))]
+    rows = [pair[0] != pair[1] for pair in zip_longest(_rows(one, names), _rows(other, names))]
     return Again(max(scores, default=0.0), sum(map(bool, scores)) + sum(rows), len(scores) + len(rows))
 
 
@@ -142,10 +143,10 @@ def _gap(one: float | None, other: float | None) -> float:
     return abs(one - other)
 
 
-def _scores(measurement: Measurement) -> list[float | None]:
-    matrices = (measurement.scores[name] for name in sorted(measurement.scores))
+def _scores(measurement: Measurement, names: Collection[str]) -> list[float | None]:
+    matrices = (measurement.scores[name] for name in sorted(measurement.scores) if name in names)
     return [value for matrix in matrices for row in matrix for value in row]
 
 
-def _rows(measurement: Measurement) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in measurement.measures.rows() if row.measure not in measures.TIMES]
+def _rows(measurement: Measurement, names: Collection[str]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in measurement.measures.rows() if row.measure in names]

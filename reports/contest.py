@@ -23,7 +23,8 @@ class Contest:
     """One stream's methods against `rival`.
 
     numbers: a row per method; of each quantity its mean and the ends of its 95 % interval, of each score the difference
-    to the rival too, with its p before and after Holm's correction; nan where there is none.
+    to the rival too, with its p before and after Holm's correction; nan where there is none. A score that no method has
+    is left out.
     """
 
     stream: str
@@ -39,7 +40,8 @@ class Contest:
     @property
     def tables(self) -> list[pd.DataFrame]:
         """The contest as text, a table a score, the stream's main one first."""
-        scores = sorted(names.SCORES, key=lambda score: score != main_score(self.stream))
+        measured = [score for score in names.SCORES if score in self.numbers]
+        scores = sorted(measured, key=lambda score: score != main_score(self.stream))
         return [pd.DataFrame([_text(row, score) for row in self.numbers.itertuples()]) for score in scores]
 
 
@@ -48,7 +50,7 @@ def contest(tables: Tables, rival: str = "") -> Contest:
 
     Raises ValueError for a rival that is not there.
     """
-    scores = {score: by_seed(tables, metrics.average, score) for score in names.SCORES}
+    scores = {score: found for score in names.SCORES if (found := by_seed(tables, metrics.average, score))}
     main = main_score(tables.streams[0])
     rival = _rival(scores[main], rival)
     quantities = scores | {"capacity": capacities(tables), "seconds": seconds(tables)}
@@ -94,7 +96,7 @@ def _of(values: Mapping[int, float]) -> Interval:
 
 
 def _means(method: str, quantities: Mapping[str, Values]) -> dict[str, Any]:
-    found = {name: _of(values[method]) for name, values in quantities.items()}
+    found = {name: _of(values.get(method, {})) for name, values in quantities.items()}
     means = {name: one.mean for name, one in found.items()}
     ends = {f"{name}_{end}": getattr(one, end) for name, one in found.items() for end in ("low", "high")}
     return {"splits": found["auroc"].size} | means | ends

@@ -98,8 +98,11 @@ def corrected(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def against(values: Values, rival: str) -> dict[str, Difference]:
-    """Return by how much every other method exceeds the rival, by name, p adjusted over all of them."""
-    theirs = values[rival]
+    """Return by how much every other method exceeds the rival, by name, p adjusted over all of them.
+
+    Without values of the rival no difference is known.
+    """
+    theirs = values.get(rival, {})
     others = [method for method in values if method != rival]
     found = [
         paired([values[method][seed] - theirs[seed] for seed in sorted(values[method].keys() & theirs.keys())])

@@ -87,12 +87,12 @@ class Judgement:
 
 
 def judge(series: Sequence[Series]) -> list[Judgement]:
-    """Return the judgements on every method and metric of a run.
+    """Return the judgements on every method and metric of a run; a metric that its reference lacks is not judged.
 
     In at most `inference.LEVEL` of sound runs anything is called worse, and in as many anything better.
     """
     steps = {stream: _step(one for one in series if one.stream == stream) for stream in {one.stream for one in series}}
-    return _decided([_compared(one, metric, steps[one.stream]) for one in series for metric in one.present])
+    return _decided([_compared(one, metric, steps[one.stream]) for one in series for metric in _judged(one)])
 
 
 def values_of(result: Measurement | Entry) -> dict[str, float]:
@@ -140,6 +140,11 @@ def note(judgements: Sequence[Judgement]) -> str:
         f"anything worse in at most {inference.LEVEL:.0%} of runs."
     )
     return f"Of {len(judgements)} judgements {summary}.{how * tested}"
+
+
+def _judged(series: Series) -> list[str]:
+    """Return the metrics that the reference has too; all of them if there is no reference."""
+    return [metric for metric in series.present if metric in series.reference or not series.reference]
 
 
 def _step(series: Iterable[Series]) -> float:

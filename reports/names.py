@@ -47,7 +47,7 @@ OTHERS = {  # published beside ours, and not run here
     "multitask": "Multitask or single-task",
 }
 PLUS, MINUS = "plus_", "minus_"
-SCORES = {"auroc": "AUROC", "accuracy": "accuracy"}
+SCORES = {"auroc": "AUROC", "accuracy": "accuracy", "average_precision": "average precision"}
 STREAMS = {
     "mnist_variation": "MNIST-Variation",
     "permuted_mnist": "Permuted MNIST",

@@ -48,9 +48,13 @@ def number(value: Estimate, digits: int = 2) -> str:
 
 
 def results(tables: Tables) -> pd.DataFrame:
-    """Return one stream's summary as text: a row per method, standard errors, the paper's score if it has one."""
+    """Return one stream's summary as text: a row per method, standard errors, the paper's score if it has one.
+
+    A score that no method has is left out.
+    """
     rows = summary(tables)
-    scores = sorted(names.SCORES, key=lambda score: score != main_score(tables.streams[0]))
+    measured = [score for score in names.SCORES if rows[score].notna().any()]
+    scores = sorted(measured, key=lambda score: score != main_score(tables.streams[0]))
     text = pd.DataFrame(
         {
             "method": rows["method"],

@@ -1,7 +1,10 @@
-"""Measuring again: whether two measurements of a cell are the same to the bit, and where they first differ."""
+"""Measuring again: whether two measurements of a cell are the same to the bit, and where they first differ.
+
+What is compared is what both have: a score or measure that came later makes no older measurement another one.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -52,10 +55,25 @@ class Streak:
     code: bool
 
 
-def numbers(measurement: Measurement) -> dict[Place, float | None]:
-    """Return every number of a measurement but times, in the order in which they came to be: by task and stage."""
-    taken = [row for row in measurement.measures.rows() if row.measure not in measures.TIMES]
-    rows = sorted([*taken, *_scores(measurement)], key=lambda row: row.task)
+def same_bits(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Return whether two measurements have the same bits, by the digests of their scores and measures."""
+    both = one.keys() & other.keys()
+    return bool(both) and all(one[name] == other[name] for name in both)
+
+
+def names_of_both(one: Measurement, other: Measurement) -> set[str]:
+    """Return the scores and measures that two measurements both have, times left out."""
+    return (_names(one) & _names(other)) - set(measures.TIMES)
+
+
+def numbers(measurement: Measurement, names: Collection[str] = ()) -> dict[Place, float | None]:
+    """Return the numbers of a measurement, in the order in which they came to be: by task and stage.
+
+    names: the scores and measures to return; by default all but times.
+    """
+    names = names or _names(measurement) - set(measures.TIMES)
+    taken = [row for row in measurement.measures.rows() if row.measure in names]
+    rows = sorted([*taken, *_scores(measurement, names)], key=lambda row: row.task)
     seen: Counter[tuple[object, ...]] = Counter()
     placed = {}
     for row in rows:
@@ -65,15 +83,15 @@ def numbers(measurement: Measurement) -> dict[Place, float | None]:
 
 
 def tally(before: Measurement, after: Measurement) -> Tally:
-    """Return how many numbers are the same; one that only one of the measurements has is not."""
-    old, new = numbers(before), numbers(after)
+    """Return how many numbers of what both measurements have are the same; one that one of them lacks is not."""
+    old, new = _numbers_of_both(before, after)
     same = sum(place in new and new[place] == value for place, value in old.items())
     return Tally(same, len(old.keys() | new.keys()))
 
 
 def deviation(before: Measurement, after: Measurement) -> Deviation | None:
     """Return the first number in which two measurements differ, None if they are the same."""
-    old, new = numbers(before), numbers(after)
+    old, new = _numbers_of_both(before, after)
     places = [*new, *(place for place in old if place not in new)]
     places.sort(key=lambda place: place.task)
     for place in places:
@@ -107,15 +125,24 @@ def same_versions(before: Measurement, after: Measurement) -> bool:
 def streak(measurement: Measurement, earlier: Sequence[Entry]) -> Streak:
     """Return how many runs in a row, the newest first, gave the bits of this measurement. earlier: the oldest first."""
     newest_first = alike(measurement, earlier)[::-1]
-    digest = measurement.digest
-    same = list(takewhile(lambda entry: entry.digest == digest, newest_first))
+    digests = measurement.digests
+    same = list(takewhile(lambda entry: same_bits(entry.digests, digests), newest_first))
     code = bool(same) and same[0].fingerprint == measurement.origin.fingerprint
     return Streak(len({entry.run or entry.id for entry in same}), code)
 
 
-def _scores(measurement: Measurement) -> Iterator[Row]:
-    """Yield the scores as measures of the evaluation after each task."""
-    for score, matrix in measurement.scores.items():
+def _numbers_of_both(*pair: Measurement) -> Iterator[dict[Place, float | None]]:
+    names = names_of_both(*pair)
+    return (numbers(measurement, names) for measurement in pair)
+
+
+def _names(measurement: Measurement) -> set[str]:
+    return {*measurement.scores, *measurement.measures.measure}
+
+
+def _scores(measurement: Measurement, names: Collection[str]) -> Iterator[Row]:
+    """Yield scores as measures of the evaluation after each task."""
+    for score, matrix in ((score, matrix) for score, matrix in measurement.scores.items() if score in names):
         for after, row in enumerate(matrix, start=1):
             for task, value in enumerate(row, start=1):
                 if value is not None:

@@ -18,7 +18,7 @@ PUBLISHED = Path(__file__).parent / "published"
 PAPER = "Yoon et al. 2018"
 OTHERS = {name: metric for name, metric in metrics.METRICS.items() if name != "average"}
 STATISTICS = (*names.SCORES, *OTHERS)
-"Averages of the two scores, and what else is told of a stream's main score."
+"The average of every score, and what else is told of a stream's main score."
 
 Metric = Callable[[NDArray[np.float64]], float]
 
@@ -35,6 +35,9 @@ class Estimate:
     def pair(self) -> tuple[float, float]:
         """The mean and its standard error."""
         return self.mean, self.error
+
+
+MISSING = Estimate(math.nan, math.nan, 0)
 
 
 @cache
@@ -102,7 +105,7 @@ def summary(tables: Tables) -> pd.DataFrame:
     """Return one row per stream and method: STATISTICS over seeds, capacity, seconds, the paper beside them.
 
     Columns ending in `_error` are standard errors, nan for one seed; forgetting, backward transfer and plasticity are
-    of the stream's main score; `published` is the paper's final average AUROC, nan where it has none.
+    of the stream's main score; `published` is the paper's final average AUROC. What was not measured is nan.
     """
     rows = [row for stream in tables.streams for row in _rows(tables.of(stream=stream), stream)]
     return pd.DataFrame(rows)
@@ -146,15 +149,16 @@ def plain(tables: Tables) -> Tables:
 def _rows(tables: Tables, stream: str) -> list[dict[str, object]]:
     measured = {column: statistic(column, stream) for column in STATISTICS}
     found = {column: estimates(tables, metric, score) for column, (score, metric) in measured.items()}
+    told = {method: {column: of.get(method, MISSING) for column, of in found.items()} for method in found["auroc"]}
     cells = tables.cells.groupby("method")[["capacity", "train_seconds"]].mean()
     paper = finals(stream)["value"]
     return [
-        {"stream": stream, "method": method, "seeds": auroc.seeds}
-        | {column: methods[method].mean for column, methods in found.items()}
-        | {f"{column}_error": methods[method].error for column, methods in found.items()}
+        {"stream": stream, "method": method, "seeds": values["auroc"].seeds}
+        | {column: value.mean for column, value in values.items()}
+        | {f"{column}_error": value.error for column, value in values.items()}
         | {"capacity": cells["capacity"][method], "seconds": cells["train_seconds"][method]}
         | {"published": paper.get(method, math.nan)}
-        for method, auroc in found["auroc"].items()
+        for method, values in told.items()
     ]
 
 

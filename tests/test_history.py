@@ -213,8 +213,20 @@ def test_every_metric_is_that_of_the_measurements_and_can_be_drawn(nights: Night
         "seconds": measurement.train_seconds,
     }
     points = history.history(nights.ledger, metric=metric)
-    assert list(points["value"]) == [expected.get(metric, values["auroc"].get(metric))] * 3
+    value = expected.get(metric, values["auroc"].get(metric, math.nan))
+    assert list(points["value"]) == pytest.approx([value] * 3, abs=0, nan_ok=True)
     assert drawings.png(over_time.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
+
+
+def test_a_score_that_came_later_has_a_history_from_then_on(nights: Nights, here: Path) -> None:
+    chosen = ("--metric", synthetic.LATER_SCORE)
+    nights.run(both("den", 0)[:1])
+    assert "average precision over 1 run" in invoked(*chosen)
+    later = synthetic.with_more(both("den", 1)[0])
+    nights.run([later])
+    value = later.measurement.values()["auroc"]["average"]
+    assert [row["value"] for row in json.loads(invoked(*chosen, "--format", "json"))] == [None, value]
+    assert f"smoke-blobs-{synthetic.LATER_SCORE}.png" in invoked(*chosen, "--suite", "smoke")
 
 
 def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> None:

@@ -227,6 +227,15 @@ def test_metrics_are_compared_seed_by_seed() -> None:
     assert {one.metric: one.outcome for one in judged}["capacity"] == "unchanged"
 
 
+def test_a_metric_that_its_reference_lacks_is_not_judged() -> None:
+    present, reference = {"auroc": {1: 0.8}, "average_precision": {1: 0.7}}, {"auroc": {1: 0.8, 2: 0.8}}
+    for same in (True, False):
+        judged = judgement.judge([Series("blobs", "den", present, reference, same=same)])
+        assert [one.metric for one in judged] == ["auroc"]
+    judged = judgement.judge([Series("blobs", "den", present, {}, same=False)])
+    assert {one.metric: one.outcome for one in judged} == {"auroc": "new", "average_precision": "new"}
+
+
 def test_small_changes_of_other_metrics_do_not_decide_about_the_run() -> None:
     reference = {"auroc": dict(enumerate(NINE)), "accuracy": dict(enumerate(NINE))}
     present = {"auroc": {1: NINE[1] + 1e-6}, "accuracy": {1: NINE[1] + 1e-6}}

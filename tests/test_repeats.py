@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as draws
-from synthetic import ORIGIN, result, with_scores
+from synthetic import LATER_SCORE, MORE, ORIGIN, result, with_more, with_scores
 
 from den import measures
 from den.ledger import Columns, Entry, Measurement
@@ -64,12 +64,46 @@ def test_the_first_of_many_is_the_earliest_task() -> None:
 
 
 def test_a_number_that_only_one_has_is_none_of_the_same() -> None:
-    columns = {name: column[:-3] for name, column in MEASURED.measures.model_dump().items()}
+    assert MEASURED.measures.measure[0] == MEASURED.measures.measure[1] == measures.UNITS
+    columns = {name: column[1:] for name, column in MEASURED.measures.model_dump().items()}
     shorter = MEASURED.model_copy(update={"measures": Columns(**columns)})
+    assert not repeats.same_bits(MEASURED.digests, shorter.digests)
     for pair in ((MEASURED, shorter), (shorter, MEASURED)):
         same, total = repeats.tally(*pair)
         assert (same, total) == (len(repeats.numbers(shorter)), len(repeats.numbers(MEASURED)))
         assert repeats.deviation(*pair) is not None
+
+
+def test_scores_and_measures_that_only_one_has_are_compared_with_nothing() -> None:
+    more, counted = with_more(MEASURED_RESULT).measurement, len(repeats.numbers(MEASURED))
+    assert more.digest != MEASURED.digest
+    assert len(repeats.numbers(more)) > counted
+    for pair in ((MEASURED, more), (more, MEASURED)):
+        assert repeats.tally(*pair) == Tally(counted, counted)
+        assert repeats.deviation(*pair) is None
+        assert repeats.same_bits(*(one.digests for one in pair))
+    assert repeats.streak(more, [entry("run-1")]).runs == 1
+
+
+def test_scores_and_measures_that_both_have_are_compared_however_late_they_came() -> None:
+    more = with_more(MEASURED_RESULT)
+    score = with_scores(more, lambda value: value / 2, LATER_SCORE).measurement
+    size = with_value(more.measurement, len(more.measurement.measures.value) - 1, 12345.0)
+    for changed, name in ((score, LATER_SCORE), (size, MORE[-1])):
+        deviation = repeats.deviation(more.measurement, changed)
+        assert deviation is not None
+        assert deviation.place.measure.startswith(name)
+        assert not repeats.same_bits(more.measurement.digests, changed.digests)
+        assert repeats.same_bits(MEASURED.digests, changed.digests)
+
+
+@given(draws.integers(0, len(MEASURED.measures.value) - 1))
+def test_an_entry_has_the_digests_of_its_measurement(at: int) -> None:
+    changed = with_value(MEASURED, at, 12345.0)
+    digests, name = entry("run-1", changed).digests, MEASURED.measures.measure[at]
+    assert digests == changed.digests
+    other = {name for name, digest in digests.items() if digest != MEASURED.digests[name]}
+    assert other == {name} - {measures.SECONDS}
 
 
 def test_a_streak_counts_runs_back_to_the_first_other_bits_on_this_kind_of_machine() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_scores
+from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more, with_scores
 
 from den import measures, metrics
 from den.methods.quirks import QUIRKS
@@ -319,6 +319,19 @@ def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monk
 def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
     assert "paper AUROC" in printed.results(grid())
     assert "paper AUROC" not in printed.results(tables.collect(results("blobs", 1, tasks=3), "smoke"))
+
+
+def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "FIGURES", {})
+    old = results("blobs", 1, ("den", "l2"), tasks=3)
+    assert "verage precision" not in page.write(tables.collect(old, "smoke"), tmp_path).read_text()
+    text = page.write(tables.collect([with_more(old[0]), old[1]], "smoke"), tmp_path).read_text()
+    assert '<th scope="col">Average precision</th>' in text
+    assert "The same for average precision." in text
+    (row,) = re.findall(r"</span>L2</th>(.*?)</tr>", text.partition("</table>")[0])
+    assert re.findall(r"<td>(.*?)</td>", row)[2] == "–"
 
 
 def test_nothing_finished_is_nothing_to_report(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ PLANTED = {
     absent: "(1 capacity, 2 capacity, 3 capacity)",
     reordered: "in another order",
     tensor: "differ (heads.0.weight)",
-    value: "differ (values)",
+    value: "differ (value stamps)",
 }
 
 
@@ -84,6 +84,16 @@ def test_a_planted_difference_is_named(plant: Callable[..., None], answer: dict[
     plant(other["result"])
     (difference,) = same.differences(answer, other)
     assert PLANTED[plant] in difference
+
+
+def test_what_only_the_new_commit_has_is_named_and_no_difference(answer: dict[str, Any]) -> None:
+    other = deepcopy(answer)
+    other["result"]["scores"]["novel"] = [[0.5]]
+    other["result"]["measures"].append({"task": 1, "stage": None, "layer": None, "measure": "size", "value": 1.0})
+    other["result"]["values"]["more"] = [0, 0]
+    assert list(same.differences(answer, other)) == []
+    assert same.names(other["result"]) - same.names(answer["result"]) == {"novel", "size", "value more"}
+    assert list(same.differences(other, answer)) != []
 
 
 def test_one_bit_of_a_tensor_gives_another_digest() -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from den.scores import SCORES, accuracy, auroc
+from den.scores import SCORES, accuracy, auroc, average_precision
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -38,6 +38,34 @@ def test_auroc_knows_the_order_of_the_answers_alone(seed: int, levels: int) -> N
     assert auroc(scores**3 * 0.5 + 7, y) == auroc(scores, y)
     assert auroc(-scores, y) == pytest.approx(1 - auroc(scores, y), abs=1e-12)
     assert auroc(torch.zeros_like(scores), y) == 0.5
+
+
+@given(seeds, st.integers(1, 1000))
+def test_average_precision_agrees_with_scikit_learn(seed: int, levels: int) -> None:
+    scores, y = answers(seed, levels)
+    untied = scores + torch.rand(scores.shape, generator=torch.Generator().manual_seed(seed))
+    for given_scores in (scores, untied):
+        expected = average_precision_score(y.numpy(), given_scores.numpy(), average="macro")
+        assert average_precision(given_scores, y) == pytest.approx(expected, abs=1e-12)
+
+
+@given(seeds, st.integers(1, 20))
+def test_average_precision_knows_the_order_of_the_answers_alone(seed: int, levels: int) -> None:
+    scores, y = answers(seed, levels)
+    rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    assert average_precision(scores[rows], y[rows]) == average_precision(scores, y)
+    assert average_precision(scores**3 * 0.5 + 7, y) == average_precision(scores, y)
+    assert average_precision(y.float(), y) == 1.0
+    shares = y.double().mean(dim=0)
+    assert average_precision(torch.zeros_like(scores), y) == pytest.approx(shares.mean().item(), abs=1e-12)
+
+
+def test_an_output_without_a_present_class_has_no_average_precision() -> None:
+    scores = torch.tensor([[0.1, 5.0, 1.0], [0.2, 6.0, 2.0], [0.3, 4.0, 3.0]])
+    y = torch.tensor([[0, 1, 0], [1, 1, 0], [0, 1, 0]], dtype=torch.uint8)
+    assert average_precision(scores, y) == (1 / 2 + 1) / 2
+    assert average_precision(scores[:, :2], y[:, :2]) == average_precision(scores, y)
+    assert math.isnan(average_precision(scores, torch.zeros_like(y)))
 
 
 def test_an_output_with_one_kind_of_example_is_left_out() -> None:

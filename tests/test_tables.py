@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import METHODS, result, results
+from synthetic import LATER_SCORE, METHODS, result, results, with_more
 
 from den import metrics
-from reports import names, tables
+from reports import accepted_results, names, printed, tables
+from reports.contest import contest
 from reports.summary import estimate, fired, matrices, published, summary
 
 
@@ -140,6 +141,39 @@ def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
     assert rows[["auroc_error", "accuracy_error", "forgetting_error"]].isna().all(axis=None)
     assert math.isnan(rows["forgetting"]["joint"])
     assert list(rows.index) == names.ordered(METHODS)
+
+
+def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_zero() -> None:
+    old, new = results("blobs", 2, ("l2",), tasks=3), results("blobs", 2, ("den",), tasks=3)
+    mixed = tables.collect([*old, new[0], with_more(new[1])], "smoke")
+    rows = summary(mixed).set_index("method")
+    assert math.isnan(rows[LATER_SCORE]["l2"])
+    assert rows[LATER_SCORE]["den"] == metrics.average(new[1].measurement.matrix("auroc"))
+    assert math.isnan(rows[f"{LATER_SCORE}_error"]["den"])
+    shown = printed.results(mixed).set_index("method")[names.SCORES[LATER_SCORE]]
+    assert shown.to_dict() == {"l2": "", "den": names.score(rows[LATER_SCORE]["den"])}
+    told = accepted_results.metrics(mixed)["blobs"]
+    assert LATER_SCORE in told["den"]
+    assert LATER_SCORE not in told["l2"]
+
+
+def test_a_score_that_nothing_has_is_left_out() -> None:
+    for collected, there in ((results("blobs", 2, tasks=3), 2), ([*map(with_more, results("blobs", 2, tasks=3))], 3)):
+        found = tables.collect(collected, "smoke")
+        assert (names.SCORES[LATER_SCORE] in printed.results(found)) == (there == len(names.SCORES))
+        assert len(contest(found).tables) == there
+        assert (LATER_SCORE in contest(found).numbers) == (there == len(names.SCORES))
+
+
+@pytest.mark.parametrize("rival", METHODS)
+def test_a_contest_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
+    grid = results("blobs", 3, tasks=3)
+    found = contest(tables.collect([with_more(one) if one.name == "den" else one for one in grid], "smoke"), rival)
+    rows = found.numbers.set_index("method")
+    assert rows[f"{LATER_SCORE}_difference"].isna().all()
+    assert set(rows.index[rows[LATER_SCORE].notna()]) == {"den"}
+    text = found.tables[-1].set_index("method")
+    assert text.drop(index="den")[[names.SCORES[LATER_SCORE], "difference", "p"]].eq("").all(axis=None)
 
 
 def test_streams_are_kept_apart() -> None:

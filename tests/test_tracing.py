@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import den
 from small import cell
-from synthetic import result, with_scores
+from synthetic import LATER_SCORE, result, with_more, with_scores
 
 from den.config import SettingsError
 from den.execution import execute
@@ -76,6 +76,17 @@ def test_a_score_or_measure_that_is_not_the_same_is_noticed() -> None:
     fewer = {name: getattr(columns, name)[1:] for name in type(columns).model_fields}
     other = one.measurement.model_copy(update={"measures": columns.model_copy(update=fewer)})
     assert tracing.compared(one.measurement, other).different > 0
+
+
+def test_a_score_or_measure_that_came_later_is_compared_once_both_have_it() -> None:
+    one = result("blobs", "den", 1)
+    more = with_more(one)
+    compared = tracing.compared(one.measurement, more.measurement)
+    assert compared.same
+    assert compared == tracing.compared(one.measurement, one.measurement)
+    half = with_scores(more, lambda value: value / 2, LATER_SCORE).measurement
+    assert tracing.compared(one.measurement, half).same
+    assert tracing.compared(more.measurement, half).largest > 0.2
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import ORIGIN, result, results, with_scores
+from synthetic import LATER_SCORE, ORIGIN, result, results, with_more, with_scores
 
 from den import measures
 from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Planned, Run
@@ -103,6 +103,43 @@ def test_the_accepted_bits_are_unchanged_and_counted(ledger: Ledger, accepted: l
     same, total = first.split()[3], first.split()[5]
     assert same == total
     assert verdict.changes == ()
+
+
+def test_numbers_that_came_later_are_no_other_bits(ledger: Ledger, accepted: list[CellResult]) -> None:
+    before = night(ledger, 1, tonight(1), accepted)
+    verdict = night(ledger, 2, [with_more(one) for one in tonight(2)], accepted)
+    assert verdict.word == "unchanged"
+    assert verdict.remarks[0] == before.remarks[0]
+    assert {one.metric for one in verdict.judgements} == {"auroc", "accuracy", "capacity"}
+    assert remark(verdict, "same bits as the last run")
+    assert verdict.changes == ()
+    alone = night(ledger, 3, tonight(3), accepted)
+    assert (alone.word, alone.remarks[0]) == (before.word, before.remarks[0])
+
+
+def test_an_accepted_measurement_of_the_same_code_may_lack_what_came_later(ledger: Ledger) -> None:
+    accepted = [replace(one, how="accepted") for one in tonight(0, seeds=range(1, 10))]
+    assert night(ledger, 1, [with_more(one) for one in tonight()], accepted).word == "unchanged"
+
+
+def test_a_score_that_came_later_is_compared_from_then_on(ledger: Ledger, accepted: list[CellResult]) -> None:
+    more = [[with_more(one) for one in tonight(number)] for number in (1, 2)]
+    night(ledger, 1, more[0], accepted)
+    verdict = night(ledger, 2, [lower(one, 1e-9, LATER_SCORE) for one in more[1]], accepted)
+    assert verdict.word == "unstable"
+    assert all("average_precision of task 1" in text for text in verdict.remarks if text.startswith("unstable: "))
+
+
+def test_without_accepted_results_a_score_is_judged_by_the_runs_that_have_it(ledger: Ledger) -> None:
+    night(ledger, 1, tonight(1, seeds=range(1, 6)), [])
+    more = [with_more(one) for one in tonight(2, seeds=range(1, 6), fingerprint="1" * 64)]
+    verdict = night(ledger, 2, more, [])
+    assert verdict.word == "same bits"
+    assert LATER_SCORE not in {one.metric for one in verdict.judgements}
+    measured = [lower(with_more(one), 0.3, LATER_SCORE) for one in tonight(3, fingerprint="0" * 64)]
+    verdict = night(ledger, 3, measured, [])
+    assert {one.outcome for one in verdict.judgements if one.metric == LATER_SCORE} == {"changed"}
+    assert {one.outcome for one in verdict.judgements if one.metric == "accuracy"} == {"unchanged"}
 
 
 def test_nights_of_the_same_bits_are_counted(ledger: Ledger, accepted: list[CellResult]) -> None:

@@ -15,10 +15,10 @@ from den.ledger.settings import series_of
 
 @dataclass(frozen=True)
 class Entry:
-    """A measurement in brief. started and ended: ISO 8601 in UTC. values: metrics of every score, totals and times.
+    """A measurement in brief. started and ended: ISO 8601 in UTC. summary: metrics of every score, totals and times.
 
     bits, time: the kinds of machine, empty if not recorded. device: cuda or cpu.
-    former: identities of version 0.5.0, each after a blank.
+    former: identities of version 0.5.0, each after a blank. parts: the digests of scores and measures, as JSON.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Entry:
     started: str
     ended: str
     former: str
+    parts: str
     summary: str
 
     @classmethod
@@ -81,8 +82,15 @@ class Entry:
             started=origin.started.isoformat(),
             ended=origin.ended.isoformat(),
             former="".join(f" {identity}" for identity in former),
+            parts=json.dumps(measurement.digests),
             summary=json.dumps(summary),
         )
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """A hash of every score and every measure by its name."""
+        found: Mapping[str, str] = from_json(self.parts)
+        return found
 
     @cached_property
     def _summary(self) -> Mapping[str, Any]:

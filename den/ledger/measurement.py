@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,6 +203,16 @@ class Measurement(Params):
         """A hash of scores and measures, times left out: equal digest, equal result to the bit."""
         rows = [row for row in self.measures.rows() if row.measure not in measures.TIMES]
         return hashlib.sha256(json.dumps([self.scores, rows], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """A hash of every score and every measure by its name, times left out: what two measurements both have."""
+        numbers: dict[str, list[Any]] = {score: [matrix] for score, matrix in self.scores.items()}
+        of = self.measures
+        for name, *number in zip(of.measure, of.task, of.stage, of.layer, of.value, strict=True):
+            if name not in measures.TIMES:
+                numbers.setdefault(name, []).append(number)
+        return {name: hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16] for name, kept in numbers.items()}
 
     @property
     def totals(self) -> dict[str, float]:

@@ -3,12 +3,13 @@
 The variants without Eq. 6 hold Eq. 4 near the network of the task before instead, as their base, the L2 baseline, does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from den import measures
+from den.memory import Kept, of_layers
 from den.methods.base import Stage
 from den.methods.den import Den
 from den.networks.expandable import Grown
@@ -66,3 +67,6 @@ class DenNoStamp(Den):
         head = self.network.heads[task_id]
         everyone = torch.arange(head.inputs, device=head.weight.device)
         return self.network.whole(widen(head, everyone, self.network.widths[-1]))(x)
+
+    def answering(self, layers: Iterable[Layer]) -> Kept:
+        return Kept(answer=of_layers([*layers, *self.network.heads]))

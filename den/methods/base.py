@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from den import measures
 from den.capacity import flops, nonzero, weights
 from den.config import Network, Params, SettingsError, Training
+from den.memory import Kept
 from den.networks.blueprint import Blueprint
 from den.networks.forms import DENSE, Convolution, Form
 from den.networks.layers import Layer, to
@@ -84,13 +85,17 @@ class Problem:
 
 
 class Method(ABC):
-    """A learning algorithm: six verbs, and the parameters it takes."""
+    """A learning algorithm: six verbs, and the parameters it takes.
+
+    peak: the most that it has kept while it learned. A method that notes any has it in its state.
+    """
 
     accepts: ClassVar[type[Params]]
     heads: ClassVar[tuple[str, ...]] = ("per_task", "one")
     keeps_moments: ClassVar[bool] = False
     "Whether tasks share parameters whose moments an optimiser can keep."
     problem: Problem
+    peak: Kept = Kept()
 
     @classmethod
     def refuse(cls, network: Network) -> None:
@@ -125,6 +130,20 @@ class Method(ABC):
     @abstractmethod
     def restore(self, state: State) -> None:
         """Become what `state()` returned."""
+
+    def note(self, kept: Kept) -> None:
+        """Note what the method keeps for a while, so that the peak has it."""
+        self.peak = self.peak.most(kept)
+
+    def bytes_kept(self, now: Kept) -> Measures:
+        """Return the bytes that the method keeps after the task, and the most that it has kept so far."""
+        most = now.most(self.peak)
+        return [
+            Measure(measures.TO_ANSWER, now.answer),
+            Measure(measures.TO_LEARN, now.learn),
+            Measure(measures.PEAK_TO_ANSWER, most.answer),
+            Measure(measures.PEAK_TO_LEARN, most.learn),
+        ]
 
 
 def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], an_answer: float) -> Measures:

@@ -3,8 +3,8 @@
 Equation and algorithm numbers are the paper's; where it is silent, docs/algorithm.md says what was decided and why.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, replace
 from typing import ClassVar, Self
 
 import torch
@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from den import config, measures
 from den.certificates import Scale, Solution, scale_of, solve
+from den.memory import WORD, Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import by_layer, report, residual
 from den.networks.expandable import Expandable, Grown, drop_unused
@@ -89,14 +90,14 @@ class Den(Method):
     def selective_retraining(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 2."""
         self.before = [layer.copy() for layer in self.network.hidden]
+        self.note(Kept(learn=self.kept().learn + of_layers(self.before)))
         sparse, solved = self.sparse_head(task, generator)  # Eq. 3
         head = sparse.head
         self.scale = scale_of(self.network.whole(head), task.train, self.problem.loss)
         selected = self.select(head)
         part = self.subnetwork(selected, head)
-        solution = self.fit(
-            part, task.train.features(selected[0]), generator, *self.retraining(part, selected)
-        )  # Eq. 4
+        examples = task.train.features(selected[0])
+        solution = self.fit(part, examples, generator, *self.retraining(part, selected))  # Eq. 4
         self.network.put_back(selected, part)
         self.head = self.whole_head(part, selected, head)
         self.loss = self.task_loss(task, solution.fit)
@@ -111,6 +112,7 @@ class Den(Method):
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 3."""
         grown = self.extension(generator)
+        self.note(self.answering(layer.whole() for layer in grown.layers))
         solution = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
@@ -263,7 +265,15 @@ class Den(Method):
         heads, hidden = self.network.heads, self.network.hidden
         slices = [self.network.slice(task) for task in range(len(heads))]
         an_answer = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
-        return sizes_and_costs(self.problem, hidden, heads, an_answer)
+        return [*sizes_and_costs(self.problem, hidden, heads, an_answer), *self.bytes_kept(self.kept())]
+
+    def kept(self) -> Kept:
+        """Return what the method keeps between tasks: the network, and nothing more to learn with."""
+        return self.answering(self.network.hidden)
+
+    def answering(self, layers: Iterable[Layer]) -> Kept:
+        """Return what answers take of these layers, the heads of the tasks so far and their stamps."""
+        return Kept(answer=of_layers([*layers, *self.network.heads]) + WORD * sum(map(len, self.network.stamps)))
 
     def state(self) -> State:
         layers = {
@@ -273,7 +283,8 @@ class Den(Method):
             "head": [self.head],
         }
         tensors = {name: tensor for prefix, kept in layers.items() for name, tensor in pack(prefix, kept).items()}
-        return State(tensors, {"loss": self.loss, "scale": self.scale.norm, "stamps": self.network.stamps})
+        values = {"loss": self.loss, "scale": self.scale.norm, "peak": astuple(self.peak)}
+        return State(tensors, {**values, "stamps": self.network.stamps})
 
     def restore(self, state: State) -> None:
         self.network = Expandable(unpack("hidden", state.tensors))
@@ -281,6 +292,7 @@ class Den(Method):
         self.network.stamps = [tuple(stamp) for stamp in state.values["stamps"]]
         self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
         self.loss, self.scale = state.values["loss"], Scale(state.values["scale"])
+        self.peak = Kept(*state.values.get("peak", ()))
 
 
 def unit_drift(layer: Layer, before: Layer) -> Tensor:

@@ -1,6 +1,7 @@
 """DEN-Finetune: the network that DEN has found, trained on all tasks at once in the end."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -8,8 +9,9 @@ from torch import Generator
 from torch.nn.functional import pad
 
 from den import config, measures
+from den.memory import Kept, of_data
 from den.methods import den
-from den.methods.base import Measures, Problem, Stage
+from den.methods.base import Measures, Problem, Stage, State
 from den.methods.den import Den
 from den.methods.joint import learn_together, prolonged
 from den.networks.expandable import Expandable
@@ -37,10 +39,12 @@ class DenFinetune(Den):
     def __init__(self, params: Params, problem: Problem, network: Expandable) -> None:
         super().__init__(params, problem, network)
         self.tasks: list[Task] = []
+        self.replayed = 0
 
     def stages(self, task: Task) -> Iterator[Stage]:
         """Algorithm 1, and one more stage behind the last task's."""
         self.tasks.append(task)
+        self.replayed = of_data(self.tasks)
         yield from super().stages(task)
         if len(self.tasks) == self.problem.tasks:
             yield Stage(measures.FINE_TUNING, self.fine_tuning)
@@ -54,6 +58,18 @@ class DenFinetune(Den):
         hidden, heads = self.network.hidden, self.network.heads
         decay = self.params.joint_weight_decay
         return learn_together(hidden, heads, self.tasks, self.joint_training(), generator, decay)
+
+    def kept(self) -> Kept:
+        """Return the bytes of the network, and of the data that fine-tuning will see again."""
+        return replace(super().kept(), learn=self.replayed)
+
+    def state(self) -> State:
+        tensors, values = super().state()
+        return State(tensors, {**values, "replayed": self.replayed})
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.replayed = state.values.get("replayed", 0)
 
     def joint_training(self) -> config.Training:
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.joint_steps)

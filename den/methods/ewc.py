@@ -1,6 +1,7 @@
 """EWC: fine-tuning held back where the Fisher information says it matters (Kirkpatrick et al. 2017)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -10,6 +11,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den import config, measures
+from den.memory import Kept, size
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Stage, State
 from den.methods.finetune import Finetune
@@ -70,6 +72,10 @@ class Ewc(Finetune):
         if self.params.mode == "online":
             self.pull = [f * w for f, w in zip(self.curvature, shared, strict=True)]
         return [Measure(measures.FISHER, sum(f.sum().item() for f in new)), Measure(measures.SAMPLES, len(rows))]
+
+    def kept(self) -> Kept:
+        """Return the bytes of the network, and of the curvature and the pull."""
+        return replace(super().kept(), learn=size([*(self.curvature or []), *(self.pull or [])]))
 
     def state(self) -> State:
         tensors, values = super().state()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from typing import ClassVar, Self
 
 import torch
@@ -10,6 +11,7 @@ from torch import Generator, Tensor
 
 from den import config, measures
 from den.certificates import scale_of, solve
+from den.memory import Kept, of_layers
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import report
 from den.networks.dense import Dense
@@ -72,15 +74,22 @@ class Finetune(Method):
         heads, hidden = self.network.heads, self.network.hidden
         head = sum(layer.multiplications for layer in heads) / len(heads)
         trunk = sum(layer.multiplications for layer in hidden)
-        return sizes_and_costs(self.problem, hidden, heads, trunk + head)
+        sizes = sizes_and_costs(self.problem, hidden, heads, trunk + head)
+        return [*sizes, *self.bytes_kept(self.kept())]
+
+    def kept(self) -> Kept:
+        """Return what the method keeps between tasks: the network alone."""
+        return Kept(answer=of_layers([*self.network.hidden, *self.network.heads]))
 
     def state(self) -> State:
         moments = {f"moments.{i}.{name}": kept[name] for i, kept in enumerate(self.moments) for name in kept}
-        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads), **moments}, {})
+        tensors = {**pack("hidden", self.network.hidden), **pack("heads", self.network.heads), **moments}
+        return State(tensors, {"peak": astuple(self.peak)})
 
     def restore(self, state: State) -> None:
         self.network.hidden, self.network.heads = unpack("hidden", state.tensors), unpack("heads", state.tensors)
         self.moments = unpack_moments(state.tensors)
+        self.peak = Kept(*state.values.get("peak", ()))
 
 
 def unpack_moments(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den import config, measures
 from den.certificates import scale_of, solve
+from den.memory import Kept, of_data, of_layers
 from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import report
@@ -55,6 +56,7 @@ class Joint(Method):
         self.params, self.problem = params, problem
         self.network = Dense([])
         self.tasks: list[Task] = []
+        self.replayed = 0
 
     @classmethod
     def build(cls, params: Params, problem: Problem, generator: Generator) -> Self:
@@ -62,6 +64,7 @@ class Joint(Method):
 
     def stages(self, task: Task) -> Iterator[Stage]:
         self.tasks.append(task)
+        self.replayed = of_data(self.tasks)
         if self.params.every_task or len(self.tasks) == self.problem.tasks:
             yield Stage(measures.TRAIN, self.train)
 
@@ -80,17 +83,20 @@ class Joint(Method):
 
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
+        kept = self.bytes_kept(Kept(of_layers([*hidden, *heads]), self.replayed))
         if not heads:
-            return []
+            return kept
         trunk = sum(layer.multiplications for layer in hidden)
-        return sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].multiplications)
+        return [*sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].multiplications), *kept]
 
     def state(self) -> State:
-        return State({**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}, {})
+        tensors = {**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}
+        return State(tensors, {"replayed": self.replayed})
 
     def restore(self, state: State) -> None:
         self.network = Dense(unpack("hidden", state.tensors), one_head=self.problem.network.heads == "one")
         self.network.heads = unpack("heads", state.tensors)
+        self.replayed = state.values.get("replayed", 0)
 
 
 def prolonged(problem: Problem, examples: int, steps: int | None) -> config.Training:

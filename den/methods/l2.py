@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import NonNegativeFloat
 
 from den import config
+from den.memory import Kept, size
 from den.methods import finetune
 from den.methods.finetune import Finetune
 from den.penalties import Drift, Penalty
@@ -28,4 +29,6 @@ class L2(Finetune):
         if task.id == 0:
             return []
         shared = self.network.shared()
-        return [Drift(shared, [tensor.clone() for tensor in shared], self.params.strength)]
+        before = [tensor.clone() for tensor in shared]
+        self.note(Kept(learn=size(before)))
+        return [Drift(shared, before, self.params.strength)]

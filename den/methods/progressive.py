@@ -86,6 +86,7 @@ class Progressive(SingleTask):
         return [
             *(Measure(measures.UNITS, count, layer) for layer, count in together),
             *(measure for measure in sizes if measure.measure != "units"),
+            *self.bytes_kept(self.kept()),
         ]
 
 

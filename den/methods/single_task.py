@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from den import config, measures
 from den.certificates import scale_of, solve
+from den.memory import Kept, of_layers
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import report
@@ -58,7 +59,11 @@ class SingleTask(Method):
             Measure(measures.UNITS, width * len(heads), index)
             for index, width in enumerate(self.problem.base.widths, start=1)
         ]
-        return [*units, *summed, Measure(measures.CAPACITY, len(heads))]
+        return [*units, *summed, Measure(measures.CAPACITY, len(heads)), *self.bytes_kept(self.kept())]
+
+    def kept(self) -> Kept:
+        """Return what the method keeps: all networks, and nothing more."""
+        return Kept(answer=of_layers(layer for chain in self.networks for layer in chain.layers))
 
     def state(self) -> State:
         return State(pack("layers", [layer for chain in self.networks for layer in chain.layers]), {})
