@@ -11,7 +11,7 @@ from small import CONVOLUTIONAL, TRAINING, cell
 
 from den import config, sources
 from den.cells import Cell, cell_of, data_of, fingerprint, key_of, settings_of
-from den.config import AsBefore, Network, SettingsError, completed, read, reduced
+from den.config import AsBefore, SettingsError, completed, read, reduced
 from den.ledger import Places
 from den.methods import METHODS
 from den.streams import STREAMS, prepared
@@ -24,9 +24,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "evaluation": {"evaluation": "validation"},
     "stream_params": {"stream_params": small.SIZES | {"training_examples": 29}},
     "method_params": {"method_params": {"weight_decay": 0.1}},
-    **{f"network.{key}": {"network": Network(**{key: value})} for key, value in (("widths", (8, 7)), ("init", "he"))},
-    "network.convolutions": {"network": small.NETWORK.model_copy(update={"convolutions": CONVOLUTIONAL.convolutions})},
-    "network.heads": {"network": small.NETWORK.model_copy(update={"heads": "one"})},
+    **{
+        f"network.{key} {number}": {"network": small.NETWORK.model_copy(update={key: value})}
+        for key, values in {
+            "widths": [(8, 7)],
+            "init": ["he", "torch"],
+            "heads": ["one"],
+            "convolutions": [CONVOLUTIONAL.convolutions],
+        }.items()
+        for number, value in enumerate(values)
+    },
     **{
         f"training.{key}": {"training": TRAINING.model_copy(update={key: value})}
         for key, value in {

@@ -115,8 +115,8 @@ def extend(layer: Layer, units: int, inputs: int, init: str, generator: Generato
     """Return the layer with fresh newcomers: `units` more units, `inputs` more inputs."""
     device = layer.weight.device
     new = fresh(layer.units + units, layer.inputs + inputs, init, generator, layer.form)
-    across, incoming = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :]
-    return Grown(layer, across.clone().to(device), incoming.clone().to(device), torch.zeros(units, device=device))
+    parts = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :], new.bias[layer.units :]
+    return Grown(layer, *(part.clone().to(device) for part in parts))
 
 
 def drop_unused(extension: Chain[Grown]) -> Chain[Grown]:

@@ -86,11 +86,13 @@ class Chain(Generic[Kind]):
 
 
 def fresh(units: int, inputs: int, init: str, generator: Generator, form: Form = DENSE) -> Layer:
-    """Return a new layer: uniform weights with Glorot's or He's limit, zero biases."""
+    """Return a new layer: uniform weights with Glorot's, He's or torch's limit; biases zero, or with torch's limit."""
     fan_in, fan_out = form.fans(units, inputs)
-    limit = math.sqrt(6 / (fan_in + fan_out) if init == "glorot" else 6 / fan_in)
+    scale, fans = {"glorot": (6, fan_in + fan_out), "he": (6, fan_in), "torch": (1, fan_in)}[init]
+    limit = math.sqrt(scale / fans)
     weight = torch.empty(units, inputs, *form.kernel).uniform_(-limit, limit, generator=generator)
-    return Layer(weight, torch.zeros(units), form)
+    bias = torch.zeros(units)
+    return Layer(weight, bias.uniform_(-limit, limit, generator=generator) if init == "torch" else bias, form)
 
 
 def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:
