@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -116,6 +116,8 @@ class Network(Params):
     init: Literal["glorot", "he", "torch"] = "glorot"
     """glorot, he: uniform weights (Glorot and Bengio 2010; He et al. 2015), zero biases. torch: weights and biases as
     torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(numbers that a unit reads)."""
+    bias: Annotated[bool, AsBefore(True)] = True
+    "false: no unit has a bias, and every bias is zero for good."
 
 
 Kind = TypeVar("Kind", bound=Params)

@@ -30,6 +30,7 @@ CHANGES: dict[str, dict[str, Any]] = {
             "widths": [(8, 7)],
             "init": ["he", "torch"],
             "heads": ["one"],
+            "bias": [False],
             "convolutions": [CONVOLUTIONAL.convolutions],
         }.items()
         for number, value in enumerate(values)

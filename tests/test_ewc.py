@@ -46,7 +46,7 @@ def dense() -> Asked:
 
 
 def convolutional() -> Asked:
-    layers = Blueprint.of(CONVOLUTIONAL, IMAGE).layers("glorot", Generator().manual_seed(5))
+    layers = Blueprint.of(CONVOLUTIONAL, IMAGE).layers(CONVOLUTIONAL, Generator().manual_seed(5))
     return labelled(Chain(layers, random_layers(layers[-1].units, 2)[0]), *IMAGE)
 
 

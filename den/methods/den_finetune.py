@@ -1,6 +1,7 @@
 """DEN-Finetune: the network that DEN has found, trained on all tasks at once in the end."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -64,4 +65,4 @@ class DenFinetune(Den):
 
 def widened(head: Layer, inputs: int) -> Layer:
     """Return the head over all `inputs`, zero where it read nothing."""
-    return Layer(pad(head.weight, (0, inputs - head.inputs)), head.bias)
+    return replace(head, weight=pad(head.weight, (0, inputs - head.inputs)))

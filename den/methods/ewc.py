@@ -102,10 +102,13 @@ def fisher(chain: Chain[Layer], x: Tensor, label: Callable[[Tensor], Tensor]) ->
         ins, outs = _forward(chain, x[rows])
         surprise = binary_cross_entropy_with_logits(outs[-1], label(outs[-1].detach()), reduction="sum")
         backs = torch.autograd.grad(surprise, outs)
-        for index, (layer, a, back) in enumerate(zip(chain.layers, ins, backs, strict=True)):
-            weight, bias = layer.form.squares(a.detach(), back)
-            total[2 * index] += weight
-            total[2 * index + 1] += bias
+        squares = [
+            square
+            for layer, a, back in zip(chain.layers, ins, backs, strict=True)
+            for square in layer.form.squares(a.detach(), back)[: len(layer.parameters())]
+        ]
+        for summed, square in zip(total, squares, strict=True):
+            summed += square
     return [tensor / len(x) for tensor in total]
 
 

@@ -35,7 +35,7 @@ class SingleTask(Method):
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network."""
         hidden = self.problem.hidden(generator)
-        head = fresh(task.outputs, hidden[-1].units, self.problem.network.init, generator)
+        head = fresh(task.outputs, hidden[-1].units, self.problem.network, generator)
         self.networks.append(Chain(hidden, *to([head], self.problem.device)))
         decay = L2([layer.weight for layer in self.networks[-1].layers], self.params.weight_decay)
         return report(fit(self.networks[-1], task.train, self.problem.training, generator, [decay]))

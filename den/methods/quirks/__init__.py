@@ -61,3 +61,4 @@ QUIRKS: dict[str, type[Den]] = {
     "unscaled_thresholds": UnscaledThresholds,
     "random_biases": RandomBiases,
 }
+OF_BIASES = frozenset({RandomBiases, RandomCopyBiases})  # nothing is left of them in a network without biases
