@@ -135,8 +135,13 @@ def own(cell: Cell, ledger: Ledger, places: Places, run: str) -> Entry | None:
 
 
 def refuse(cell: Cell) -> None:
-    """Raise SettingsError for a network that the cell's method or its stream's examples cannot do with."""
+    """Raise SettingsError for a network that the cell's method or its stream's examples cannot do with.
+
+    So does a cell on validation data of a stream that holds none back.
+    """
     METHODS[cell.method].refuse(cell.network)
+    if cell.evaluation == "validation" and cell.stream_params.get("validation_images") == 0:
+        raise SettingsError(f"streams.{cell.stream}.validation_images: 0 leaves nothing to choose by; ask for some")
     if cell.network.convolutions and cell.stream not in IMAGES:
         raise SettingsError(f"network.convolutions: the examples of {cell.stream} are no images; leave it empty")
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from den.cells import Cell, settings_of
+from den.cells import Cell, refuse, settings_of
 from den.config import Params, SettingsError, read
 from den.ledger import Places
 from den.methods import METHODS
@@ -152,7 +152,8 @@ def _search(plan: Plan, stream: str) -> Search:
 
 
 def _refuse_unacceptable(subject: Subject) -> None:
-    """Raise SettingsError for a key that the method does not have, or a number that it would refuse."""
+    """Raise SettingsError for validation data that is not there, an unknown key, or a number that is refused."""
+    refuse(subject.cell({}))
     for key, one in subject.space.items():
         try:
             for end in (one.low, one.high):

@@ -10,7 +10,7 @@ import small
 from small import CONVOLUTIONAL, TRAINING, cell
 
 from den import config, sources
-from den.cells import Cell, cell_of, data_of, fingerprint, key_of, settings_of
+from den.cells import Cell, cell_of, data_of, fingerprint, key_of, refuse, settings_of, untrained
 from den.config import AsBefore, SettingsError, completed, read, reduced
 from den.ledger import Places
 from den.methods import METHODS
@@ -158,3 +158,11 @@ def test_settings_lead_back_to_their_cell(method: str) -> None:
 def test_bad_cells_are_refused_by_key(change: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read(Cell, cell().model_dump(mode="json") | change, "cell")
+
+
+@pytest.mark.parametrize("stream", [name for name in STREAMS if name != "blobs"])
+def test_a_cell_on_validation_data_that_is_not_there_is_refused(stream: str) -> None:
+    about = {"stream": stream, "method": "finetune", "seed": 0, "stream_params": {"validation_images": 0}}
+    refuse(Cell(**about))
+    with pytest.raises(SettingsError, match=rf"^streams\.{stream}\.validation_images: 0 leaves nothing"):
+        untrained(Cell(**about, evaluation="validation"), (5,), 10, 2)

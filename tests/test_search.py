@@ -322,6 +322,17 @@ def test_settings_that_are_added_later_change_no_study(method: str, known: str, 
 # Refusals
 
 
+@pytest.mark.parametrize("by", ["streams", "search"])
+def test_a_search_without_validation_data_is_refused_before_it_begins(by: str) -> None:
+    block = {"trials": 2, "spaces": {"l2": STRENGTH}}
+    if by == "search":
+        block["set"] = {"streams.split_mnist.validation_images": 0}
+    given = {"streams": {"split_mnist": {"validation_images": 0}} if by == "streams" else {}}
+    plan = Plan(read(File, content() | given | {"search": {"split_mnist": block}}, "params.yaml"), {})
+    with pytest.raises(SettingsError, match=r"^streams\.split_mnist\.validation_images: 0 leaves nothing"):
+        searches.subjects(plan, "split_mnist")
+
+
 @pytest.mark.parametrize(
     ("search", "said"),
     [

@@ -147,6 +147,25 @@ def test_more_images_than_there_are_is_refused(name: str, folder: Path) -> None:
         _open(folder, name, test_images=5_000)
 
 
+@pytest.mark.parametrize("name", [*IMAGES, "awa"])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_validation_images_may_be_none(name: str, padding: int, folder: Path) -> None:
+    about = {} if name == "awa" else {"padding": padding}
+    some, none = _open(folder, name, **about), _open(folder, name, validation_images=0, **about)
+    for task, same in zip(none, some, strict=True):
+        assert task.validation.x.shape == (0, none.features)
+        assert task.validation.y.shape == (0, task.outputs)
+        assert torch.equal(task.train.x, same.train.x) and torch.equal(task.train.y, same.train.y)
+
+
+@pytest.mark.parametrize(("name", "every"), [("rotated_mnist", pixels.TRAINING), ("split_mnist", None)])
+def test_without_validation_images_all_can_be_learned_from(name: str, every: int | None, folder: Path) -> None:
+    stream = _open(folder, name, training_images=every, validation_images=0)
+    tasks = stream.tasks[:1] if every else stream
+    assert sum(len(task.train) for task in tasks) == pixels.TRAINING
+    assert len({bytes(row) for task in tasks for row in task.train.x.numpy()}) == pixels.TRAINING
+
+
 # the streams one by one
 
 
