@@ -47,8 +47,9 @@ def examples(generator: Generator) -> Split:
 def network(generator: Generator) -> Chain:
     """Return an untrained network."""
     features, *widths, outputs = SIZES
-    hidden = Blueprint.of(Network(widths=tuple(widths)), (features,)).layers("glorot", generator)
-    return Chain(hidden, fresh(outputs, widths[-1], "glorot", generator))
+    network = Network(widths=tuple(widths))
+    hidden = Blueprint.of(network, (features,)).layers(network, generator)
+    return Chain(hidden, fresh(outputs, widths[-1], network, generator))
 
 
 def penalised(chain: Chain) -> dict[str, list[Penalty]]:

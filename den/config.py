@@ -128,7 +128,11 @@ class Network(Params):
     convolutions: tuple[Convolution, ...] = ()
     widths: tuple[PositiveInt, ...] = Field((312, 128), min_length=1)
     heads: Literal["per_task", "one"] = "per_task"
-    init: Literal["glorot", "he"] = "glorot"
+    init: Literal["glorot", "he", "torch"] = "glorot"
+    """glorot, he: uniform weights (Glorot and Bengio 2010; He et al. 2015), zero biases. torch: weights and biases as
+    torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(numbers that a unit reads)."""
+    bias: Annotated[bool, AsBefore(True)] = True
+    "false: no unit has a bias, and every bias is zero for good."
 
 
 Kind = TypeVar("Kind", bound=Params)

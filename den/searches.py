@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from den.cells import Cell
+from den.cells import Cell, refuse, settings_of
 from den.config import Params, SettingsError, read
 from den.ledger import Places
 from den.methods import METHODS
@@ -108,7 +108,7 @@ class Subject:
     def identity(self, places: Places) -> str:
         """Return the identity of the study: of its space, seed, capacity limit, data, and all that it holds fixed."""
         low = {key: one.clip(one.low) for key, one in self.space.items()}
-        held = self.cell(low).model_dump(mode="json", exclude={"variant"})
+        held = settings_of(self.cell(low))
         if not held["network"]["convolutions"]:
             del held["network"]["convolutions"]  # as in the studies of networks that have none
         about = [
@@ -152,7 +152,8 @@ def _search(plan: Plan, stream: str) -> Search:
 
 
 def _refuse_unacceptable(subject: Subject) -> None:
-    """Raise SettingsError for a key that the method does not have, or a number that it would refuse."""
+    """Raise SettingsError for validation data that is not there, an unknown key, or a number that is refused."""
+    refuse(subject.cell({}))
     for key, one in subject.space.items():
         try:
             for end in (one.low, one.high):

@@ -206,8 +206,10 @@ def test_an_opened_stream_computes_nothing_until_asked_and_then_once(
 # refusals
 
 
-@pytest.mark.parametrize("key", ["training_images", "validation_images", "test_images", "tasks"])
-@pytest.mark.parametrize("value", [0, 51])
+LEAST = {"training_images": 1, "validation_images": 0, "test_images": 1, "tasks": 1}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, least in LEAST.items() for value in (least - 1, 51)])
 def test_counts_beyond_the_protocol_are_refused(key: str, value: int) -> None:
     with pytest.raises(config.SettingsError, match=rf"streams\.awa\.{key}"):
         config.read(awa.Params, {key: value}, "streams.awa")

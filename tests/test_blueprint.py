@@ -50,7 +50,7 @@ def test_the_papers_networks_are_counted_as_by_hand(name: str) -> None:
 @pytest.mark.parametrize("network", [LENET, ALEXNET], ids=["LeNet", "AlexNet"])
 def test_the_papers_networks_read_images(network: Network) -> None:
     x = inputs(2, *COLOURED)
-    for layer in Blueprint.of(network, COLOURED).layers("he", Generator().manual_seed(0)):
+    for layer in Blueprint.of(network, COLOURED).layers(network, Generator().manual_seed(0)):
         x = layer(x).relu()
     assert x.shape == (2, network.widths[-1])
     assert x.any()
@@ -77,7 +77,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, tuple[int, ...]]:
 def test_a_plan_counts_what_it_builds(asked: tuple[Network, tuple[int, ...]], outputs: int) -> None:
     network, shape = asked
     plan = Blueprint.of(network, shape)
-    layers = plan.layers("glorot", Generator().manual_seed(0))
+    layers = plan.layers(network, Generator().manual_seed(0))
     x, head = inputs(3, *shape), outputs * network.widths[-1]
     for layer in layers:
         x = layer(x)

@@ -10,8 +10,8 @@ import small
 from small import CONVOLUTIONAL, TRAINING, cell
 
 from den import config, sources
-from den.cells import Cell, cell_of, data_of, fingerprint, key_of, settings_of
-from den.config import AsBefore, Network, SettingsError, completed, read, reduced
+from den.cells import Cell, cell_of, data_of, fingerprint, key_of, refuse, settings_of, untrained
+from den.config import AsBefore, SettingsError, completed, read, reduced
 from den.ledger import Places
 from den.methods import METHODS
 from den.streams import STREAMS, prepared
@@ -24,9 +24,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     "evaluation": {"evaluation": "validation"},
     "stream_params": {"stream_params": small.SIZES | {"training_examples": 29}},
     "method_params": {"method_params": {"weight_decay": 0.1}},
-    **{f"network.{key}": {"network": Network(**{key: value})} for key, value in (("widths", (8, 7)), ("init", "he"))},
-    "network.convolutions": {"network": small.NETWORK.model_copy(update={"convolutions": CONVOLUTIONAL.convolutions})},
-    "network.heads": {"network": small.NETWORK.model_copy(update={"heads": "one"})},
+    **{
+        f"network.{key} {number}": {"network": small.NETWORK.model_copy(update={key: value})}
+        for key, values in {
+            "widths": [(8, 7)],
+            "init": ["he", "torch"],
+            "heads": ["one"],
+            "bias": [False],
+            "convolutions": [CONVOLUTIONAL.convolutions],
+        }.items()
+        for number, value in enumerate(values)
+    },
     **{
         f"training.{key}": {"training": TRAINING.model_copy(update={key: value})}
         for key, value in {
@@ -85,8 +93,8 @@ def test_the_tables_of_seeds_are_those_that_differ_in_number(name: str) -> None:
     if not (folder / prepared.MANIFEST).exists():
         pytest.skip(f"{name} is not prepared here")
     stream = prepared.read(folder)
-    seeded = {array for array in STREAMS[name].SEEDED if len(stream.arrays[array]) == stream.about["seeds"]}
-    assert seeded == STREAMS[name].SEEDED
+    tables = STREAMS[name].SEEDED & stream.arrays.keys()
+    assert {array for array in tables if len(stream.arrays[array]) == stream.about["seeds"]} == tables != set()
 
 
 def test_code_changes_no_key_but_the_fingerprint_of_those_who_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +158,11 @@ def test_settings_lead_back_to_their_cell(method: str) -> None:
 def test_bad_cells_are_refused_by_key(change: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read(Cell, cell().model_dump(mode="json") | change, "cell")
+
+
+@pytest.mark.parametrize("stream", [name for name in STREAMS if name != "blobs"])
+def test_a_cell_on_validation_data_that_is_not_there_is_refused(stream: str) -> None:
+    about = {"stream": stream, "method": "finetune", "seed": 0, "stream_params": {"validation_images": 0}}
+    refuse(Cell(**about))
+    with pytest.raises(SettingsError, match=rf"^streams\.{stream}\.validation_images: 0 leaves nothing"):
+        untrained(Cell(**about, evaluation="validation"), (5,), 10, 2)

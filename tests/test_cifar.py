@@ -86,6 +86,14 @@ def test_no_image_is_in_two_splits(name: str, folder: Path, owners: dict[bytes, 
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_without_validation_images_all_can_be_learned_from(name: str, folder: Path, owners: dict[bytes, int]) -> None:
+    stream = _open(folder, name, training_images=500, validation_images=0)
+    assert sorted(sum((_rows(task.train, owners) for task in stream), [])) == list(range(cifar.TRAINING))
+    for task in stream:
+        assert task.validation.x.shape == (0, 3, SIDE, SIDE) and task.validation.y.shape == (0, task.outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_class_is_an_output_of_exactly_one_task(name: str, folder: Path, images: dict, owners: dict) -> None:
     assert sorted(sum(_classes(_open(folder, name), images, owners), [])) == list(range(100))
 
@@ -138,8 +146,8 @@ def test_preparing_twice_gives_the_same_bytes(name: str, images: dict, folder: P
     ("changes", "message"),
     [
         ({"training_images": 401}, r"training_images and validation_images: 401 and 100 asked, 500 images"),
-        ({"training_images": 500}, r"training_images: "),
-        ({"validation_images": 0}, r"validation_images: "),
+        ({"training_images": 501}, r"training_images: "),
+        ({"validation_images": -1}, r"validation_images: "),
         ({"test_images": 101}, r"test_images: "),
         ({"tasks": 101}, r"tasks: "),
         ({"padding": 2}, r"padding: unknown key"),

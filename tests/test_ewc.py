@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ import pytest
 import torch
 from small import CONVOLUTIONAL, TRAINING, build, inputs, learn, permuted, random_layers
 from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits as logistic
 
-from den.config import Network
+from den.config import Network, SettingsError, read
 from den.harness import generator_for
 from den.methods import ewc
-from den.methods.ewc import Ewc, fisher, sample_labels
+from den.methods.ewc import Ewc, Surprises, fisher, fisher_of_batches, sample_labels, surprises
 from den.networks import forms
 from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, Layer
@@ -46,7 +46,7 @@ def dense() -> Asked:
 
 
 def convolutional() -> Asked:
-    layers = Blueprint.of(CONVOLUTIONAL, IMAGE).layers("glorot", Generator().manual_seed(5))
+    layers = Blueprint.of(CONVOLUTIONAL, IMAGE).layers(CONVOLUTIONAL, Generator().manual_seed(5))
     return labelled(Chain(layers, random_layers(layers[-1].units, 2)[0]), *IMAGE)
 
 
@@ -55,28 +55,35 @@ def labelled(chain: Chain[Layer], *shape: int) -> Asked:
     return chain, x, sample_labels(chain(x), Generator().manual_seed(0))
 
 
-def known(y: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what labels answers with the rows of `y`, in their order."""
-    rows = iter(y)
-    return lambda answers: torch.stack(list(islice(rows, len(answers))))
+def asking(labels: str, seed: int = 0) -> Surprises:
+    return partial(surprises, labels=labels, generator=Generator().manual_seed(seed))
 
 
 def information(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
-    return fisher(chain, x, known(y))
+    return fisher(chain, x, y, asking("true"))
 
 
-def one_by_one(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
-    """Return the mean square of every example's own gradient."""
-    parameters = [tensor.clone().requires_grad_() for tensor in chain.parameters()]
-    forms = (layer.form for layer in chain.layers)
-    layers = [Layer(*parts) for parts in zip(parameters[::2], parameters[1::2], forms, strict=True)]
-    learning = Chain(layers[:-1], layers[-1])
-    total = [torch.zeros_like(tensor) for tensor in parameters]
-    for example, target in zip(x, y, strict=True):
-        surprise = binary_cross_entropy_with_logits(learning(example[None]), target[None], reduction="sum")
-        for summed, gradient in zip(total, torch.autograd.grad(surprise, parameters), strict=True):
-            summed += gradient.square()
-    return [summed / len(x) for summed in total]
+def differentiable(chain: Chain[Layer]) -> Chain[Layer]:
+    """Return a copy of the chain whose parameters require gradients."""
+    layers = [layer.copy() for layer in chain.layers]
+    for layer in layers:
+        for tensor in layer.parameters():
+            tensor.requires_grad_()
+    return Chain(layers[:-1], layers[-1])
+
+
+def gradient(chain: Chain[Layer], x: Tensor, y: Tensor) -> list[Tensor]:
+    """Return the gradient of the mean over examples of the logistic losses of all outputs, summed."""
+    learning = differentiable(chain)
+    loss = logistic(learning(x), y, reduction="sum") / len(x)
+    return list(torch.autograd.grad(loss, learning.parameters()))
+
+
+def one_by_one(chain: Chain[Layer], x: Tensor, y: Tensor, size: int = 1) -> list[Tensor]:
+    """Return the mean square of every example's own gradient, or of the mean gradient of every whole batch."""
+    batches = list(zip(x.split(size), y.split(size), strict=True))[: len(x) // size]
+    squares = [[one.square() for one in gradient(chain, *batch)] for batch in batches]
+    return [torch.stack(parts).mean(dim=0) for parts in zip(*squares, strict=True)]
 
 
 def close(found: list[Tensor], expected: list[Tensor], **tolerance: float) -> None:
@@ -110,26 +117,99 @@ def test_fisher_knows_no_batch_size(size: int, make: Callable[[], Asked], monkey
     close(information(*make()), whole, rtol=1e-5, atol=1e-7)
 
 
-def test_sampled_labels_approach_the_exact_expectation(chain: Chain[Layer]) -> None:
-    x = inputs(EXAMPLES, 5)
-    generator = Generator().manual_seed(0)
-    draws = [fisher(chain, x, partial(sample_labels, generator=generator)) for _ in range(1500)]
-    mean = [torch.stack(tensors).mean(dim=0) for tensors in zip(*draws, strict=True)]
-    for found, expected in zip(mean, expectation(chain, x), strict=True):
-        assert (found - expected).abs().max() < 0.03 * expected.max()
-
-
-def expectation(chain: Chain[Layer], x: Tensor) -> list[Tensor]:
-    """Return the mean over examples of sum_c p(1-p) J_c^2: independent labels have no cross terms."""
-    parameters = [tensor.clone().requires_grad_() for tensor in chain.parameters()]
-    forms = (layer.form for layer in chain.layers)
-    layers = [Layer(*parts) for parts in zip(parameters[::2], parameters[1::2], forms, strict=True)]
-    total = [torch.zeros_like(tensor) for tensor in parameters]
-    for logit in Chain(layers[:-1], layers[-1])(x).flatten():
-        p = logit.detach().sigmoid()
-        for summed, J in zip(total, torch.autograd.grad(logit, parameters, retain_graph=True), strict=True):
-            summed += p * (1 - p) * J.square()
+def enumerated(chain: Chain[Layer], x: Tensor) -> list[Tensor]:
+    """Return the mean over examples of an example's squared gradient, for all labels, each as likely as answered."""
+    total = [torch.zeros_like(tensor) for tensor in chain.parameters()]
+    for example in x[:, None]:
+        p = chain(example).sigmoid()
+        for y in map(torch.tensor, product((0.0, 1.0), repeat=p.numel())):
+            likely = (p * y + (1 - p) * (1 - y)).prod()
+            for summed, one in zip(total, gradient(chain, example, y[None]), strict=True):
+                summed += likely * one.square()
     return [summed / len(x) for summed in total]
+
+
+@pytest.mark.parametrize("make", [dense, convolutional])
+def test_expected_labels_are_all_labels_weighed(make: Callable[[], Asked]) -> None:
+    chain, x, y = make()
+    close(fisher(chain, x, y, asking("expected")), enumerated(chain, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("estimate", "size"), [(fisher, 1), (partial(fisher_of_batches, size=8), 8)])
+def test_sampled_labels_approach_the_expected_ones_over_the_size_of_a_batch(
+    estimate: Callable[..., list[Tensor]], size: int
+) -> None:
+    chain, x, y = dense()
+    ask = asking("sampled")
+    draws = [estimate(chain, x, y, ask) for _ in range(1500)]
+    mean = [size * torch.stack(tensors).mean(dim=0) for tensors in zip(*draws, strict=True)]
+    for found, expected in zip(mean, fisher(chain, x, y, asking("expected")), strict=True):
+        assert (found - expected).abs().max() < 0.04 * expected.max()
+
+
+ESTIMATES = [*product(("sampled", "true", "predicted"), ("per_example", "batch_mean")), ("expected", "per_example")]
+
+
+@pytest.mark.parametrize(("labels", "estimator"), ESTIMATES)
+def test_a_task_adds_what_a_plain_loop_over_examples_or_batches_comes_to(labels: str, estimator: str) -> None:
+    method = taught(1, labels=labels, estimator=estimator, samples=110)
+    split, generator = permuted().tasks[0].train, generator_for(0, 0, "fisher")
+    rows = torch.randperm(len(split), generator=generator)[:110]
+    chain, x = method.network.chain(0), split.inputs(rows)
+    answers = {
+        "sampled": sample_labels(chain(x), generator),
+        "true": split.targets(rows),
+        "predicted": (chain(x).sigmoid() > 0.5).float(),
+    }
+    size = TRAINING.batch_size if estimator == "batch_mean" else 1
+    known = enumerated(chain, x) if labels == "expected" else one_by_one(chain, x, answers[labels], size)
+    close(method.curvature or [], known[: len(method.network.shared())], rtol=1e-4, atol=1e-7)
+
+
+def test_fewer_examples_than_a_batch_are_one() -> None:
+    chain, x, y = dense()
+    found = fisher_of_batches(chain, x, y, asking("true"), 256)
+    close(found, [one.square() for one in gradient(chain, x, y)], rtol=1e-5, atol=1e-8)
+    assert not any(tensor.requires_grad for tensor in chain.parameters())
+
+
+def test_an_expectation_of_batches_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"methods\.ewc: .*expected goes with estimator: per_example"):
+        read(ewc.Params, {"labels": "expected", "estimator": "batch_mean"}, "methods.ewc")
+
+
+OUTPUTS = 2
+LOSSES = {  # of a paper, and the factor that its lambda takes
+    "mean over all": (lambda z, y: logistic(z, y), 1.0),
+    "mean over examples": (lambda z, y: logistic(z, y, reduction="none").sum(dim=1).mean(), 1 / OUTPUTS),
+    "sum": (lambda z, y: logistic(z, y, reduction="sum"), 1 / (OUTPUTS * EXAMPLES)),
+}
+LAMBDAS = {"lambda / 2": (0.5, 1.0), "lambda": (1.0, 2.0)}
+
+
+INFORMATION = {  # of the gradients of examples' summed losses
+    "mean over examples": (lambda own: own.square().mean(dim=0), 1.0),
+    "of mean losses": (lambda own: (own / OUTPUTS).square().mean(dim=0), 1 / OUTPUTS**2),
+    "summed over examples": (lambda own: own.square().sum(dim=0), EXAMPLES),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weighed", LAMBDAS)
+@pytest.mark.parametrize("of", INFORMATION)
+def test_a_lambda_of_a_paper_times_its_factors_is_the_strength(loss: str, weighed: str, of: str) -> None:
+    chain, x, y = dense()
+    (reduced, share), (weight, twice), (estimate, factor) = LOSSES[loss], LAMBDAS[weighed], INFORMATION[of]
+    owns = zip(*(gradient(chain, *one) for one in zip(x[:, None], y[:, None], strict=True)), strict=True)
+    centre, its = [tensor + 0.1 for tensor in chain.parameters()], [estimate(torch.stack(own)) for own in owns]
+    learning = differentiable(chain)
+    penalty = sum((f * (w - c).square()).sum() for f, w, c in zip(its, learning.parameters(), centre, strict=True))
+    (reduced(learning(x), y) + weight * 3.0 * penalty).backward()
+    here = differentiable(chain)
+    logistic(here(x), y).backward()
+    Fisher(here.parameters(), centre, information(chain, x, y), 3.0 * share * twice * factor).add_gradients()
+    ours, theirs = ([tensor.grad for tensor in one.parameters()] for one in (here, learning))
+    close(ours, [share * one for one in theirs], rtol=1e-4, atol=1e-7)
 
 
 def taught(tasks: int, **params: Any) -> Ewc:

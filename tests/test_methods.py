@@ -190,6 +190,14 @@ def test_a_strong_penalty_holds_the_shared_network(kind: str) -> None:
     assert moves[1] < 0.2 * moves[0]
 
 
+@pytest.mark.parametrize("kind", METHODS)
+def test_no_method_learns_from_validation_data(kind: str) -> None:
+    method, _, on = learned(kind, stream)
+    nothing = Split(on.tasks[0].train.x[:0], on.tasks[0].train.y[:0])
+    without = replace(on, tasks=[replace(task, validation=nothing) for task in on])
+    assert same_state(learn(kind, without, params=params(kind))[0], method)
+
+
 def test_single_task_scores_do_not_move() -> None:
     R = learned("single_task", stream)[1].scores["auroc"]
     assert all(R[t][i] == R[i][i] for t in range(3) for i in range(t + 1))

@@ -7,6 +7,7 @@ import torch
 from small import FORMS, inputs, random_layers, read_by
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.networks import expandable
 from den.networks.dense import Dense
 from den.networks.expandable import Expandable, Grown, drop_unused, move_edges, split_layer
@@ -43,7 +44,7 @@ def network(forms: Forms) -> Expandable:
 
 
 def extension(network: Expandable, generator: Generator, units: int = 3) -> Chain[Grown]:
-    return network.extension(random_layers(WIDTHS[-1], 1)[0], units, "glorot", generator)
+    return network.extension(random_layers(WIDTHS[-1], 1)[0], units, Network(), generator)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def extension(network: Expandable, generator: Generator, units: int = 3) -> Chai
 def test_new_weights_fill_their_limits_and_biases_are_zero(
     init: str, form: Form, reads: int, is_read: int, generator: Generator
 ) -> None:
-    layer = fresh(100, 200, init, generator, form)
+    layer = fresh(100, 200, Network(init=init), generator, form)
     limit = (6 / (reads + is_read * (init == "glorot"))) ** 0.5
     assert layer.form == form
     assert 0.95 * limit < layer.weight.abs().max() <= limit
@@ -89,12 +90,12 @@ def test_an_image_shifted_is_an_answer_shifted() -> None:
 
 def test_one_head_is_made_once_and_serves_equal_tasks_only(generator: Generator) -> None:
     dense = Dense(random_layers(3, 4), one_head=True)
-    dense.add_head(2, "glorot", generator)
-    dense.add_head(2, "glorot", generator)
+    dense.add_head(2, Network(), generator)
+    dense.add_head(2, Network(), generator)
     assert dense.head(0) is dense.head(5)
     assert len(dense.shared()) == 4
     with pytest.raises(ValueError, match=r"network\.heads"):
-        dense.add_head(3, "glorot", generator)
+        dense.add_head(3, Network(), generator)
 
 
 @pytest.mark.parametrize("prune", [False, True], ids=["grow", "drop unused"])

@@ -121,7 +121,7 @@ def test_the_first_column_is_the_network_of_a_single_task() -> None:
 def test_lateral_connections_are_trained() -> None:
     method = learned(column_width=0.5)
     column, earlier = method.networks[1], method.networks[:1]
-    new = new_column(earlier, plan(4, 3), 4, NETWORK.init, generator_for(0, 1, "train"))
+    new = new_column(earlier, plan(4, 3), 4, NETWORK, generator_for(0, 1, "train"))
     for layer, fresh, count in zip(column.layers[1:], new.layers[1:], NETWORK.widths, strict=True):
         assert (layer.weight[:, :count] != fresh.weight[:, :count]).any()
 

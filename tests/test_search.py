@@ -311,7 +311,26 @@ def test_the_identity_of_a_study_is_that_of_all_it_holds_fixed(places: Places) -
     assert subject_of(spaces={"l2": RATE}).identity(places) != known
 
 
+@pytest.mark.parametrize(
+    ("method", "known"), [("l2", "6b1878a6d5fc650b"), ("ewc", "6d00d5463510e3ca"), ("den", "fe68d27d062f583c")]
+)
+def test_settings_that_are_added_later_change_no_study(method: str, known: str, places: Places) -> None:
+    space = RATE | STRENGTH if method == "l2" else RATE
+    assert subject_of(method, spaces={method: space}).identity(places) == known
+
+
 # Refusals
+
+
+@pytest.mark.parametrize("by", ["streams", "search"])
+def test_a_search_without_validation_data_is_refused_before_it_begins(by: str) -> None:
+    block = {"trials": 2, "spaces": {"l2": STRENGTH}}
+    if by == "search":
+        block["set"] = {"streams.split_mnist.validation_images": 0}
+    given = {"streams": {"split_mnist": {"validation_images": 0}} if by == "streams" else {}}
+    plan = Plan(read(File, content() | given | {"search": {"split_mnist": block}}, "params.yaml"), {})
+    with pytest.raises(SettingsError, match=r"^streams\.split_mnist\.validation_images: 0 leaves nothing"):
+        searches.subjects(plan, "split_mnist")
 
 
 @pytest.mark.parametrize(

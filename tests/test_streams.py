@@ -147,6 +147,25 @@ def test_more_images_than_there_are_is_refused(name: str, folder: Path) -> None:
         _open(folder, name, test_images=5_000)
 
 
+@pytest.mark.parametrize("name", [*IMAGES, "awa"])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_validation_images_may_be_none(name: str, padding: int, folder: Path) -> None:
+    about = {} if name == "awa" else {"padding": padding}
+    some, none = _open(folder, name, **about), _open(folder, name, validation_images=0, **about)
+    for task, same in zip(none, some, strict=True):
+        assert task.validation.x.shape == (0, none.features)
+        assert task.validation.y.shape == (0, task.outputs)
+        assert torch.equal(task.train.x, same.train.x) and torch.equal(task.train.y, same.train.y)
+
+
+@pytest.mark.parametrize(("name", "every"), [("rotated_mnist", pixels.TRAINING), ("split_mnist", None)])
+def test_without_validation_images_all_can_be_learned_from(name: str, every: int | None, folder: Path) -> None:
+    stream = _open(folder, name, training_images=every, validation_images=0)
+    tasks = stream.tasks[:1] if every else stream
+    assert sum(len(task.train) for task in tasks) == pixels.TRAINING
+    assert len({bytes(row) for task in tasks for row in task.train.x.numpy()}) == pixels.TRAINING
+
+
 # the streams one by one
 
 
@@ -230,6 +249,80 @@ def test_rotated_tasks_turn_by_their_angles(raw: dict) -> None:
     arrays = rotated_mnist.prepare(preparation, few, 1)
     for quarters, task in enumerate((1, 2, 3)):
         assert np.array_equal(arrays[f"images_{task}"], np.rot90(few["images"], quarters, axes=(1, 2)))
+
+
+@pytest.fixture(scope="module")
+def random_angles(raw: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with Rotated MNIST prepared for angles drawn by each seed."""
+    folder = tmp_path_factory.mktemp("random")
+    prepared.prepare("rotated_mnist", rotated_mnist.Preparation(angles="random"), raw, SEEDS, folder)
+    return folder
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_random_angles_turn_every_split_of_a_task_by_its_seeds_own(
+    random_angles: Path, raw: dict, padding: int
+) -> None:
+    arrays = prepared.read(random_angles / "rotated_mnist").arrays
+    few = SMALL["rotated_mnist"] | {"tasks": 3, "padding": padding}
+    for seed in range(SEEDS):
+        stream = _open(random_angles, "rotated_mnist", seed, **few)
+        params = config.read(rotated_mnist.Params, few, "streams.rotated_mnist")
+        rows = rotated_mnist.standard.rows("rotated_mnist", params, arrays, seed)
+        for task, test, angle in zip(stream, stream.tests, arrays["angles"][seed], strict=False):
+            whole = rotation.rotate(raw["images"], np.array([angle]))
+            for split, chosen in ((task.train, "train"), (task.validation, "validation"), (test, "test")):
+                assert torch.equal(split.x, pixels.examples(whole, rows[chosen], params))
+                assert np.array_equal(split.y.numpy().argmax(axis=1), raw["labels"][rows[chosen]])
+
+
+def test_a_seed_draws_its_angles_from_half_a_turn_and_draws_them_again(
+    random_angles: Path, raw: dict, tmp_path: Path
+) -> None:
+    angles = prepared.read(random_angles / "rotated_mnist").arrays["angles"]
+    assert angles.shape == (SEEDS, 100) and angles.min() >= 0 and angles.max() < rotation.TURN // 2
+    assert abs(angles.mean() / rotation.TURN - 0.25) < 0.05 and len(np.unique(angles)) > 190
+    assert rotated_mnist.drawn(0)[:3].tolist() == [31512, 17131, 29802]
+    more = prepared.prepare("rotated_mnist", rotated_mnist.Preparation(angles="random"), raw, SEEDS + 1, tmp_path)
+    assert np.array_equal(more.arrays["angles"][:SEEDS], angles)
+    assert [prepared.data_of(tmp_path / "rotated_mnist", seed) for seed in range(SEEDS)] == [
+        prepared.data_of(random_angles / "rotated_mnist", seed) for seed in range(SEEDS)
+    ]
+
+
+def test_a_seeds_data_covers_its_angles_and_no_others(random_angles: Path, tmp_path: Path) -> None:
+    made = prepared.read(random_angles / "rotated_mnist")
+    other = np.array(made.arrays["angles"])
+    other[0, 0] += 1
+    prepared.write(tmp_path / "rotated_mnist", {**made.arrays, "angles": other}, made.about)
+    before, after = (
+        [prepared.data_of(folder / "rotated_mnist", seed) for seed in range(SEEDS)]
+        for folder in (random_angles, tmp_path)
+    )
+    assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_images_of_random_angles_are_turned_once(random_angles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turned: list[int] = []
+    rotate = rotation.rotate
+    monkeypatch.setattr(rotation, "rotate", lambda images, angles: turned.append(len(images)) or rotate(images, angles))
+    stream = _open(random_angles, "rotated_mnist")
+    assert turned == []
+    for _ in range(2):
+        assert stream.tests[1].x is stream.tests[1].x and stream.tasks[1].train.x is stream.tasks[1].train.x
+    assert sorted(turned) == [200, 300, 400]
+
+
+def test_more_tasks_than_angles_are_refused(random_angles: Path) -> None:
+    assert len(_open(random_angles, "rotated_mnist", tasks=100)) == 100
+    with pytest.raises(config.SettingsError, match=r"streams\.rotated_mnist\.tasks: 101 asked, 100 prepared"):
+        _open(random_angles, "rotated_mnist", tasks=101)
+
+
+def test_angles_that_are_none_are_refused() -> None:
+    for angles in ([], "any", [361.0]):
+        with pytest.raises(config.SettingsError, match=r"data\.streams\.rotated_mnist\.angles"):
+            config.read(rotated_mnist.Preparation, {"angles": angles}, "data.streams.rotated_mnist")
 
 
 def test_blobs_use_the_whole_byte_and_refuse_more_than_there_are(folder: Path) -> None:

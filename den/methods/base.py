@@ -72,7 +72,7 @@ class Problem:
 
     def hidden(self, generator: Generator) -> list[Layer]:
         """Return the untrained hidden layers of a base network."""
-        return to(self.base.layers(self.network.init, generator), self.device)
+        return to(self.base.layers(self.network, generator), self.device)
 
     @property
     def device(self) -> torch.device:
@@ -166,7 +166,9 @@ def pack(prefix: str, layers: Sequence[Layer]) -> dict[str, Tensor]:
     """Return the layers' tensors under names that `unpack` understands."""
     named = {}
     for index, layer in enumerate(layers):
-        named[f"{prefix}.{index}.weight"], named[f"{prefix}.{index}.bias"] = layer.weight, layer.bias
+        named[f"{prefix}.{index}.weight"] = layer.weight
+        if layer.biased:
+            named[f"{prefix}.{index}.bias"] = layer.bias
         if isinstance(layer.form, Convolution):
             named[f"{prefix}.{index}.geometry"] = torch.tensor([layer.form.side, layer.form.pooling])
     return named
@@ -179,10 +181,14 @@ def unpack(prefix: str, tensors: Mapping[str, Tensor]) -> list[Layer]:
     """
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".weight") for name in tensors)
     names = (f"{prefix}.{index}" for index in range(count))
-    return [
-        Layer(tensors[f"{name}.weight"].clone(), tensors[f"{name}.bias"].clone(), _form(name, tensors))
-        for name in names
-    ]
+    return [_layer(name, tensors) for name in names]
+
+
+def _layer(name: str, tensors: Mapping[str, Tensor]) -> Layer:
+    weight, bias = tensors[f"{name}.weight"].clone(), tensors.get(f"{name}.bias")
+    if bias is None:
+        return Layer(weight, weight.new_zeros(len(weight)), _form(name, tensors), biased=False)
+    return Layer(weight, bias.clone(), _form(name, tensors))
 
 
 def _form(name: str, tensors: Mapping[str, Tensor]) -> Form:

@@ -143,8 +143,8 @@ class Den(Method):
 
     def sparse_head(self, task: Task, generator: Generator) -> tuple[Chain[Layer], Solution]:
         """Train a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
-        zeros = Layer(torch.zeros(task.outputs, self.network.widths[-1]), torch.zeros(task.outputs))
-        chain = Chain([], *to([zeros], self.problem.device))
+        zeros = torch.zeros(task.outputs, self.network.widths[-1]), torch.zeros(task.outputs)
+        chain = Chain([], *to([Layer(*zeros, biased=self.problem.network.bias)], self.problem.device))
         sparsity = L1([chain.head.weight], self.params.head_sparsity)
         return chain, self.fit(chain, self.features(task.train), generator, sparsity)
 
@@ -170,7 +170,7 @@ class Den(Method):
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         """Return the network with k fresh units a hidden layer, of which only what is new learns."""
-        return self.network.extension(self.head, self.params.units_per_expansion, self.problem.network.init, generator)
+        return self.network.extension(self.head, self.params.units_per_expansion, self.problem.network, generator)
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
         """Return the penalties of Eq. 5."""
@@ -219,7 +219,7 @@ class Den(Method):
         """Return what keeps restored units frozen, and unsplit ones within the threshold."""
         layers = zip(self.network.hidden, self.before, split, strict=True)
         radius = self.params.drift_threshold
-        return [Within(now.parameters(), old.parameters(), units, radius) for now, old, units in layers]
+        return [Within((now.weight, now.bias), (old.weight, old.bias), units, radius) for now, old, units in layers]
 
     def sparse(self, chain: Chain[Layer]) -> list[Penalty]:
         """Return the penalty of Eq. 2: on weights, or, of convolutions, on whole filters, the (2,1)-norm."""
@@ -243,7 +243,7 @@ class Den(Method):
         return solve(chain, split, self.problem.training, generator, penalties, self.problem.loss)
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
-        head = fresh(task.outputs, self.network.widths[-1], self.problem.network.init, generator)
+        head = fresh(task.outputs, self.network.widths[-1], self.problem.network, generator)
         return to([head], self.problem.device)[0]
 
     def features(self, split: Split) -> Split:

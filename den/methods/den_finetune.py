@@ -79,4 +79,4 @@ class DenFinetune(Den):
 
 def widened(head: Layer, inputs: int) -> Layer:
     """Return the head over all `inputs`, zero where it read nothing."""
-    return Layer(pad(head.weight, (0, inputs - head.inputs)), head.bias)
+    return replace(head, weight=pad(head.weight, (0, inputs - head.inputs)))

@@ -10,7 +10,7 @@ from den import config
 from den.methods import den
 from den.methods.base import Problem
 from den.methods.den import Den
-from den.methods.quirks import DEPARTURES, QUIRKS
+from den.methods.quirks import DEPARTURES, OF_BIASES, QUIRKS
 
 
 class Params(den.Params):
@@ -53,7 +53,9 @@ class DenWithQuirks(Den):
 
     @classmethod
     def build(cls, params: den.Params, problem: Problem, generator: Generator) -> Self:
-        return cast(Self, with_quirks(cast(Params, params).chosen()).build(params, problem, generator))
+        chosen = cast(Params, params).chosen()
+        there = chosen if problem.network.bias else [kind for kind in chosen if kind not in OF_BIASES]
+        return cast(Self, with_quirks(there).build(params, problem, generator))
 
 
 class DenOfficial(DenWithQuirks):

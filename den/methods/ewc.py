@@ -1,16 +1,17 @@
 """EWC: fine-tuning held back where the Fisher information says it matters (Kirkpatrick et al. 2017)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den import config, measures
+from den.config import AsBefore
 from den.memory import Kept, size
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Stage, State
@@ -32,10 +33,23 @@ class Params(finetune.Params):
     "separate: one term a task; online: one running term around the newest parameters (Schwarz et al. 2018)."
     decay: float = Field(1.0, gt=0, le=1)
     "What is left of the running Fisher when a task is added; online only."
+    labels: Annotated[Literal["sampled", "true", "predicted", "expected"], AsBefore("sampled")] = "sampled"
+    """Labels of the gradients: drawn from the network's answers; the data's own (the empirical Fisher); the likeliest
+    ones; or all that there could be, weighed by the network's answers, exactly, one backward pass an output."""
+    estimator: Annotated[Literal["per_example", "batch_mean"], AsBefore("per_example")] = "per_example"
+    """per_example: squares of single examples' gradients. batch_mean: of the gradients of mean losses of batches of
+    `training.batch_size`, about so many times smaller."""
+
+    @model_validator(mode="after")
+    def exact_for_examples(self) -> Self:
+        """Refuse an expectation of batches, which is that of examples over the size of a batch."""
+        if (self.labels, self.estimator) == ("expected", "batch_mean"):
+            raise ValueError("labels: expected goes with estimator: per_example; divide strength by the batch size")
+        return self
 
 
 class Ewc(Finetune):
-    """Penalise moves by the diagonal of the Fisher information, its labels sampled from the network itself.
+    """Penalise moves by the diagonal of the Fisher information.
 
     The separate terms of all tasks are one quadratic, kept as its curvature, sum F_s, and pull, sum F_s w*_s.
     """
@@ -59,9 +73,9 @@ class Ewc(Finetune):
 
     def consolidate(self, task: Task, generator: Generator) -> Measures:
         """Add the task's Fisher information to what holds the shared parameters."""
-        chain, shared = self.network.chain(task.id), self.network.shared()
+        shared = self.network.shared()
         rows = torch.randperm(len(task.train), generator=generator)[: self.params.samples].to(task.train.y.device)
-        new = fisher(chain, task.train.inputs(rows), partial(sample_labels, generator=generator))[: len(shared)]
+        new = self.information(task, rows, generator)[: len(shared)]
         if self.curvature is None or self.pull is None:
             self.curvature = [torch.zeros_like(f) for f in new]
             self.pull = [torch.zeros_like(f) for f in new]
@@ -77,6 +91,14 @@ class Ewc(Finetune):
         """Return the bytes of the network, and of the curvature and the pull."""
         return replace(super().kept(), learn=size([*(self.curvature or []), *(self.pull or [])]))
 
+    def information(self, task: Task, rows: Tensor, generator: Generator) -> list[Tensor]:
+        """Return the Fisher information of all parameters on the task's rows, as labels and estimator have it."""
+        about = self.network.chain(task.id), task.train.inputs(rows), task.train.targets(rows)
+        ask = partial(surprises, labels=self.params.labels, generator=generator)
+        if self.params.estimator == "batch_mean":
+            return fisher_of_batches(*about, ask, self.problem.training.batch_size)
+        return fisher(*about, ask)
+
     def state(self) -> State:
         tensors, values = super().state()
         for name, kept in (("curvature", self.curvature), ("pull", self.pull)):
@@ -91,28 +113,72 @@ class Ewc(Finetune):
         )
 
 
+Surprises = Callable[[Tensor, Tensor], Sequence[Tensor]]
+"""Takes answers and the data's labels of some examples; returns what is differentiated: sums over the examples."""
+
+
+def surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> list[Tensor]:
+    """Return the sums over examples whose gradients, an example each, are squared and added up.
+
+    answers, y: (examples, outputs). It is -log p(labels) = sum_c of logistic losses, of gradient (p_c - y_c) dz_c. With
+    labels drawn by p, whose outputs are independent, E (sum_c (p_c - y_c) dz_c)^2 = sum_c p_c (1 - p_c) (dz_c)^2:
+    `expected` has a sum an output, of sqrt(p_c (1 - p_c)) z_c, its root a constant.
+    """
+    if labels == "expected":
+        p = answers.detach().sigmoid()
+        return list(((p * (1 - p)).sqrt() * answers).sum(dim=0))
+    if labels == "sampled":
+        y = sample_labels(answers.detach(), generator)
+    elif labels == "predicted":
+        y = (answers > 0).to(torch.float32)
+    return [binary_cross_entropy_with_logits(answers, y, reduction="sum")]
+
+
 def sample_labels(answers: Tensor, generator: Generator) -> Tensor:
     """Return labels drawn from the network's own answers: the Fisher information is an expectation over those."""
     draws = torch.rand(answers.shape, generator=generator).to(answers.device)
     return (draws < answers.sigmoid()).to(torch.float32)
 
 
-def fisher(chain: Chain[Layer], x: Tensor, label: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def fisher(chain: Chain[Layer], x: Tensor, y: Tensor, ask: Surprises) -> list[Tensor]:
     """Return every parameter's Fisher information (diagonal): the mean square of an example's gradient of log p(y|x).
 
-    label: returns labels y for the answers to some examples; examples come in order. Exact, for any batch and any row
-    order: a layer's form knows every example's own gradient.
+    Exact, for any batch and any row order: a layer's form knows every example's own gradient.
     """
     total = [torch.zeros_like(tensor) for tensor in chain.parameters()]
     for rows in blocks(len(x)):
         ins, outs = _forward(chain, x[rows])
-        surprise = binary_cross_entropy_with_logits(outs[-1], label(outs[-1].detach()), reduction="sum")
-        backs = torch.autograd.grad(surprise, outs)
-        for index, (layer, a, back) in enumerate(zip(chain.layers, ins, backs, strict=True)):
-            weight, bias = layer.form.squares(a.detach(), back)
-            total[2 * index] += weight
-            total[2 * index + 1] += bias
+        for surprise in ask(outs[-1], y[rows]):
+            backs = torch.autograd.grad(surprise, outs, retain_graph=True)
+            for summed, square in zip(total, _squares(chain, ins, backs), strict=True):
+                summed += square
     return [tensor / len(x) for tensor in total]
+
+
+def fisher_of_batches(chain: Chain[Layer], x: Tensor, y: Tensor, ask: Surprises, size: int) -> list[Tensor]:
+    """Return the mean over whole batches of the square of the batch's mean gradient of log p(y|x).
+
+    For gradients of mean g and variance v it is g^2 + v / size, where `fisher` is g^2 + v. Of sampled labels g is 0: it
+    is the Fisher information over the batch size. Fewer examples than `size` are one batch.
+    """
+    size, parameters = min(size, len(x)), chain.parameters()
+    batches = len(x) // size
+    total = [torch.zeros_like(tensor) for tensor in parameters]
+    for tensor in parameters:
+        tensor.requires_grad_()
+    for some, its in zip(x.split(size)[:batches], y.split(size)[:batches], strict=True):
+        (surprise,) = ask(chain(some), its)
+        for summed, gradient in zip(total, torch.autograd.grad(surprise / size, parameters), strict=True):
+            summed += gradient.square()
+    for tensor in parameters:
+        tensor.requires_grad_(False)
+    return [tensor / batches for tensor in total]
+
+
+def _squares(chain: Chain[Layer], ins: Sequence[Tensor], backs: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield the squares of every example's own gradient of each parameter, summed over examples."""
+    for layer, a, back in zip(chain.layers, ins, backs, strict=True):
+        yield from layer.form.squares(a.detach(), back)[: len(layer.parameters())]
 
 
 def _forward(chain: Chain[Layer], x: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -46,7 +46,7 @@ class Finetune(Method):
 
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train on the task under the method's penalties."""
-        self.network.add_head(task.outputs, self.problem.network.init, generator)
+        self.network.add_head(task.outputs, self.problem.network, generator)
         chain = self.network.chain(task.id)
         decay = L2([layer.weight for layer in chain.layers], self.params.weight_decay)
         penalties = [decay, *self.penalties(task)]

@@ -72,7 +72,7 @@ class Joint(Method):
         """Train a new network on everything seen so far."""
         self.network = Dense(self.problem.hidden(generator), one_head=self.problem.network.heads == "one")
         for known in self.tasks:
-            self.network.add_head(known.outputs, self.problem.network.init, generator)
+            self.network.add_head(known.outputs, self.problem.network, generator)
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.steps)
         hidden, heads = self.network.hidden, self.network.heads
         return learn_together(hidden, heads, self.tasks, training, generator, self.params.weight_decay)

@@ -71,7 +71,7 @@ class Progressive(SingleTask):
 
     def new_column(self, task: Task, generator: Generator) -> Chain[Layer]:
         plan = self.problem.base.narrowed(self.params.column_width) if self.networks else self.problem.base
-        column = new_column(self.networks, plan, task.outputs, self.problem.network.init, generator)
+        column = new_column(self.networks, plan, task.outputs, self.problem.network, generator)
         return Chain(to(column.hidden, self.problem.device), *to([column.head], self.problem.device))
 
     @torch.no_grad()

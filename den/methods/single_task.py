@@ -36,7 +36,7 @@ class SingleTask(Method):
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network."""
         hidden = self.problem.hidden(generator)
-        head = fresh(task.outputs, hidden[-1].units, self.problem.network.init, generator)
+        head = fresh(task.outputs, hidden[-1].units, self.problem.network, generator)
         network = Chain(hidden, *to([head], self.problem.device))
         self.networks.append(network)
         decay = L2([layer.weight for layer in network.layers], self.params.weight_decay)

@@ -42,10 +42,10 @@ class Blueprint:
         """Return the plan with so many times the units, at least one a layer."""
         return replace(self, widths=tuple(max(1, round(factor * width)) for width in self.widths))
 
-    def layers(self, init: str, generator: Generator) -> list[Layer]:
+    def layers(self, network: Network, generator: Generator) -> list[Layer]:
         """Return untrained hidden layers."""
         shapes = zip(pairwise((self.inputs, *self.widths)), self.forms, strict=True)
-        return [fresh(units, inputs, init, generator, form) for (inputs, units), form in shapes]
+        return [fresh(units, inputs, network, generator, form) for (inputs, units), form in shapes]
 
     def weights(self, outputs: int) -> int:
         """Return the weights of the network under a head of so many outputs, zeros counted, biases not."""

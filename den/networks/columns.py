@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.networks.blueprint import Blueprint
 from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer, fresh
@@ -21,11 +22,11 @@ def units(columns: Columns, depth: int) -> tuple[int, ...]:
     return tuple(sum(column.hidden[layer].units for column in columns) for layer in range(depth))
 
 
-def new_column(columns: Columns, plan: Blueprint, outputs: int, init: str, generator: Generator) -> Chain[Layer]:
+def new_column(columns: Columns, plan: Blueprint, outputs: int, network: Network, generator: Generator) -> Chain[Layer]:
     """Return an untrained column of the plan's inputs and widths next to `columns`."""
     below = (own + earlier for own, earlier in zip(plan.widths, units(columns, len(plan.widths)), strict=True))
     shapes = zip((*plan.widths, outputs), (plan.inputs, *below), (*plan.forms, DENSE), strict=True)
-    *hidden, head = (fresh(own, inputs, init, generator, form) for own, inputs, form in shapes)
+    *hidden, head = (fresh(own, inputs, network, generator, form) for own, inputs, form in shapes)
     return Chain(hidden, head)
 
 

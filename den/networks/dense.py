@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.networks.layers import Chain, Layer, fresh, to
 
 
@@ -22,13 +23,13 @@ class Dense:
         """Return the network with the task's head, sharing its tensors."""
         return Chain(self.hidden, self.head(task))
 
-    def add_head(self, outputs: int, init: str, generator: Generator) -> None:
+    def add_head(self, outputs: int, network: Network, generator: Generator) -> None:
         """Give the next task a head; a single head is made once."""
         if self.one_head and self.heads:
             if self.heads[0].units != outputs:
                 raise ValueError("network.heads: one head serves only streams whose tasks have the same outputs")
             return
-        new = fresh(outputs, self.hidden[-1].units, init, generator)
+        new = fresh(outputs, self.hidden[-1].units, network, generator)
         self.heads += to([new], self.hidden[0].weight.device)
 
     def shared(self) -> list[Tensor]:

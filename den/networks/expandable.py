@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.networks.layers import Chain, Layer, fresh
 
 Stamp = tuple[int, ...]
@@ -32,7 +33,8 @@ class Grown:
         return form.pool(torch.cat([old, form.sums(x, self.incoming, self.bias)], dim=1))
 
     def parameters(self) -> tuple[Tensor, ...]:
-        return self.across, self.incoming, self.bias
+        learning = self.across, self.incoming, self.bias
+        return learning if self.old.biased else learning[:2]
 
     def keep(self, units: Tensor, inputs: Tensor) -> "Grown":
         """Return the layer with the given newcomers only; boolean masks over new units and new inputs."""
@@ -86,13 +88,13 @@ class Expandable:
             layer.weight[units[:, None], inputs] = trained.weight
             layer.bias[units] = trained.bias
 
-    def extension(self, head: Layer, units: int, init: str, generator: Generator) -> Chain[Grown]:
+    def extension(self, head: Layer, units: int, network: Network, generator: Generator) -> Chain[Grown]:
         """Return the network under `head` with `units` fresh units a hidden layer, old parameters frozen."""
         layers, added = [], 0
         for layer in self.hidden:
-            layers.append(extend(layer, units, added, init, generator))
+            layers.append(extend(layer, units, added, network, generator))
             added = units
-        return Chain(layers, extend(head, 0, added, init, generator))
+        return Chain(layers, extend(head, 0, added, network, generator))
 
     def grow(self, extension: Chain[Grown]) -> Layer:
         """Append the newcomers of a trained extension to the hidden layers; return the head that reads them."""
@@ -111,12 +113,12 @@ class Expandable:
         return replace(head, weight=move_edges(head.weight, below))
 
 
-def extend(layer: Layer, units: int, inputs: int, init: str, generator: Generator) -> Grown:
+def extend(layer: Layer, units: int, inputs: int, network: Network, generator: Generator) -> Grown:
     """Return the layer with fresh newcomers: `units` more units, `inputs` more inputs."""
     device = layer.weight.device
-    new = fresh(layer.units + units, layer.inputs + inputs, init, generator, layer.form)
-    across, incoming = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :]
-    return Grown(layer, across.clone().to(device), incoming.clone().to(device), torch.zeros(units, device=device))
+    new = fresh(layer.units + units, layer.inputs + inputs, network, generator, layer.form)
+    parts = new.weight[: layer.units, layer.inputs :], new.weight[layer.units :], new.bias[layer.units :]
+    return Grown(layer, *(part.clone().to(device) for part in parts))
 
 
 def drop_unused(extension: Chain[Grown]) -> Chain[Grown]:

@@ -13,16 +13,21 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.networks.forms import DENSE, Form
 
 
 @dataclass(eq=False)
 class Layer:
-    """Units and what they read: weight (units, inputs, *form.kernel), bias (units)."""
+    """Units and what they read: weight (units, inputs, *form.kernel), bias (units).
+
+    biased: whether units have a bias. Where they have none it is zero, and no parameter.
+    """
 
     weight: Tensor
     bias: Tensor
     form: Form = DENSE
+    biased: bool = True
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.form.pool(self.form.sums(x, self.weight, self.bias))
@@ -40,8 +45,8 @@ class Layer:
         """Multiplications of one example: each weight is used once, or at every position of a convolution."""
         return self.weight.numel() * self.form.positions
 
-    def parameters(self) -> tuple[Tensor, Tensor]:
-        return self.weight, self.bias
+    def parameters(self) -> tuple[Tensor, ...]:
+        return (self.weight, self.bias) if self.biased else (self.weight,)
 
     def part(self, units: Tensor | slice, inputs: Tensor | slice) -> "Layer":
         """Return a copy of the given units, reading the given inputs only."""
@@ -90,12 +95,16 @@ class Chain(Generic[Kind]):
         return [tensor for layer in self.layers for tensor in layer.parameters()]
 
 
-def fresh(units: int, inputs: int, init: str, generator: Generator, form: Form = DENSE) -> Layer:
-    """Return a new layer: uniform weights with Glorot's or He's limit, zero biases."""
+def fresh(units: int, inputs: int, network: Network, generator: Generator, form: Form = DENSE) -> Layer:
+    """Return a new layer, drawn as the network's `init` and `bias` say."""
     fan_in, fan_out = form.fans(units, inputs)
-    limit = math.sqrt(6 / (fan_in + fan_out) if init == "glorot" else 6 / fan_in)
+    scale, fans = {"glorot": (6, fan_in + fan_out), "he": (6, fan_in), "torch": (1, fan_in)}[network.init]
+    limit = math.sqrt(scale / fans)
     weight = torch.empty(units, inputs, *form.kernel).uniform_(-limit, limit, generator=generator)
-    return Layer(weight, torch.zeros(units), form)
+    bias = torch.zeros(units)
+    if network.bias and network.init == "torch":
+        bias.uniform_(-limit, limit, generator=generator)
+    return Layer(weight, bias, form, network.bias)
 
 
 def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:

@@ -1,6 +1,7 @@
 """Which units a head depends on, and a head as wide as the network again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -28,4 +29,4 @@ def widen(head: Layer, selected: Tensor, inputs: int) -> Layer:
     """Return the head of a sub-network over all `inputs`, zero where a unit was not selected."""
     weight = torch.zeros(head.units, inputs, device=head.weight.device)
     weight[:, selected] = head.weight
-    return Layer(weight, head.bias)
+    return replace(head, weight=weight)

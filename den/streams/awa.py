@@ -38,7 +38,7 @@ class Params(config.Params):
 
     tasks: int = Field(CLASSES, ge=1, le=CLASSES)
     training_images: int = Field(EACH, ge=1, le=EACH)
-    validation_images: int = Field(EACH, ge=1, le=EACH)
+    validation_images: int = Field(EACH, ge=0, le=EACH)
     test_images: int = Field(EACH, ge=1, le=EACH)
     components: PositiveInt = 500
 

@@ -27,8 +27,8 @@ class Preparation(config.Params):
 class Params(config.Params):
     """What is chosen when the stream is opened. Images are counted per class."""
 
-    training_images: int = Field(400, ge=1, lt=LEARNING)
-    validation_images: int = Field(100, ge=1, lt=LEARNING)
+    training_images: int = Field(400, ge=1, le=LEARNING)
+    validation_images: int = Field(100, ge=0, lt=LEARNING)
     test_images: int = Field(TEST, ge=1, le=TEST)
 
 

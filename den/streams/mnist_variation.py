@@ -32,7 +32,7 @@ class Params(pixels.Look):
 
     tasks: int = Field(pixels.CLASSES, ge=1, le=pixels.CLASSES)
     training_images: int = Field(TRAINING, ge=1, le=TRAINING)
-    validation_images: int = Field(VALIDATION, ge=1, le=VALIDATION)
+    validation_images: int = Field(VALIDATION, ge=0, le=VALIDATION)
     test_images: int = Field(TEST, ge=1, le=TEST)
 
 

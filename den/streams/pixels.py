@@ -37,7 +37,7 @@ def examples(images: np.ndarray, rows: np.ndarray, look: Look) -> Tensor:
     if look.padding:
         sides = (look.padding, look.padding)
         chosen = np.pad(chosen, ((0, 0), sides, sides))
-    return torch.from_numpy(chosen.reshape(len(rows), -1))
+    return torch.from_numpy(chosen).flatten(1)
 
 
 def targets(labels: np.ndarray, classes: range) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from den import config
 from den.streams import limits, pixels, standard
@@ -25,7 +25,7 @@ class Params(pixels.Look):
 
     tasks: int = Field(pixels.CLASSES // EACH, ge=1, le=pixels.CLASSES // EACH)
     training_images: PositiveInt | None = None
-    validation_images: PositiveInt = 500
+    validation_images: NonNegativeInt = 500
     test_images: PositiveInt | None = None
 
 

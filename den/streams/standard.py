@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from den.config import SettingsError
 from den.streams import draws, limits, pixels
@@ -17,7 +17,7 @@ class Params(pixels.Look):
     """How many images of all classes together each split has."""
 
     training_images: PositiveInt = 55_000
-    validation_images: PositiveInt = 5_000
+    validation_images: NonNegativeInt = 5_000
     test_images: PositiveInt = 10_000
 
 

@@ -60,3 +60,5 @@ QUIRKS: dict[str, type[Den]] = {
 
 DEPARTURES = QUIRKS | {"euclidean_steps": EuclideanSteps}
 "Those, and the steps of this project up to version 0.5.0, which no one else has."
+
+OF_BIASES = frozenset({RandomBiases, RandomCopyBiases})  # nothing is left of them in a network without biases

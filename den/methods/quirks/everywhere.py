@@ -41,7 +41,7 @@ class RandomBiases(Den):
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
         head = super().new_head(task, generator)
-        return Layer(head.weight, random_biases(head.units, generator).to(head.bias.device))
+        return replace(head, bias=random_biases(head.units, generator).to(head.bias.device))
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         grown = super().extension(generator)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import Generator, Tensor
 
+from den.config import Network
 from den.methods.den import Den
 from den.networks.expandable import Grown
 from den.networks.layers import Chain, fresh
@@ -15,7 +16,7 @@ class LearningHead(Grown):
     """A head whose old weights learn as well."""
 
     def parameters(self) -> tuple[Tensor, ...]:
-        return (*super().parameters(), self.old.weight, self.old.bias)
+        return (*super().parameters(), *self.old.parameters())
 
 
 class HeadLearnsInExpansion(Den):
@@ -38,7 +39,7 @@ class BlockwiseGlorot(Den):
     def extension(self, generator: Generator) -> Chain[Grown]:
         grown = super().extension(generator)
         for layer in grown.layers:
-            redraw(layer, self.problem.network.init, generator)
+            redraw(layer, self.problem.network, generator)
         return grown
 
 
@@ -66,12 +67,12 @@ class TopDownPruning(Den):
         return replace(grown, hidden=hidden, head=head)
 
 
-def redraw(layer: Grown, init: str, generator: Generator) -> None:
+def redraw(layer: Grown, network: Network, generator: Generator) -> None:
     """Draw the newcomers of a layer anew: one matrix reads the old inputs, one the new inputs."""
     units, inputs = layer.across.shape
     new, old_inputs = len(layer.incoming), layer.old.inputs
-    layer.incoming[:, :old_inputs] = fresh(new, old_inputs, init, generator).weight
+    layer.incoming[:, :old_inputs] = fresh(new, old_inputs, network, generator).weight
     if inputs:
-        reading = fresh(units + new, inputs, init, generator).weight
+        reading = fresh(units + new, inputs, network, generator).weight
         layer.across.copy_(reading[:units])
         layer.incoming[:, old_inputs:] = reading[units:]

@@ -57,12 +57,12 @@ class OneRowHead(Den):
 
     def subnetwork(self, selected: Sequence[Tensor], head: Layer) -> Chain[Layer]:
         chain = super().subnetwork(selected, head)
-        return Chain(chain.hidden, OneRow(chain.head.weight[:1].clone(), chain.head.bias))
+        return Chain(chain.hidden, OneRow(chain.head.weight[:1].clone(), chain.head.bias, biased=head.biased))
 
     def whole_head(self, part: Chain[Layer], selected: Sequence[Tensor], head: Layer) -> Layer:
         weight = head.weight.clone()
         weight[:1] = widen(part.head, selected[-1], head.inputs).weight
-        return Layer(weight, part.head.bias)
+        return replace(head, weight=weight, bias=part.head.bias)
 
 
 class AnchoredRetraining(Den):

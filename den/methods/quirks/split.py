@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
@@ -10,7 +11,6 @@ from den import measures
 from den.certificates import Solution
 from den.methods.base import Stage
 from den.methods.den import Den
-from den.networks.layers import Layer
 from den.penalties import Penalty
 from den.tasks import Task
 from den.training import Fit
@@ -93,7 +93,7 @@ class RandomCopyHeads(Den):
         if added := self.head.inputs - old.inputs:
             limit = math.sqrt(6 / (self.head.inputs + self.head.units))
             random = torch.empty(self.head.units, added).uniform_(-limit, limit, generator=generator)
-            self.head = Layer(torch.cat([old.weight, random.to(old.weight.device)], dim=1), old.bias)
+            self.head = replace(old, weight=torch.cat([old.weight, random.to(old.weight.device)], dim=1))
 
 
 class NothingHeld(Den):
