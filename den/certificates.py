@@ -74,7 +74,7 @@ def solve(
 def certify(network: Learner, split: Split, penalties: Sequence[Penalty] = (), loss: Loss = logistic) -> Certificate:
     """Return the certificate of a network that was trained on the split under the penalties; nothing changes."""
     start = time.perf_counter()
-    parameters = [tensor for tensor in network.parameters() if tensor.numel()]
+    parameters = network.parameters()
     objective = [penalty.objective for penalty in penalties]
     with _gradients(parameters):
         dead = _add_loss_gradients(network, parameters, split, loss)
@@ -93,7 +93,7 @@ def certify(network: Learner, split: Split, penalties: Sequence[Penalty] = (), l
 def scale_of(network: Learner, split: Split, loss: Loss = logistic) -> Scale:
     """Return the norm of the loss's gradient over the split."""
     start = time.perf_counter()
-    parameters = [tensor for tensor in network.parameters() if tensor.numel()]
+    parameters = network.parameters()
     with _gradients(parameters):
         _add_loss_gradients(network, parameters, split, loss)
         norm = _norm([gradient(tensor) for tensor in parameters])
@@ -149,7 +149,8 @@ def _leave_out_frozen(penalties: Sequence[Penalty]) -> None:
     for penalty in penalties:
         if isinstance(penalty, Within):
             for tensor in penalty.now:
-                gradient(tensor).index_fill_(0, penalty.frozen, 0)
+                if tensor.requires_grad:
+                    gradient(tensor).index_fill_(0, penalty.frozen, 0)
 
 
 @torch.no_grad()

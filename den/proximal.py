@@ -89,7 +89,8 @@ class ProximalPoint:
         """Return the metric of the parameter that `w` is, or is a view of."""
         storage = storage_of(w)
         if storage not in self.metrics:
-            self.metrics[storage] = torch.empty_like(self.parameters[storage])
+            constant = self.parameters.setdefault(storage, w)  # a bias that does not learn
+            self.metrics[storage] = torch.empty_like(constant)
         return self.metrics[storage]
 
     def __call__(self, rate: Rate, towards_zero: Rate) -> None:

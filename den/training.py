@@ -190,7 +190,7 @@ def _resume(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], mome
 
 def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
     """Write sqrt(v) + epsilon, what Adam divides its step by."""
-    group, state = optimizer.param_groups[0], optimizer.state[parameter]
+    group, state = optimizer.param_groups[0], optimizer.state.get(parameter)
     if state:
         correction = (1 - group["betas"][1] ** state["step"]).rsqrt()
         torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])

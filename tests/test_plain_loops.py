@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from den import harness
 from den.cells import Cell, refuse
-from den.config import SettingsError, Training
+from den.config import Network, SettingsError, Training
 from den.harness import Result, generator_for
 from den.methods.finetune import Finetune
 from den.tasks import Stream
@@ -30,7 +30,7 @@ def plain(method: Finetune, on: Stream, training: Training, keep: bool = False) 
         generator = generator_for(0, task.id, "train")
         head = nn.Linear(layers[-1].out_features, task.outputs)
         fresh = build("finetune", on).network  # type: ignore[attr-defined]
-        fresh.add_head(task.outputs, "glorot", generator)
+        fresh.add_head(task.outputs, Network(), generator)
         head.weight.data.copy_(fresh.heads[0].weight)
         head.bias.data.zero_()
         parameters = [*shared, *head.parameters()]
