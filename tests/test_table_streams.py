@@ -44,8 +44,8 @@ def rows_of(x: np.ndarray, split: Split) -> set[int]:
     return {places[value] for value in split.x[:, 0].tolist()}
 
 
-def same(one: Split, other: Split) -> bool:
-    pairs = (one.x, other.x), (one.y, other.y), (one.mean, other.mean), (one.deviation, other.deviation)
+def same(left: Split, right: Split) -> bool:
+    pairs = (left.x, right.x), (left.y, right.y), (left.mean, right.mean), (left.deviation, right.deviation)
     return all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in pairs)
 
 
@@ -192,7 +192,7 @@ def test_a_split_depends_on_the_seed_alone(params: Params) -> None:
     x, labels = table()
     first, again, other = (everything(tables.build(params, x, labels, seed)) for seed in (1, 1, 2))
     assert all(map(same, first, again))
-    assert not any(rows_of(x, one) == rows_of(x, two) for one, two in zip(first, other, strict=True))
+    assert not any(rows_of(x, left) == rows_of(x, right) for left, right in zip(first, other, strict=True))
 
 
 def test_words_are_labels_too() -> None:
