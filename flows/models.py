@@ -17,6 +17,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+from torch import Tensor
 
 from den import harness
 from den.cells import Cell, cell_of, fingerprint, key_of
@@ -24,6 +25,7 @@ from den.config import SettingsError
 from den.execution import Execution, folder_of
 from den.ledger import CellResult, Measurement, Order, Places
 from den.streams.prepared import DataError
+from den.tasks import Scale
 from den.training import device_of
 from flows import places
 
@@ -122,8 +124,12 @@ def _about(learned: Execution) -> dict[str, Any]:
         "owner": learned.owner,
         "cell": cell.model_dump(mode="json"),
         "sizes": {"shape": stream.shape, "classes": stream.classes, "tasks": len(stream)},
-        "scale": {"mean": first.mean, "deviation": first.deviation},
+        "scale": {"mean": _plain(first.mean), "deviation": _plain(first.deviation)},
     }
+
+
+def _plain(scale: Scale) -> float | list[float]:
+    return scale.tolist() if isinstance(scale, Tensor) else scale
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from den import checkpoints, harness
 from den.cells import Cell, untrained
 from den.methods.base import State
-from den.tasks import Split
+from den.tasks import Scale, Split
 
 
 class Network(PythonModel):
@@ -22,7 +22,8 @@ class Network(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Become the network of the model's files."""
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
-        self.tasks, self.scale = about["sizes"]["tasks"], about["scale"]
+        self.tasks = about["sizes"]["tasks"]
+        self.scale = {name: _scale(value) for name, value in about["scale"].items()}
         self.method = untrained(Cell.model_validate_json(json.dumps(about["cell"])), **about["sizes"])
         tensors, values = checkpoints.load(Path(context.artifacts["checkpoint"]), about["owner"])
         self.method.restore(State(tensors, values["method"]))
@@ -43,6 +44,10 @@ class Network(PythonModel):
         if answers is None:
             raise ValueError(f"the network has no answers for task {task}")
         return answers.sigmoid().numpy()
+
+
+def _scale(value: float | list[float]) -> Scale:
+    return torch.tensor(value) if isinstance(value, list) else value
 
 
 set_model(Network())

@@ -128,10 +128,10 @@ def _text(row: Any, score: str) -> dict[str, str]:
     }
 
 
-def difference(mean: float, low: float, high: float) -> str:
+def difference(mean: float, low: float, high: float, digits: int = 3) -> str:
     """Return a difference and the ends of its interval: +.012 (−.004, +.028)."""
-    ends = [names.signed(end) for end in (low, high)]
-    return names.signed(mean) + (f" ({', '.join(ends)})" if all(ends) else "")
+    ends = [names.signed(end, digits) for end in (low, high)]
+    return names.signed(mean, digits) + (f" ({', '.join(ends)})" if all(ends) else "")
 
 
 def probability(p: float) -> str:

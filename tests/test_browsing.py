@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from den.cells import cell_of
 from den.config import SettingsError
 from den.execution import Execution
 from den.ledger import CellResult, Order, Places
+from den.streams import tables
+from den.tasks import Split
 from flows import browsing, models, notes, tracking
 
 PAGE = ROOT / "docs/mlflow.md"
@@ -126,6 +129,18 @@ def test_a_network_from_mlflow_answers_as_the_method_did(mirrored: Mirrored, met
         answers = network.predict(test.x.float().numpy(), params={"task_id": task + 1})
         expected = harness.predict(original.method, test, task)
         assert np.array_equal(answers, expected.sigmoid().numpy())
+
+
+def test_a_network_of_a_table_sees_features_on_the_scale_it_learned_them(mirrored: Mirrored, tmp_path: Path) -> None:
+    original = learned(mirrored.results[0])
+    first = original.stream.tests[0]
+    scaled = Split(first.x, first.y, *tables.standard(first.x))
+    with models._quietly():
+        models._save(replace(original, stream=replace(original.stream, tests=[scaled])), logged()[0], "", tmp_path)
+    network = mlflow.pyfunc.load_model(str(tmp_path / models.NAME))
+    answers = network.predict(first.x.float().numpy(), params={"task_id": 1})
+    assert np.array_equal(answers, harness.predict(original.method, scaled, 0).sigmoid().numpy())
+    assert not np.array_equal(answers, harness.predict(original.method, first, 0).sigmoid().numpy())
 
 
 def test_a_network_has_its_signature_example_and_final_scores(mirrored: Mirrored) -> None:

@@ -1,5 +1,6 @@
 """What the documents promise: links lead somewhere, commands are commands, and the code in them works."""
 
+import json
 import re
 import shlex
 import shutil
@@ -78,7 +79,7 @@ def test_every_make_target_that_a_page_names_is_there() -> None:
 
 
 def test_the_metric_of_the_how_to_is_a_metric() -> None:
-    metric, _ = code(ROOT / "docs/how-to.md", "python")
+    _, metric, _ = code(ROOT / "docs/how-to.md", "python")
     known = vars(metrics).copy()
     exec(metric, known)
     for result in results("blobs", 1, ("den", "l2"), 3):
@@ -86,8 +87,15 @@ def test_the_metric_of_the_how_to_is_a_metric() -> None:
         assert known["worst"](R) == R[-1].min()
 
 
+def test_the_table_of_the_how_to_is_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    table, *_ = code(ROOT / "docs/how-to.md", "python")
+    exec(table, {})
+    scores = json.loads(capsys.readouterr().out)
+    assert len(scores) == 3 and all(0.8 < score <= 1 for score in scores)
+
+
 def test_the_figure_of_the_how_to_is_drawn() -> None:
-    _, figure = code(ROOT / "docs/how-to.md", "python")
+    _, _, figure = code(ROOT / "docs/how-to.md", "python")
     known: dict[str, object] = {}
     exec(figure, known)
     assert callable(known["draw"])
