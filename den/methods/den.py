@@ -29,19 +29,19 @@ FILTER = 4  # dimensions of a convolution's weight
 class Params(config.Params):
     """Parameters of DEN; the Greek letters are the paper's."""
 
-    sparsity: NonNegativeFloat = 0.01
+    sparsity: NonNegativeFloat = 6e-5
     "mu of Eqs. 2 and 5: L1 on weights."
-    head_sparsity: NonNegativeFloat = 0.1
+    head_sparsity: NonNegativeFloat = 1e-3
     "mu of Eq. 3: L1 on the new task's head."
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: NonNegativeFloat = 2e-5
     "mu of Eq. 4, and on the copies and newcomers of Eq. 6: squared L2 on weights."
-    group_sparsity: NonNegativeFloat = 0.1
+    group_sparsity: NonNegativeFloat = 1e-4
     "gamma of Eq. 5: group lasso on what each new unit reads."
-    drift: NonNegativeFloat = 0.01
+    drift: NonNegativeFloat = 0.1
     "lambda of Eq. 6: squared distance from the network of the task before."
     loss_threshold: float = 0.0
     "tau: expand if the task's mean training loss is above it."
-    drift_threshold: NonNegativeFloat = 0.5
+    drift_threshold: NonNegativeFloat = 0.1
     "sigma: split every old unit that moved further."
     units_per_expansion: PositiveInt = 10
     "k: new units a hidden layer."

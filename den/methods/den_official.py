@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar, Self, cast
 
-from pydantic import field_validator
+from pydantic import NonNegativeFloat, field_validator
 from torch import Generator
 
 from den import config
@@ -35,8 +35,15 @@ class Params(den.Params):
 
 
 class OfficialParams(Params):
-    """Parameters of DEN, by default with every departure."""
+    """Parameters of DEN as the released code has them, by default with every departure."""
 
+    sparsity: NonNegativeFloat = 1e-5
+    head_sparsity: NonNegativeFloat = 1e-5
+    weight_decay: NonNegativeFloat = 5e-5
+    group_sparsity: NonNegativeFloat = 1e-3
+    drift: NonNegativeFloat = 0.25
+    loss_threshold: float = 0.01
+    drift_threshold: NonNegativeFloat = 0.05
     quirks: tuple[str, ...] = tuple(QUIRKS)
 
 

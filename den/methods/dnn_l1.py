@@ -17,7 +17,7 @@ from den.tasks import Task
 class Params(finetune.Params):
     """Parameters of DNN-L1."""
 
-    sparsity: NonNegativeFloat = 0.01
+    sparsity: NonNegativeFloat = 3e-5
     "mu: L1 on the weights of all layers."
 
 

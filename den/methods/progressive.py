@@ -26,7 +26,7 @@ from den.training import blocks
 class Params(finetune.Params):
     """Parameters of progressive networks."""
 
-    column_width: Annotated[float, Field(gt=0, le=1)] = 0.1
+    column_width: Annotated[float, Field(gt=0, le=1)] = 0.5
     "Width of every later task's column, relative to the base network; at least one unit a layer."
 
 
