@@ -28,6 +28,7 @@ CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
 LEAP = 16  # the most by which a step divides a norm
 SPARSE_STEPS = 60  # for a constraint under sparsity, where steps are shorter than Newton's
 TOLERANCE = 1e-6  # a last relative step of those
+TINY = torch.finfo(torch.float32).tiny
 
 Metric = Callable[[Tensor, Tensor], object]
 "Writes s of a parameter, its first argument, into a tensor of its shape."
@@ -56,12 +57,9 @@ class ProximalPoint:
         self.decays: list[Term] = []
         self.sparse: list[Term] = []
         self.groups: list[Term] = []
-        self.balls: list[Ball] = []
         for penalty in penalties:
             self._add(penalty)
-        for penalty in penalties:
-            if isinstance(penalty, Within):
-                self.balls.append(self._ball(penalty))
+        self.balls = [self._ball(penalty) for penalty in penalties if isinstance(penalty, Within)]
 
     def _add(self, penalty: Penalty) -> None:
         match penalty:
@@ -76,9 +74,12 @@ class ProximalPoint:
                 self.groups += self._terms(tensors, strength)
 
     def _ball(self, within: Within) -> "Ball":
-        own = {storage_of(tensor) for tensor in within.now}
+        ends = {storage_of(w): len(old) * w.stride(0) for w, old in zip(within.now, within.before, strict=True)}
         metrics = [self._metric_of(tensor) for tensor in within.now]
-        sparse, groups = ([term for term in terms if storage_of(term.w) in own] for terms in (self.sparse, self.groups))
+        sparse, groups = (
+            [term for term in terms if term.w.storage_offset() < ends.get(storage_of(term.w), 0)]
+            for terms in (self.sparse, self.groups)
+        )
         return SparseBall(within, metrics, sparse, groups) if sparse or groups else Ball(within, metrics)
 
     def _terms(self, tensors: Sequence[Tensor], strength: float, centres: Sequence[Tensor] | None = None) -> list[Term]:
@@ -211,7 +212,7 @@ class Ball:
             if _all(step <= CLOSE * nu):
                 break
         moved = scaled / (d + nu)
-        moved *= (inner / _norm(moved).clamp_min(_tiny(inner))).clamp_max(1)
+        moved *= (inner / _norm(moved).clamp_min(TINY)).clamp_max(1)
         for w, before, move in zip(u, old, moved.split([moved.shape[1] - 1, 1], dim=1), strict=True):
             block(w, before).copy_(before + move.view_as(before))
         return u
@@ -240,7 +241,7 @@ class SparseBall(Ball):
             if _all(step <= TOLERANCE * nu):
                 break
         w, _ = self._point(u, metrics, old, nu, towards_zero)
-        far = _norm(_joined(w, old) - before) / inner.clamp_min(_tiny(inner))
+        far = _norm(_joined(w, old) - before) / inner.clamp_min(TINY)
         for now, then in zip(w, old, strict=True):
             block(now, then).lerp_(then, unit_wise((1 - 1 / far).clamp_min(0), then))
         return w
@@ -269,7 +270,7 @@ def window(tensor: Tensor, like: Tensor) -> Tensor:
 
 def _towards_surface(length: Tensor, slope: Tensor, inner: Tensor) -> Tensor:
     """Return Newton's step in nu on 1 / length - 1 / inner, concave in nu; zero for a unit that is within."""
-    inner = inner.clamp_min(_tiny(inner))
+    inner = inner.clamp_min(TINY)
     return torch.where(length > inner, (length / inner - 1) * length.square() / slope, 0)
 
 
@@ -284,10 +285,6 @@ def _norm(rows: Tensor) -> Tensor:
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.vecdot(a, b).unsqueeze(1)
-
-
-def _tiny(like: Tensor) -> float:
-    return torch.finfo(like.dtype).tiny
 
 
 def may_wait(tensor: Tensor) -> bool:
