@@ -49,6 +49,11 @@ class Scale(NamedTuple):
     norm: float
     seconds: float = 0.0
 
+    @property
+    def earlier(self) -> "Scale":
+        """The scale as a later stage knows it, none of whose time it takes."""
+        return Scale(self.norm)
+
 
 class Solution(NamedTuple):
     """A training run and its certificate, if there is one."""

@@ -12,6 +12,7 @@ Sources: Yun, Lozano and Yang, "Adaptive Proximal Gradient Methods for Structure
 Melchior, Joseph and Moolekamp, "Proximal Adam" (2019).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import NamedTuple
@@ -26,8 +27,9 @@ from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, uni
 STEPS = 10  # of Newton's method, for the norm of a group or the multiplier of a constraint; one to four are enough
 CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
 LEAP = 16  # the most by which a step divides a norm
-SPARSE_STEPS = 60  # for a constraint under sparsity, where steps are shorter than Newton's
-TOLERANCE = 1e-6  # a last relative step of those
+HALVINGS = 30  # of the orders of magnitude of a multiplier under sparsity
+LOWEST, MOST = 1e-20, 1e15  # such a multiplier, relative to a bound, and that bound
+TINY = torch.finfo(torch.float32).tiny
 
 Metric = Callable[[Tensor, Tensor], object]
 "Writes s of a parameter, its first argument, into a tensor of its shape."
@@ -56,12 +58,9 @@ class ProximalPoint:
         self.decays: list[Term] = []
         self.sparse: list[Term] = []
         self.groups: list[Term] = []
-        self.balls: list[Ball] = []
         for penalty in penalties:
             self._add(penalty)
-        for penalty in penalties:
-            if isinstance(penalty, Within):
-                self.balls.append(self._ball(penalty))
+        self.balls = [self._ball(penalty) for penalty in penalties if isinstance(penalty, Within)]
 
     def _add(self, penalty: Penalty) -> None:
         match penalty:
@@ -76,9 +75,12 @@ class ProximalPoint:
                 self.groups += self._terms(tensors, strength)
 
     def _ball(self, within: Within) -> "Ball":
-        own = {storage_of(tensor) for tensor in within.now}
+        ends = {storage_of(w): len(old) * w.stride(0) for w, old in zip(within.now, within.before, strict=True)}
         metrics = [self._metric_of(tensor) for tensor in within.now]
-        sparse, groups = ([term for term in terms if storage_of(term.w) in own] for terms in (self.sparse, self.groups))
+        sparse, groups = (
+            [term for term in terms if term.w.storage_offset() < ends.get(storage_of(term.w), 0)]
+            for terms in (self.sparse, self.groups)
+        )
         return SparseBall(within, metrics, sparse, groups) if sparse or groups else Ball(within, metrics)
 
     def _terms(self, tensors: Sequence[Tensor], strength: float, centres: Sequence[Tensor] | None = None) -> list[Term]:
@@ -163,10 +165,9 @@ def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
         slope = norm.square() - added * _dot(point, point / below)
         step = torch.where(alive, (r / norm - 1) * norm.pow(3) / slope, 0)
         r = torch.maximum(r - step, r / LEAP)
-        if _all(step.abs() <= CLOSE * r):
+        if may_wait(r) and (step.abs() <= CLOSE * r).all():
             break
-    torch.div(z, d + torch.where(alive, threshold / r, torch.inf), out=d)
-    w.copy_(d.view_as(w))
+    w.copy_((z / (d + torch.where(alive, threshold / r, torch.inf))).view_as(w))
 
 
 class Ball:
@@ -209,10 +210,10 @@ class Ball:
             moved = scaled / below
             step = _towards_surface(_norm(moved), _dot(moved, moved / below), inner)
             nu += step
-            if _all(step <= CLOSE * nu):
+            if may_wait(nu) and (step <= CLOSE * nu).all():
                 break
         moved = scaled / (d + nu)
-        moved *= (inner / _norm(moved).clamp_min(_tiny(inner))).clamp_max(1)
+        moved *= (inner / _norm(moved).clamp_min(TINY)).clamp_max(1)
         for w, before, move in zip(u, old, moved.split([moved.shape[1] - 1, 1], dim=1), strict=True):
             block(w, before).copy_(before + move.view_as(before))
         return u
@@ -224,6 +225,7 @@ class SparseBall(Ball):
     def __init__(self, within: Within, metrics: Sequence[Tensor], sparse: list[Term], groups: list[Term]) -> None:
         super().__init__(within, metrics)
         self.terms = [(term, soft_threshold) for term in sparse] + [(term, group_threshold) for term in groups]
+        self.strength = sum(term.strength * math.sqrt(term.w[0].numel()) for term, _ in self.terms)
 
     def start(self) -> tuple[Tensor, Tensor]:
         weight, bias = self.within.now
@@ -232,31 +234,31 @@ class SparseBall(Ball):
     def _nearer(
         self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], inner: Tensor, towards_zero: Rate
     ) -> list[Tensor]:
-        before, nu = _joined(old, old), torch.zeros_like(inner)
-        for _ in range(SPARSE_STEPS):  # the slope is but a bound: a weight at zero does not move with nu
-            w, grown = self._point(u, metrics, old, nu, towards_zero)
-            moved = _joined(w, old) - before
-            step = _towards_surface(_norm(moved), _dot(moved, moved / _joined(grown, old)), inner)
-            nu += step
-            if _all(step <= TOLERANCE * nu):
-                break
-        w, _ = self._point(u, metrics, old, nu, towards_zero)
-        far = _norm(_joined(w, old) - before) / inner.clamp_min(_tiny(inner))
+        before = _joined(old, old)
+        high = _norm(_joined(metrics, old) * (_joined(u, old) - before)) + towards_zero * self.strength
+        high = (high / inner.clamp_min(TINY)).clamp(TINY / LOWEST, MOST)
+        low = high * LOWEST
+        for _ in range(HALVINGS):  # Newton's method would stop at the kinks: a weight at zero does not move with nu
+            nu = low.sqrt() * high.sqrt()
+            far = _norm(_joined(self._point(u, metrics, old, nu, towards_zero), old) - before) > inner
+            low, high = torch.where(far, nu, low), torch.where(far, high, nu)
+        w = self._point(u, metrics, old, high, towards_zero)
+        far = _norm(_joined(w, old) - before) / inner.clamp_min(TINY)
         for now, then in zip(w, old, strict=True):
             block(now, then).lerp_(then, unit_wise((1 - 1 / far).clamp_min(0), then))
         return w
 
     def _point(
         self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], nu: Tensor, towards_zero: Rate
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return weight and bias at the multipliers nu, and their metrics."""
+    ) -> list[Tensor]:
+        """Return weight and bias at the multipliers nu."""
         w, grown = [tensor.clone() for tensor in u], [metric.clone() for metric in metrics]
         for now, metric, before in zip(w, grown, old, strict=True):
             fold(block(now, before), block(metric, before), unit_wise(nu, before), before)
         for term, threshold in self.terms:
             which = int(storage_of(term.w) == storage_of(self.within.now[1]))
             threshold(window(w[which], term.w), window(grown[which], term.w), towards_zero * term.strength)
-        return w, grown
+        return w
 
 
 def window(tensor: Tensor, like: Tensor) -> Tensor:
@@ -270,7 +272,7 @@ def window(tensor: Tensor, like: Tensor) -> Tensor:
 
 def _towards_surface(length: Tensor, slope: Tensor, inner: Tensor) -> Tensor:
     """Return Newton's step in nu on 1 / length - 1 / inner, concave in nu; zero for a unit that is within."""
-    inner = inner.clamp_min(_tiny(inner))
+    inner = inner.clamp_min(TINY)
     return torch.where(length > inner, (length / inner - 1) * length.square() / slope, 0)
 
 
@@ -287,18 +289,9 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.vecdot(a, b).unsqueeze(1)
 
 
-def _tiny(like: Tensor) -> float:
-    return torch.finfo(like.dtype).tiny
-
-
 def may_wait(tensor: Tensor) -> bool:
     """Return whether a step may look at a value; a step on a GPU is captured, and waits for none."""
     return tensor.device.type == "cpu"
-
-
-def _all(done: Tensor) -> bool:
-    """Return whether all is done, if it may be looked at; else False."""
-    return may_wait(done) and bool(done.all())
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -102,7 +102,7 @@ class Den(Method):
         self.head = self.whole_head(part, selected, head)
         self.loss = self.task_loss(task, solution.fit)
         return [
-            *report(self.scale, solution),
+            *report(self.scale, solution, aside=[solved]),
             residual(measures.HEAD_RESIDUAL, self.scale, solved),
             *by_layer(measures.SELECTED_UNITS, map(len, selected), first=0),
             Measure(measures.TRAINING_LOSS, self.loss),
@@ -117,7 +117,7 @@ class Den(Method):
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
         kept = by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))
-        return [*report(self.scale, solution), *kept]
+        return [*report(self.scale.earlier, solution), *kept]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
         """Algorithm 4; closes the task."""
@@ -128,7 +128,7 @@ class Den(Method):
         again = self.settle_again(task, generator, split)  # Eq. 6
         self.close(task, generator)
         return [
-            *report(self.scale, first, again),
+            *report(self.scale.earlier, first, again),
             residual(measures.FIRST_RESIDUAL, self.scale, first),
             *by_layer(measures.SPLIT_UNITS, map(len, split)),
             *by_layer(measures.DRIFT, (moved.max().item() for moved in rho)),

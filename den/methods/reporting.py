@@ -1,19 +1,19 @@
 """What every training stage reports of its training runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from den import measures
 from den.certificates import Scale, Solution
 from den.methods.base import Measure, Measures
 
 
-def report(scale: Scale, *solutions: Solution) -> Measures:
+def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -> Measures:
     """Return the steps of all training runs of a stage, and how the last one ends: loss, certificate, dead units.
 
-    scale: of the task, which the residual is relative to.
+    scale: of the task, which the residual is relative to. aside: further runs, whose certificates take time, too.
     """
     last = solutions[-1]
-    certificates = [solution.certificate for solution in solutions if solution.certificate]
+    certificates = [solution.certificate for solution in (*solutions, *aside) if solution.certificate]
     measured = [
         Measure(measures.STEPS, sum(solution.fit.steps for solution in solutions)),
         Measure(measures.LOSS, last.fit.loss),

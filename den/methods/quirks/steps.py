@@ -40,7 +40,7 @@ class EuclideanSteps(Den):
     """
 
     def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return super().fit(chain, split, generator, *map(Euclidean, penalties))
+        return super().fit(chain, split, generator, *map(euclidean, penalties))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +93,11 @@ def as_gradient(penalty: Penalty) -> Penalty:
 def unscaled(penalty: Penalty) -> Penalty:
     """Return a sparsity with a threshold that the learning rate does not scale; others as they are."""
     return Unscaled(penalty) if isinstance(penalty, L1 | GroupLasso) else penalty
+
+
+def euclidean(penalty: Penalty) -> Penalty:
+    """Return a penalty with a Euclidean step of its own; one that has steps of its own already as it is."""
+    return penalty if isinstance(penalty, GradientOf | Euclidean) else Euclidean(penalty)
 
 
 def euclidean_step(penalty: Penalty, rate: Rate) -> None:
