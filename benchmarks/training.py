@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from den.config import Network, Training
 from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, fresh
-from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty
+from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty, Within
 from den.tasks import Split
 from den.training import fit
 
@@ -30,10 +30,12 @@ def rows(repeats: int) -> list[timing.Row]:
     }
     bars = {
         STEP: (FLOOR, 1.25),
+        "weight decay": (STEP, 1.15),
         "L2": (STEP, 1.15),
         "EWC": (STEP, 1.15),
-        "L1 and weight decay": (STEP, 1.1),
-        "L1 and group lasso": (STEP, 1.1),
+        "L1 and weight decay": (STEP, 1.2),
+        "L1 and group lasso": (STEP, 1.2),
+        "Eq. 6, units held": (STEP, 1.3),
     }
     return timing.beside(timing.alternated(runs, repeats), FLOOR, "ms", 1000 / STEPS, bars)
 
@@ -56,12 +58,19 @@ def penalised(chain: Chain) -> dict[str, list[Penalty]]:
     """Return the penalties of the steps that are timed."""
     tensors, weights = chain.parameters(), [layer.weight for layer in chain.layers]
     before = [tensor.clone() for tensor in tensors]
+    none = torch.empty(0, dtype=torch.long)
+    held = [Within((now.weight, now.bias), (now.copy().weight, now.copy().bias), none, 0.5) for now in chain.hidden]
     return {
         STEP: [],
+        "weight decay": [L2(weights, 1e-6)],
         "L2": [Drift(tensors, before, 1e-3)],
         "EWC": [Fisher(tensors, before, [tensor.abs() for tensor in before], 1e-3)],
         "L1 and weight decay": [L1(weights, 1e-6), L2(weights, 1e-6)],
         "L1 and group lasso": [L1(weights, 1e-6), GroupLasso(weights, 1e-6)],
+        "Eq. 6, units held": [
+            Drift(tensors, before, 1.0),
+            *held,
+        ],  # in a cell .2 % of units reach the surface at a step
     }
 
 

@@ -157,17 +157,18 @@ def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
     z = d * w.flatten(1)
     alive = _norm(z) > threshold
     r = _norm(w.flatten(1))
+    below = torch.empty_like(d)  # the one workspace: fresh ones cost more than what is computed in them
     for _ in range(STEPS):
         added = threshold / r
-        below = d + added
-        point = z / below
+        point = z / torch.add(d, added, out=below)
         norm = _norm(point)
-        slope = norm.square() - added * _dot(point, point / below)
+        slope = norm.square() - added * _dot(point, torch.div(point, below, out=below))
         step = torch.where(alive, (r / norm - 1) * norm.pow(3) / slope, 0)
         r = torch.maximum(r - step, r / LEAP)
         if may_wait(r) and (step.abs() <= CLOSE * r).all():
             break
-    w.copy_((z / (d + torch.where(alive, threshold / r, torch.inf))).view_as(w))
+    torch.add(d, torch.where(alive, threshold / r, torch.inf), out=below)
+    w.copy_(torch.div(z, below, out=below).view_as(w))
 
 
 class Ball:
