@@ -15,8 +15,10 @@ from den import harness
 from den.cells import Cell
 from den.config import Convolution, Network, Training
 from den.harness import Result, generator_for
+from den.measures import TIMES
 from den.methods import METHODS
 from den.methods.base import Measures, Method, Problem
+from den.methods.den import Den
 from den.methods.den_official import DenWithQuirks
 from den.networks import forms
 from den.networks.forms import DENSE, Form
@@ -36,10 +38,13 @@ CONVOLUTIONAL = Network(
 )
 TRAINING = Training(batch_size=20, epochs=6, learning_rate=0.01)
 ON_GPU = TRAINING.model_copy(update={"device": "cuda"})
-LIVELY = {"drift_threshold": 0.5, "units_per_expansion": 3}  # a DEN that splits some units of so small a network
+SPLITTING = {"drift_threshold": 0.5, "units_per_expansion": 3}
+THRESHOLDS = {"sparsity": 1e-4, "head_sparsity": 1e-4, "group_sparsity": 1e-3}  # of a step, whatever rate and metric
+LIVELY = SPLITTING | {"sparsity": 1e-3, "head_sparsity": 2e-2, "group_sparsity": 2e-2, "drift": 1e-3}
+"A DEN that selects, drops and splits some units of so small a network, and leaves others."
 
-THRESHOLDS = {"sparsity": 1e-4, "head_sparsity": 1e-4, "group_sparsity": 1e-3}  # of a step, whatever its rate
-PARAMS = {"den": LIVELY, "den_official": LIVELY | THRESHOLDS}
+PARAMS = {name: LIVELY for name, kind in METHODS.items() if issubclass(kind, Den)}
+PARAMS |= {"den_official": SPLITTING | THRESHOLDS, "dnn_l1": {"sparsity": 1e-3}}
 
 
 def cell(method: str = "finetune", seed: int = 0, **about: Any) -> Cell:
@@ -163,8 +168,8 @@ def same_tensors(one: Method, other: Method) -> bool:
 
 
 def without_times(result: Result) -> tuple[str, list[tuple[Any, ...]]]:
-    """Return all that a result says but seconds, in a form that compares nan with nan."""
-    rows = [tuple(row.values()) for row in result.measures if row["measure"] != "seconds"]
+    """Return all that a result says but times, in a form that compares nan with nan."""
+    rows = [tuple(row.values()) for row in result.measures if row["measure"] not in TIMES]
     return repr(result.scores), rows
 
 

@@ -17,5 +17,5 @@ def test_no_penalty_is_finetuning_and_selects_everything() -> None:
 
 
 def test_a_stronger_penalty_selects_fewer_units() -> None:
-    weak, strong = selected(0.01), selected(2.0)
+    weak, strong = selected(0.01), selected(0.03)
     assert all(sum(strong[layer]) < sum(weak[layer]) for layer in range(3))

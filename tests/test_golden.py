@@ -3,29 +3,73 @@
 A change of code that moves one is a change of the algorithm: say so in the CHANGELOG, and write the new score here.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
-from small import CONVOLUTIONAL, images, learn, stream
+from small import CONVOLUTIONAL, PARAMS, SPLITTING, Source, images, learn, stream
+
+from den.methods import METHODS
+from den.methods.base import Method
+from den.methods.quirks import QUIRKS
+from den.methods.quirks.steps import EuclideanSteps
 
 DENSE = {
-    "finetune": 0.837, "l2": 0.835, "ewc": 0.710, "dnn_l1": 0.836, "progressive": 0.578, "single_task": 0.823,
-    "joint": 0.915, "den": 0.937, "den_plus": 0.948, "den_finetune": 0.978, "dnn_selective": 0.851,
-    "den_constant": 0.943, "den_dynamic": 0.946, "den_no_stamp": 0.949, "den_official": 0.878, "den_with_quirks": 0.951,
+    "finetune": 0.837, "l2": 0.829, "ewc": 0.710, "dnn_l1": 0.848, "progressive": 0.578, "single_task": 0.823,
+    "joint": 0.915, "den": 0.943, "den_plus": 0.944, "den_finetune": 0.983, "dnn_selective": 0.850,
+    "den_constant": 0.836, "den_dynamic": 0.872, "den_no_stamp": 0.963, "den_official": 0.878, "den_with_quirks": 0.943,
 }  # fmt: skip
 CONVOLUTIONS = {
-    "finetune": 0.630, "l2": 0.637, "ewc": 0.672, "dnn_l1": 0.646, "progressive": 0.583, "single_task": 0.869,
-    "joint": 0.774, "den": 0.928, "den_plus": 0.937, "den_finetune": 0.955, "dnn_selective": 0.784,
-    "den_constant": 0.890, "den_dynamic": 0.880, "den_no_stamp": 0.910,
+    "finetune": 0.630, "l2": 0.630, "ewc": 0.672, "dnn_l1": 0.515, "progressive": 0.583, "single_task": 0.869,
+    "joint": 0.774, "den": 0.924, "den_plus": 0.926, "den_finetune": 0.951, "dnn_selective": 0.817,
+    "den_constant": 0.906, "den_dynamic": 0.880, "den_no_stamp": 0.912,
 }  # fmt: skip
+
+EUCLIDEAN_DENSE = {
+    "den": 0.937, "den_plus": 0.948, "den_finetune": 0.978, "dnn_selective": 0.851, "den_constant": 0.943,
+    "den_dynamic": 0.946, "den_no_stamp": 0.949,
+}  # fmt: skip
+EUCLIDEAN_CONVOLUTIONS = {
+    "den": 0.928, "den_plus": 0.937, "den_finetune": 0.955, "dnn_selective": 0.784, "den_constant": 0.890,
+    "den_dynamic": 0.880, "den_no_stamp": 0.910,
+}  # fmt: skip
+WITH_QUIRKS = {"den_with_quirks": (0.951, {}), "den_official": (0.878, PARAMS["den_official"] | {"quirks": (*QUIRKS,)})}
+"The scores of version 0.5.0, whose steps are Euclidean, and the strengths that it was given."
 
 
 @pytest.mark.parametrize(("kind", "golden"), DENSE.items())
 def test_a_fully_connected_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
-    _, result = learn(kind, stream())
-    assert np.mean(result.scores["auroc"][-1]) == pytest.approx(golden, abs=1e-3)
+    comes_to(golden, kind, stream)
 
 
 @pytest.mark.parametrize(("kind", "golden"), CONVOLUTIONS.items())
 def test_a_convolutional_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
-    _, result = learn(kind, images(), network=CONVOLUTIONAL)
+    comes_to(golden, kind, images, network=CONVOLUTIONAL)
+
+
+@pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_DENSE.items())
+def test_euclidean_steps_come_to_the_scores_of_0_5_0(kind: str, golden: float) -> None:
+    comes_to(golden, euclidean(kind), stream, params=SPLITTING if kind == "den" else {})
+
+
+@pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_CONVOLUTIONS.items())
+def test_euclidean_steps_of_convolutions_come_to_the_scores_of_0_5_0(kind: str, golden: float) -> None:
+    comes_to(golden, euclidean(kind), images, network=CONVOLUTIONAL, params=SPLITTING if kind == "den" else {})
+
+
+@pytest.mark.parametrize("kind", WITH_QUIRKS)
+def test_the_departure_for_euclidean_steps_comes_to_the_scores_of_0_5_0(kind: str) -> None:
+    golden, params = WITH_QUIRKS[kind]
+    quirks = (*params.get("quirks", ()), "euclidean_steps")
+    comes_to(golden, kind, stream, params=params | {"quirks": quirks})
+
+
+def comes_to(golden: float, kind: str | type[Method], source: Source, **about: Any) -> None:
+    """Assert that a method comes to a score."""
+    _, result = learn(kind, source(), **about)
     assert np.mean(result.scores["auroc"][-1]) == pytest.approx(golden, abs=1e-3)
+
+
+def euclidean(kind: str) -> type[Method]:
+    """Return a kind of DEN with Euclidean steps."""
+    return type(kind, (EuclideanSteps, METHODS[kind]), {})

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from small import Source, every_method_on_either, learn, same_but_for_rounding, same_state, trained
+from small import LIVELY, Source, every_method_on_either, learn, same_but_for_rounding, same_state, stream, trained
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from den import graphs, training
+from den import graphs, proximal, training
 
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select"}  # operations whose result the processor must see
 COPIES = {"lift_fresh"}  # a number becomes a tensor of the processor's, which a graph cannot copy to the GPU
@@ -66,6 +66,7 @@ def taped(step: graphs.Replay) -> graphs.Replay:
 def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Take all steps as on a GPU, but on this processor."""
     monkeypatch.setattr(training, "launched", graphs.Replayed)
+    monkeypatch.setattr(proximal, "may_wait", lambda tensor: False)
     monkeypatch.setattr(graphs, "aside", lambda step: step())
     monkeypatch.setattr(graphs, "Captured", taped)
     return monkeypatch
@@ -73,9 +74,19 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @every_method_on_either
 def test_a_replayed_step_is_the_step(kind: str, source: Source, replayed: pytest.MonkeyPatch) -> None:
-    on_tape, _ = learn(kind, source())
+    replays_as_it_steps(replayed, kind, source)
+
+
+@pytest.mark.parametrize("quirks", [("sparse_everywhere",), ("sparse_everywhere", "euclidean_steps")], ids="-".join)
+def test_a_constraint_under_sparsity_is_replayed(quirks: tuple[str, ...], replayed: pytest.MonkeyPatch) -> None:
+    replays_as_it_steps(replayed, "den_with_quirks", stream, params=LIVELY | {"quirks": quirks})
+
+
+def replays_as_it_steps(replayed: pytest.MonkeyPatch, kind: str, source: Source, **about: Any) -> None:
+    """Assert that replaying steps from a tape leads to the bits of taking them one by one."""
+    on_tape, _ = learn(kind, source(), **about)
     replayed.setattr(graphs, "Captured", lambda step: step)
-    every_time, _ = learn(kind, source())
+    every_time, _ = learn(kind, source(), **about)
     assert same_state(on_tape, every_time)
 
 

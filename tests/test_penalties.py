@@ -1,4 +1,7 @@
-"""Proximal steps against their closed forms, gradients against autograd."""
+"""Proximal steps in the Euclidean metric against their closed forms, gradients against autograd."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,61 +11,79 @@ from hypothesis.extra.numpy import arrays
 from small import random_layers
 from torch import Tensor
 
+from den.methods.quirks.steps import euclidean_step
 from den.networks.forms import DENSE, Convolution, Form
-from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Within, drift, unit_wise
+from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty, Within, drift, unit_wise
+from den.proximal import ProximalPoint
 
 FEW = settings(max_examples=50, deadline=None)
 vectors = arrays("float64", 3, elements=st.floats(-3, 3, width=32)).map(torch.from_numpy)
 strengths = st.floats(0.05, 2)
 
 
+def joint_step(penalty: Any, rate: Any) -> None:
+    """Take the joint proximal step of one penalty as SGD does."""
+    tensors = penalty.now if isinstance(penalty, Within) else penalty.tensors
+    ProximalPoint([penalty], tensors, lambda parameter, metric: metric.fill_(1))(rate, rate)
+
+
+Step = Callable[[Penalty, Any], None]
+either_step = pytest.mark.parametrize("step", [joint_step, euclidean_step])
+
+
 def rows(*values: list[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def test_l1_is_the_soft_threshold_with_exact_zeros() -> None:
+@either_step
+def test_l1_is_the_soft_threshold_with_exact_zeros(step: Step) -> None:
     w = rows([3.0, -0.5, 0.2, -2.0])
-    L1([w], strength=5.0).proximal_step(learning_rate=0.1)
+    step(L1([w], strength=5.0), 0.1)
     assert w.tolist() == [[2.5, 0.0, 0.0, -1.5]]
 
 
 @FEW
 @given(vectors, strengths, st.floats(0.05, 0.5))
-def test_a_learning_rate_may_be_a_tensor(start: Tensor, strength: float, rate: float) -> None:
+@either_step
+def test_a_learning_rate_may_be_a_tensor(step: Step, start: Tensor, strength: float, rate: float) -> None:
     moved = []
     for given_as in (rate, torch.tensor(rate, dtype=start.dtype)):
         w = start.clone()[None]
         for penalty in (L1([w], strength), L2([w], strength), Drift([w], [w + 1], strength), GroupLasso([w], strength)):
-            penalty.proximal_step(given_as)
+            step(penalty, given_as)
         moved.append(w)
     torch.testing.assert_close(*moved)
 
 
-def test_group_lasso_shrinks_units_and_drops_the_small_ones() -> None:
+@either_step
+def test_group_lasso_shrinks_units_and_drops_the_small_ones(step: Step) -> None:
     w = rows([3.0, 4.0], [0.3, 0.4], [0.0, 0.0])
-    GroupLasso([w], strength=10.0).proximal_step(learning_rate=0.1)
+    step(GroupLasso([w], strength=10.0), 0.1)
     torch.testing.assert_close(w, rows([2.4, 3.2], [0.0, 0.0], [0.0, 0.0]))
     assert w[1:].count_nonzero() == 0
 
 
-def test_a_group_is_all_that_a_unit_reads_in_more_dimensions_too() -> None:
+@either_step
+def test_a_group_is_all_that_a_unit_reads_in_more_dimensions_too(step: Step) -> None:
     flat = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
     deep = flat.clone().view(4, 3, 2)
     for w in (flat, deep):
-        GroupLasso([w], strength=10.0).proximal_step(learning_rate=0.1)
+        step(GroupLasso([w], strength=10.0), 0.1)
     assert torch.equal(deep.view(4, 6), flat)
     assert unit_wise(torch.ones(4), deep).shape == (4, 1, 1)
 
 
-def test_l2_is_its_closed_form() -> None:
+@either_step
+def test_l2_is_its_closed_form(step: Step) -> None:
     w = rows([3.0, -1.0])
-    L2([w], strength=5.0).proximal_step(learning_rate=0.1)
+    step(L2([w], strength=5.0), 0.1)
     assert w.tolist() == [[1.5, -0.5]]
 
 
-def test_drift_pulls_the_old_block_alone() -> None:
+@either_step
+def test_drift_pulls_the_old_block_alone(step: Step) -> None:
     w = rows([3.0, 9.0], [9.0, 9.0])
-    Drift([w], [rows([1.0])], strength=5.0).proximal_step(learning_rate=0.1)
+    step(Drift([w], [rows([1.0])], strength=5.0), 0.1)
     torch.testing.assert_close(w, rows([2.0, 9.0], [9.0, 9.0]))
 
 
@@ -72,10 +93,13 @@ def objective(x: Tensor, w: Tensor, terms: Tensor, learning_rate: float) -> Tens
 
 @FEW
 @given(vectors, strengths, strengths)
-def test_l1_then_group_lasso_is_the_proximal_point_of_both(w: Tensor, sparsity: float, group: float) -> None:
+@either_step
+def test_l1_then_group_lasso_is_the_proximal_point_of_both(
+    step: Step, w: Tensor, sparsity: float, group: float
+) -> None:
     found, rate = w.clone().view(1, -1), 0.5
-    L1([found], sparsity).proximal_step(rate)
-    GroupLasso([found], group).proximal_step(rate)
+    step(L1([found], sparsity), rate)
+    step(GroupLasso([found], group), rate)
 
     def value(x: Tensor) -> Tensor:
         return objective(x, w, sparsity * x.abs().sum(-1) + group * x.norm(dim=-1), rate)
@@ -85,11 +109,12 @@ def test_l1_then_group_lasso_is_the_proximal_point_of_both(w: Tensor, sparsity: 
 
 @FEW
 @given(vectors, vectors, strengths)
-def test_drift_and_l2_are_proximal_points(w: Tensor, old: Tensor, strength: float) -> None:
+@either_step
+def test_drift_and_l2_are_proximal_points(step: Step, w: Tensor, old: Tensor, strength: float) -> None:
     drifted, decayed = w.clone(), w.clone()
     penalties = Drift([drifted], [old], strength), L2([decayed], strength)
     for penalty, found, centre in zip(penalties, (drifted, decayed), (old, torch.zeros(3)), strict=True):
-        penalty.proximal_step(0.5)
+        step(penalty, 0.5)
 
         def value(x: Tensor, centre: Tensor = centre) -> Tensor:
             return objective(x, w, strength * (x - centre).square().sum(-1), 0.5)
@@ -106,11 +131,12 @@ def searched(value: object, around: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", [L2, Drift])
-def test_values_are_what_the_steps_descend(kind: type) -> None:
+@either_step
+def test_values_are_what_the_steps_descend(step: Step, kind: type) -> None:
     w = rows([3.0, -1.0])
     penalty = kind([w], *([[rows([1.0, 1.0])]] if kind is Drift else []), 2.0)
     before = penalty.value().clone()
-    penalty.proximal_step(0.1)
+    step(penalty, 0.1)
     assert before == (16 if kind is Drift else 20)
     assert penalty.value() < before
 
@@ -122,7 +148,7 @@ def test_fishers_gradient_is_that_of_its_value() -> None:
     (expected,) = torch.autograd.grad(penalty.value(), [w])
     with torch.no_grad():
         penalty.add_gradients()
-        penalty.proximal_step(0.1)
+        joint_step(penalty, 0.1)
     torch.testing.assert_close(w.grad, expected)
     assert torch.equal(w, layer.weight)
 
@@ -141,13 +167,14 @@ def test_fisher_adds_to_the_gradient_there_is() -> None:
     st.sampled_from([1e-3, 1.0, 100.0]),
     st.sampled_from([DENSE, Form((4,)), Convolution((3, 3))]),
 )
-def test_within_is_a_projection(seed: int, radius: float, scale: float, form: Form) -> None:
+@either_step
+def test_within_is_a_projection(step: Step, seed: int, radius: float, scale: float, form: Form) -> None:
     old, now = (random_layers(*ends, seed=seed + ends[0], of=[form])[0] for ends in ((5, 6), (7, 8)))
     now.weight.mul_(scale)
     frozen = torch.tensor([1, 4])
     within = Within(now.parameters(), old.parameters(), frozen, radius)
     young = now.weight[6:].clone(), now.weight[0, 5:].clone()
-    within.proximal_step(0.1)
+    step(within, 0.1)
     free = torch.tensor([0, 2, 3, 5])
     moved = drift(now.weight[:6, :5] - old.weight, now.bias[:6] - old.bias)
     assert (moved[free] <= radius).all()
@@ -156,16 +183,17 @@ def test_within_is_a_projection(seed: int, radius: float, scale: float, form: Fo
     assert torch.equal(now.weight[6:], young[0])
     assert torch.equal(now.weight[0, 5:], young[1])
     again = now.weight.clone()
-    within.proximal_step(0.1)
+    step(within, 0.1)
     assert torch.equal(now.weight, again)
 
 
-def test_within_leaves_what_is_within() -> None:
+@either_step
+def test_within_leaves_what_is_within(step: Step) -> None:
     old, now = random_layers(5, 6)[0], random_layers(5, 6)[0]
     now.weight[0, 0] += 0.5
     before = now.weight.clone()
     none = torch.tensor([], dtype=torch.long)
-    Within(now.parameters(), old.parameters(), none, 0.6).proximal_step(0.1)
+    step(Within(now.parameters(), old.parameters(), none, 0.6), 0.1)
     assert torch.equal(now.weight, before)
 
 

@@ -5,18 +5,32 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, NETWORK, TRAINING, build, learn, permuted, random_layers, run_stages, same_state, stream
+from small import (
+    LIVELY,
+    NETWORK,
+    PARAMS,
+    TRAINING,
+    build,
+    learn,
+    permuted,
+    random_layers,
+    run_stages,
+    same_state,
+    stream,
+)
 from torch import Generator
 
+from den.certificates import Solution
 from den.config import Training
 from den.harness import generator_for
 from den.methods.den import Den
 from den.methods.den_official import DenWithQuirks, OfficialParams, with_quirks
-from den.methods.quirks import QUIRKS
-from den.methods.quirks.everywhere import as_gradient, random_biases, unscaled
+from den.methods.quirks import DEPARTURES, QUIRKS
+from den.methods.quirks.everywhere import random_biases
+from den.methods.quirks.steps import Euclidean, GradientOf, Unscaled, as_gradient, euclidean, unscaled
 from den.networks.layers import Chain, Layer
 from den.networks.reach import select
-from den.penalties import L1, L2, Drift, GradientOf, GroupLasso, Unscaled
+from den.penalties import L1, L2, Drift, GroupLasso
 from den.tasks import Split
 from den.training import Fit
 
@@ -25,7 +39,7 @@ SPLITS = LIVELY | {"drift_threshold": 0.0}
 
 
 def of(*names: str) -> type[Den]:
-    return with_quirks(QUIRKS[name] for name in names)
+    return with_quirks(DEPARTURES[name] for name in names)
 
 
 def after_first(*names: str, on: Any = None, **params: float) -> Den:
@@ -74,8 +88,8 @@ def test_every_quirk_replaces_steps_of_den(name: str) -> None:
 
 def test_one_step_leaves_no_weight_of_the_head_zero() -> None:
     method = after_first("one_step_head")
-    head = method.sparse_head(stream().tasks[1], Generator().manual_seed(0)).head
-    assert head.weight.all()
+    chain, _ = method.sparse_head(stream().tasks[1], Generator().manual_seed(0))
+    assert chain.head.weight.all()
 
 
 def test_the_first_output_alone_selects() -> None:
@@ -86,7 +100,7 @@ def test_the_first_output_alone_selects() -> None:
 
 
 def test_all_inputs_are_selected() -> None:
-    method = after_first("all_inputs", sparsity=2.0)
+    method = after_first("all_inputs", sparsity=0.01)
     head = Layer(torch.zeros(1, NETWORK.widths[-1]), torch.zeros(1))
     head.weight[0, 0] = 1.0
     inputs, *units = method.select(head)
@@ -120,7 +134,7 @@ def test_a_strong_anchor_holds_selective_retraining() -> None:
 def test_sparsity_everywhere_makes_zeros_in_selective_retraining() -> None:
     zeros = []
     for names in ((), ("sparse_everywhere",)):
-        method = after_first(*names, sparsity=0.3)
+        method = after_first(*names, sparsity=0.01)
         run_stages(method, stream().tasks[1], "selective retraining")
         zeros.append(sum(int((layer.weight == 0).sum()) for layer in method.network.hidden))
     assert zeros[1] > zeros[0]
@@ -235,16 +249,31 @@ def test_nothing_is_held() -> None:
     assert after_first("nothing_held").hold([]) == []
 
 
+def test_euclidean_steps_keep_a_penalty_that_has_steps_of_its_own() -> None:
+    w = torch.ones(2, 2)
+    for own in (Unscaled(L1([w], 0.25)), GradientOf(L2([w], 0.25))):
+        assert euclidean(own) is own
+    assert isinstance(euclidean(Drift([w], [w], 0.25)), Euclidean)
+
+
+def test_the_released_code_has_no_steps_that_euclidean_ones_would_change() -> None:
+    (one, _), (other, _) = (
+        learn("den_official", stream(), params=PARAMS["den_official"] | {"quirks": tuple(names)})
+        for names in (QUIRKS, DEPARTURES)
+    )
+    assert same_state(one, other)
+
+
 def fits(*names: str, **params: float) -> list[tuple[list[torch.Tensor], tuple[Any, ...]]]:
     """Return what every training of a first and a second task was given: what learns, and its penalties."""
     given: list[tuple[list[torch.Tensor], tuple[Any, ...]]] = []
 
     class Watched(Den):
-        def fit(self, chain: Chain[Any], split: Split, generator: Generator, *penalties: Any) -> Fit:
+        def fit(self, chain: Chain[Any], split: Split, generator: Generator, *penalties: Any) -> Solution:
             given.append((chain.parameters(), penalties))
             return super().fit(chain, split, generator, *penalties)
 
-    kinds = [QUIRKS[name] for name in names]
+    kinds = [DEPARTURES[name] for name in names]
     method = build(with_quirks([*kinds, Watched]), stream(), params=LIVELY | params)
     for task in stream().tasks[:2]:
         run_stages(method, task)
@@ -314,7 +343,7 @@ def test_an_unscaled_threshold_does_not_know_the_learning_rate(kind: Any) -> Non
         w = torch.tensor([[1.0, -2.0], [0.05, 0.05]])
         found = unscaled(kind([w], 0.1))
         assert isinstance(found, Unscaled)
-        found.proximal_step(learning_rate)
+        found.step(learning_rate)
         moved.append(w)
     assert torch.equal(*moved)
     assert not moved[0][1].any()
