@@ -17,9 +17,9 @@ from den.memory import WORD, Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import by_layer, report, residual
 from den.networks.expandable import Expandable, Grown, drop_unused
-from den.networks.layers import Chain, Layer, fresh, to
+from den.networks.layers import Chain, Layer, fresh, newer, to, unit_drift
 from den.networks.reach import select, widen
-from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, drift
+from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within
 from den.tasks import Split, Task
 from den.training import Fit, blocks, mean_loss
 
@@ -295,17 +295,6 @@ class Den(Method):
         self.peak = Kept(*state.values.get("peak", ()))
 
 
-def unit_drift(layer: Layer, before: Layer) -> Tensor:
-    """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
-    weight = layer.weight[: before.units, : before.inputs]
-    return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
-
-
 def relative_change(before: Tensor, after: Tensor) -> float:
     """Return the root mean square of a change, relative to that of what changed."""
     return ((after - before).square().mean() / before.square().mean()).sqrt().item()
-
-
-def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:
-    """Return the weights that `before` did not have, as views: of new units, and of old units on new inputs."""
-    return layer.weight[before.units :], layer.weight[: before.units, before.inputs :]

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from den.config import Network
 from den.networks.forms import DENSE, Form
+from den.penalties import drift
 
 
 @dataclass(eq=False)
@@ -110,3 +111,14 @@ def fresh(units: int, inputs: int, network: Network, generator: Generator, form:
 def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:
     """Return the layers on `device`."""
     return [replace(layer, weight=layer.weight.to(device), bias=layer.bias.to(device)) for layer in layers]
+
+
+def unit_drift(layer: Layer, before: Layer) -> Tensor:
+    """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
+    weight = layer.weight[: before.units, : before.inputs]
+    return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
+
+
+def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:
+    """Return the weights that `before` did not have, as views: of new units, and of old units on new inputs."""
+    return layer.weight[before.units :], layer.weight[: before.units, before.inputs :]
