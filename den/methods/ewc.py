@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from den import config, measures
 from den.config import AsBefore
@@ -94,7 +94,7 @@ class Ewc(Finetune):
     def information(self, task: Task, rows: Tensor, generator: Generator) -> list[Tensor]:
         """Return the Fisher information of all parameters on the task's rows, as labels and estimator have it."""
         about = self.network.chain(task.id), task.train.inputs(rows), task.train.targets(rows)
-        ask = partial(surprises, labels=self.params.labels, generator=generator)
+        ask = partial(SURPRISES[self.problem.training.loss], labels=self.params.labels, generator=generator)
         if self.params.estimator == "batch_mean":
             return fisher_of_batches(*about, ask, self.problem.training.batch_size)
         return fisher(*about, ask)
@@ -132,6 +132,26 @@ def surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> 
     elif labels == "predicted":
         y = (answers > 0).to(torch.float32)
     return [binary_cross_entropy_with_logits(answers, y, reduction="sum")]
+
+
+def class_surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> list[Tensor]:
+    """Return the same of one class among the outputs, -log p(label) = -log softmax.
+
+    `expected` has a sum an output k, of sqrt(p_k) (-log p_k): E over labels drawn by p, its root a constant.
+    """
+    losses, p = -answers.log_softmax(dim=1), answers.detach().softmax(dim=1)
+    if labels == "expected":
+        return list((p.sqrt() * losses).sum(dim=0))
+    if labels == "sampled":
+        draws = torch.rand(len(answers), 1, generator=generator).to(answers.device)
+        chosen = (draws > p.cumsum(dim=1)).sum(dim=1).clamp_max(p.shape[1] - 1)
+        y = one_hot(chosen, p.shape[1]).to(torch.float32)
+    elif labels == "predicted":
+        y = one_hot(answers.argmax(dim=1), p.shape[1]).to(torch.float32)
+    return [(losses * y).sum()]
+
+
+SURPRISES = {"logistic": surprises, "softmax": class_surprises}
 
 
 def sample_labels(answers: Tensor, generator: Generator) -> Tensor:
