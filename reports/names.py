@@ -22,6 +22,7 @@ METHODS = {
     "den_dynamic": "DEN-Dynamic",
     "den_no_stamp": "DEN-No-Stamp",
     "den": "DEN",
+    "den_euclidean": "DEN (0.5.0’s steps)",
     "den_plus": "DEN+",
     "den_official": "Released code",
     "den_finetune": "DEN-Finetune",
