@@ -169,7 +169,7 @@ METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
 def _pace(training: Training, step: int, steps: int, examples: int) -> float:
     """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
     if training.schedule == "decay":
-        return float(0.95 ** (step * training.batch_size // examples))
+        return float(0.95 ** (step * min(training.batch_size, examples) // examples))
     return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
