@@ -11,7 +11,7 @@ from den.config import SettingsError, Training
 from den.networks.layers import Chain, Layer
 from den.penalties import L1
 from den.tasks import Split
-from den.training import Diverged, Fit, blocks, device_of, fit, length, logistic, mean_loss
+from den.training import Diverged, Fit, _pace, blocks, device_of, fit, length, logistic, mean_loss
 
 
 @pytest.fixture
@@ -87,8 +87,15 @@ def test_nothing_is_left_learning(chain: Chain[Layer], split: Split) -> None:
 
 
 def test_penalties_make_zeros_as_they_go(chain: Chain[Layer], split: Split) -> None:
-    fit(chain, split, TRAINING, Generator().manual_seed(0), [L1([chain.hidden[0].weight], 3.0)])
+    fit(chain, split, TRAINING, Generator().manual_seed(0), [L1([chain.hidden[0].weight], 0.01)])
     assert 0 < chain.hidden[0].weight.count_nonzero() < chain.hidden[0].weight.numel()
+
+
+@pytest.mark.parametrize(("batch", "an_epoch"), [(20, 6), (50, 3), (120, 1), (1000, 1)])
+def test_decay_takes_a_share_of_the_rate_with_every_pass(batch: int, an_epoch: int) -> None:
+    decaying = Training(**TRAINING.model_dump() | {"schedule": "decay", "batch_size": batch})
+    shares = [_pace(decaying, step, 10 * an_epoch, 120) for step in (0, an_epoch, 2 * an_epoch)]
+    assert shares == pytest.approx([1, 0.95, 0.95**2])
 
 
 @pytest.mark.parametrize("steps", [2, 120])

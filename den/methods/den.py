@@ -103,7 +103,7 @@ class Den(Method):
         self.loss = self.task_loss(task, solution.fit)
         return [
             *report(self.scale, solution, aside=[solved]),
-            residual(measures.HEAD_RESIDUAL, self.scale, solved),
+            *residual(measures.HEAD_RESIDUAL, self.scale, solved),
             *by_layer(measures.SELECTED_UNITS, map(len, selected), first=0),
             Measure(measures.TRAINING_LOSS, self.loss),
             Measure(measures.EXPANSION_FIRED, self.expands),
@@ -129,7 +129,7 @@ class Den(Method):
         self.close(task, generator)
         return [
             *report(self.scale.earlier, first, again),
-            residual(measures.FIRST_RESIDUAL, self.scale, first),
+            *residual(measures.FIRST_RESIDUAL, self.scale, first),
             *by_layer(measures.SPLIT_UNITS, map(len, split)),
             *by_layer(measures.DRIFT, (moved.max().item() for moved in rho)),
             shift,

@@ -21,17 +21,17 @@ def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -
     ]
     if last.certificate:
         measured += [
-            residual(measures.RESIDUAL, scale, last),
+            *residual(measures.RESIDUAL, scale, last),
             Measure(measures.PROXIMAL_GRADIENT, last.certificate.norm),
             *by_layer(measures.DEAD_UNITS, last.certificate.dead),
         ]
     return measured
 
 
-def residual(measure: str, scale: Scale, solution: Solution) -> Measure:
-    """Return how far from optimal a training run ended, under the name of a measure; nan without a certificate."""
+def residual(measure: str, scale: Scale, solution: Solution) -> Measures:
+    """Return how far from optimal a training run ended, under the name of a measure; nothing without a certificate."""
     certificate = solution.certificate
-    return Measure(measure, certificate.residual(scale.norm) if certificate else float("nan"))
+    return [Measure(measure, certificate.residual(scale.norm))] if certificate else []
 
 
 def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
