@@ -39,7 +39,8 @@ def test_every_method_measures_its_size(kind: str, source: Source) -> None:
     method, _ = learn(kind, on, training=SHORT)
     found = {(m.measure, m.layer): m.value for m in method.measure()}
     layers = range(1, len(problem(on).base.widths) + 1)
-    assert found.keys() == {(name, None) for name in ("weights", "nonzero", "capacity", "flops")} | {
+    kept = [f"{when}bytes to {what}" for when in ("", "peak ") for what in ("answer", "learn")]
+    assert found.keys() == {(name, None) for name in ("weights", "nonzero", "capacity", "flops", *kept)} | {
         ("units", layer) for layer in layers
     }
     assert found["nonzero", None] <= found["weights", None]
