@@ -19,7 +19,7 @@ from den.methods.den import Den
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty, Within
 from den.tasks import Split
-from den.training import cross_entropy
+from den.training import logistic
 
 EXAMPLES, FEATURES = 60, 5
 
@@ -139,7 +139,7 @@ def by_autograd(chain: Chain[Layer], split: Split, penalties: Sequence[Penalty])
     w = chain.parameters()
     for tensor in w:
         tensor.requires_grad_(True)
-    value = cross_entropy(chain(split.inputs(slice(None))), split.targets(slice(None)))
+    value = logistic(chain(split.inputs(slice(None))), split.targets(slice(None)))
     gradients = torch.autograd.grad(value + sum(penalty.value() for penalty in penalties), w)
     for tensor in w:
         tensor.requires_grad_(False)
