@@ -2,7 +2,7 @@
 
 Short cells of every method and stream run with the code of both commits, each in a checkout, a process and one thread
 of its own, on the streams prepared here and under OLD's settings. Scores, measures and everything learned are compared
-exactly, seconds left out; exits with 1 if anything differs. NEW is by default what is committed here.
+exactly, times left out; exits with 1 if anything differs. NEW is by default what is committed here.
 """
 
 import json
@@ -21,11 +21,11 @@ import click
 import yaml
 
 from den.ledger.settings import flat
+from den.measures import TIMES
 from den.worker import ONE_THREAD
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, CELLS = Path(__file__).with_name("same_side.py"), Path(__file__).with_name("same_cells.yaml")
-CLOCK = "seconds"  # the measure that no two runs share
 NAMED = 3  # differing numbers that are named
 SEED = 1
 
@@ -115,12 +115,12 @@ def differences(old: Answer, new: Answer) -> Iterator[str]:
 
 
 def numbers(result: Any) -> Iterable[tuple[str, Any]]:
-    """Yield scores, measures but seconds, digests of learned tensors, the state's values and the stages, by name."""
+    """Yield scores, measures but times, digests of learned tensors, the state's values and the stages, by name."""
     for score, matrix in result["scores"].items():
         for after, row in enumerate(matrix, start=1):
             yield from ((f"{score} {after}/{task}", value) for task, value in enumerate(row, start=1))
     repeats: dict[str, int] = {}
-    for row in (row for row in result["measures"] if row["measure"] != CLOCK):
+    for row in (row for row in result["measures"] if row["measure"] not in TIMES):
         place = " ".join(str(row[key]) for key in ("task", "stage", "layer", "measure") if row[key] is not None)
         repeats[place] = repeats.get(place, 0) + 1
         yield f"{place} #{repeats[place]}" if repeats[place] > 1 else place, row["value"]
