@@ -2,12 +2,8 @@
 
 Short cells of every method and stream run with the code of both commits, each in a checkout, a process and one thread
 of its own, on the streams prepared here and under OLD's settings. Scores, measures and everything learned are compared
-<<<<<<< HEAD
 exactly, seconds left out; exits with 1 if anything differs. NEW is by default what is committed here. What only NEW has
 is named, and compared with nothing.
-=======
-exactly, times left out; exits with 1 if anything differs. NEW is by default what is committed here.
->>>>>>> 9cf459e19198ad247f218572a9af12905532badd
 """
 
 import json
@@ -31,10 +27,6 @@ from den.worker import ONE_THREAD
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, CELLS = Path(__file__).with_name("same_side.py"), Path(__file__).with_name("same_cells.yaml")
-<<<<<<< HEAD
-CLOCK = {"seconds", "certificate seconds"}  # the measures that no two runs share
-=======
->>>>>>> 9cf459e19198ad247f218572a9af12905532badd
 NAMED = 3  # differing numbers that are named
 SEED = 1
 
@@ -128,28 +120,19 @@ def differences(old: Answer, new: Answer) -> Iterator[str]:
         yield "in another order"
 
 
-<<<<<<< HEAD
 def names(result: Any) -> set[str]:
     """Return the names of a result's scores and measures but seconds, and of the values of its state."""
-    measures = {row["measure"] for row in result.get("measures", ())} - CLOCK
+    measures = {row["measure"] for row in result.get("measures", ())} - set(TIMES)
     return {*result.get("scores", ()), *measures, *(f"value {name}" for name in result.get("values", ()))}
 
 
 def numbers(result: Any, known: Container[str]) -> Iterable[tuple[str, Any]]:
     """Yield scores, measures and the state's values of known names, digests of learned tensors, and the stages."""
-=======
-def numbers(result: Any) -> Iterable[tuple[str, Any]]:
-    """Yield scores, measures but times, digests of learned tensors, the state's values and the stages, by name."""
->>>>>>> 9cf459e19198ad247f218572a9af12905532badd
     for score, matrix in result["scores"].items():
         for after, row in enumerate(matrix if score in known else (), start=1):
             yield from ((f"{score} {after}/{task}", value) for task, value in enumerate(row, start=1))
     repeats: dict[str, int] = {}
-<<<<<<< HEAD
     for row in (row for row in result["measures"] if row["measure"] in known):
-=======
-    for row in (row for row in result["measures"] if row["measure"] not in TIMES):
->>>>>>> 9cf459e19198ad247f218572a9af12905532badd
         place = " ".join(str(row[key]) for key in ("task", "stage", "layer", "measure") if row[key] is not None)
         repeats[place] = repeats.get(place, 0) + 1
         yield f"{place} #{repeats[place]}" if repeats[place] > 1 else place, row["value"]
