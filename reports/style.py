@@ -50,7 +50,7 @@ LOOKS = {
     "den_dynamic": ("#7a8f3c", ">"),
     "den_no_stamp": ("#c4605f", "H"),
     "den": ("#d55e00", "o"),
-    "den_euclidean": ("#e09a5f", "X"),
+    "den_euclidean": ("#b5762f", "X"),
     "den_plus": ("#b8480a", "P"),
     "den_official": ("#5163bf", "D"),
     "den_finetune": ("#c28600", "h"),
