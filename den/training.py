@@ -4,7 +4,7 @@ import ctypes
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -192,10 +192,22 @@ def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tenso
     """Write sqrt(v) + epsilon, what Adam divides its step by."""
     group, state = optimizer.param_groups[0], optimizer.state.get(parameter)
     if state:
-        correction = (1 - group["betas"][1] ** state["step"]).rsqrt()
+        beta, step = group["betas"][1], state["step"]
+        correction = _correction(beta, step) if step.is_cuda else _kept_correction(beta, step.item())
         torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])
     else:
         out.fill_(group["eps"])
+
+
+def _correction(beta: float, step: Tensor) -> Tensor:
+    """Return what makes sqrt(v) unbiased."""
+    return (1 - beta**step).rsqrt()
+
+
+@lru_cache(maxsize=8)
+def _kept_correction(beta: float, step: float) -> Tensor:
+    """Return the same, computed once for all parameters of a step."""
+    return _correction(beta, torch.tensor(step))
 
 
 def _sgd_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
