@@ -1,6 +1,7 @@
 """What a method keeps, in bytes: to answer, and to go on learning.
 
-Kept is what cannot be computed again from the rest. The optimiser's state and activations do not count.
+Kept is what cannot be computed again from the rest. Activations do not count, nor does an optimiser's state, unless
+it is kept from task to task.
 """
 
 from collections.abc import Iterable

@@ -24,11 +24,11 @@ from torch.nn.functional import softshrink
 from den.graphs import Rate
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, unit_wise
 
-STEPS = 10  # of Newton's method, for the norm of a group or the multiplier of a constraint; one to four are enough
+STEPS = 10  # of Newton's method, for a group's norm or a constraint's multiplier; most take one to four
 CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
 LEAP = 16  # the most by which a step divides a norm
-HALVINGS = 30  # of the orders of magnitude of a multiplier under sparsity
-LOWEST, MOST = 1e-20, 1e15  # such a multiplier, relative to a bound, and that bound
+HALVINGS = 30  # steps of bisection for a multiplier under sparsity, on its logarithm
+LOWEST, MOST = 1e-20, 1e15  # the lower end of that bisection, relative to its upper end; the most that the upper is
 TINY = torch.finfo(torch.float32).tiny
 
 Metric = Callable[[Tensor, Tensor], object]
@@ -150,8 +150,8 @@ def shrunk(z: Tensor, threshold: Rate) -> Tensor:
 def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
     """Move w, in place, to the proximal point of threshold * sum ||row||: a row is zero, or keeps its signs.
 
-    With z = D u, a row is zero if ||z|| <= threshold. Else it is z / (D + threshold / r), and r is its own norm.
-    Newton's method on r / ||z / (D + threshold / r)|| - 1, which is concave in r, begins at ||u||.
+    With z = D u, a row is zero if ||z|| <= threshold. Else it is z / (D + threshold / r), r its own norm. Newton's
+    method on r / ||z / (D + threshold / r)|| - 1, concave in r, begins at ||u||.
     """
     d = metric.flatten(1)
     z = d * w.flatten(1)
@@ -162,8 +162,8 @@ def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
         added = threshold / r
         point = z / torch.add(d, added, out=below)
         norm = _norm(point)
-        slope = norm.square() - added * _dot(point, torch.div(point, below, out=below))
-        step = torch.where(alive, (r / norm - 1) * norm.pow(3) / slope, 0)
+        slope = _dot(point, torch.div(d, below, out=below).mul_(point))  # as a difference it would cancel
+        step = torch.where(alive, (r / norm - 1) * norm * (norm.square() / slope), 0)
         r = torch.maximum(r - step, r / LEAP)
         if may_wait(r) and (step.abs() <= CLOSE * r).all():
             break
@@ -182,7 +182,7 @@ class Ball:
         self.within, self.metrics = within, metrics
 
     def start(self) -> tuple[Tensor, Tensor]:
-        """Return u, from which `project` starts: weight and bias before sparsity."""
+        """Return u, from which `project` starts: weight and bias before L1 and group lasso, which it takes part in."""
         return self.within.now
 
     def project(self, u: Sequence[Tensor], towards_zero: Rate) -> None:

@@ -39,7 +39,7 @@ def far_from_optimal(tables: Tables) -> list[str]:
     counts = residuals.groupby("method")["value"].size()
     return [
         f"{names.method(str(method))}: {len(rows)} of {counts[method]} training runs end far from optimal (residual "
-        f"above {FAR}), {rows['what'].mode().iat[0]} most often; more epochs or a smaller learning rate may help."
+        f"above {FAR}), {rows['what'].mode().iat[0]} most often: short stages do not solve their equation."
         for method, rows in far.groupby("method")
     ]
 

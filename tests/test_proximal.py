@@ -16,7 +16,7 @@ from den.config import Training
 from den.methods.quirks.steps import Euclidean
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block
-from den.proximal import ProximalPoint
+from den.proximal import ProximalPoint, group_threshold
 from den.tasks import Split
 from den.training import fit
 
@@ -374,3 +374,16 @@ def test_with_sgd_and_one_penalty_the_step_is_the_classical_one(kind: type) -> N
         fit(Chain([], head), split, settings, Generator().manual_seed(0), [wrapped(kind(*about))])
         trained.append(head.weight)
     torch.testing.assert_close(*trained)
+
+
+@pytest.mark.parametrize("spread", [0, 4, 8])
+def test_a_group_at_its_threshold_is_no_nan(spread: int) -> None:
+    generator = Generator().manual_seed(0)
+    metric = 10 ** (spread * (torch.rand(1, 20, generator=generator) - 1))
+    u = torch.randn(1, 20, generator=generator)
+    beyond = 1 + torch.linspace(0, 5e-7, 60)
+    w, d = u.repeat(60, 1), metric.repeat(60, 1)
+    w *= beyond[:, None] / (d * w).norm(dim=1, keepdim=True)
+    group_threshold(w, d, 1.0)
+    assert w.isfinite().all()
+    assert (w.norm(dim=1) <= 1e-3 * u.norm() / metric.min()).all()

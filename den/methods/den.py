@@ -291,7 +291,7 @@ class Den(Method):
         self.network.heads = unpack("heads", state.tensors)
         self.network.stamps = [tuple(stamp) for stamp in state.values["stamps"]]
         self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
-        self.loss, self.scale = state.values["loss"], Scale(state.values["scale"])
+        self.loss, self.scale = state.values["loss"], Scale(state.values.get("scale", 0.0))
         self.peak = Kept(*state.values.get("peak", ()))
 
 

@@ -89,7 +89,8 @@ class Ewc(Finetune):
 
     def kept(self) -> Kept:
         """Return the bytes of the network, and of the curvature and the pull."""
-        return replace(super().kept(), learn=size([*(self.curvature or []), *(self.pull or [])]))
+        network = super().kept()
+        return replace(network, learn=network.learn + size([*(self.curvature or []), *(self.pull or [])]))
 
     def information(self, task: Task, rows: Tensor, generator: Generator) -> list[Tensor]:
         """Return the Fisher information of all parameters on the task's rows, as labels and estimator have it."""

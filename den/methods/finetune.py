@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from den import config, measures
 from den.certificates import scale_of, solve
-from den.memory import Kept, of_layers
+from den.memory import Kept, of_layers, size
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import report
 from den.networks.dense import Dense
@@ -78,8 +78,9 @@ class Finetune(Method):
         return [*sizes, *self.bytes_kept(self.kept())]
 
     def kept(self) -> Kept:
-        """Return what the method keeps between tasks: the network alone."""
-        return Kept(answer=of_layers([*self.network.hidden, *self.network.heads]))
+        """Return what the method keeps between tasks: the network, and moments of an optimiser that keeps them."""
+        moments = size([tensor for one in self.moments for tensor in one.values()])
+        return Kept(answer=of_layers([*self.network.hidden, *self.network.heads]), learn=moments)
 
     def state(self) -> State:
         moments = {f"moments.{i}.{name}": kept[name] for i, kept in enumerate(self.moments) for name in kept}
