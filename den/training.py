@@ -11,10 +11,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from den import proximal
 from den.config import SettingsError, Training
 from den.graphs import Rate, launched
 from den.penalties import Penalty
-from den.proximal import ProximalPoint
 from den.tasks import Split
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -121,8 +121,8 @@ def fit(
     optimizer = _optimizer(parameters, training, device)
     if moments is not None:
         _resume(optimizer, parameters, moments)
-    proximal = ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
-    step = partial(_step, network, split, optimizer, proximal, penalties, loss)
+    point = proximal.ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
+    step = partial(_step, network, split, optimizer, point, penalties, loss)
     take = launched(step, batch, device)
     check_every, losses = max(CHECK_EVERY, a_pass), []  # on a GPU a check waits for all steps before it
     wait = waiting(training, len(split))
@@ -193,7 +193,7 @@ def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tenso
     group, state = optimizer.param_groups[0], optimizer.state.get(parameter)
     if state:
         beta, step = group["betas"][1], state["step"]
-        correction = _correction(beta, step) if step.is_cuda else _kept_correction(beta, step.item())
+        correction = _kept_correction(beta, step.item()) if proximal.may_wait(step) else _correction(beta, step)
         torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])
     else:
         out.fill_(group["eps"])
@@ -229,7 +229,7 @@ def _step(
     network: Learner,
     split: Split,
     optimizer: torch.optim.Optimizer,
-    proximal: ProximalPoint,
+    point: proximal.ProximalPoint,
     penalties: Sequence[Penalty],
     loss: Loss,
     rows: Tensor,
@@ -245,7 +245,7 @@ def _step(
         for penalty in penalties:
             penalty.add_gradients()
         optimizer.step()
-        proximal(rate, towards_zero)
+        point(rate, towards_zero)
         for penalty in penalties:
             penalty.step(rate)
     return value.detach()
