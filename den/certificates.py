@@ -19,7 +19,7 @@ from den.networks.layers import Chain
 from den.penalties import L2, Drift, Penalty, Within, block, gradient
 from den.proximal import ProximalPoint, storage_of, window
 from den.tasks import Split
-from den.training import Fit, Learner, Loss, Moments, blocks, fit, logistic
+from den.training import Fit, Learner, Loss, Moments, blocks, fit, logistic, require_gradients
 
 
 class Certificate(NamedTuple):
@@ -108,15 +108,11 @@ def scale_of(network: Learner, split: Split, loss: Loss = logistic) -> Scale:
 @contextmanager
 def _gradients(parameters: Sequence[Tensor]) -> Iterator[None]:
     """Let the parameters require gradients, and leave none behind."""
-    for tensor in parameters:
-        tensor.requires_grad_(True)
-        tensor.grad = None
+    require_gradients(parameters, True)
     try:
         yield
     finally:
-        for tensor in parameters:
-            tensor.requires_grad_(False)
-            tensor.grad = None
+        require_gradients(parameters, False)
 
 
 def _add_loss_gradients(network: Learner, parameters: Sequence[Tensor], split: Split, loss: Loss) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """fit(): the only training loop of the project."""
 
-import ctypes
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from den.graphs import Rate, launched
 from den.penalties import Penalty
 from den.tasks import Split
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 DIVERGED = 1e4
 CHECK_EVERY = 50
 EVALUATION_BATCH = 1000
@@ -62,20 +60,11 @@ def set_up_torch() -> None:
     The first step of a process loads much of torch, and is no part of a stage's time.
     """
     torch.set_num_threads(1)
-    keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
     torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
     weight = torch.zeros(1, requires_grad=True)
     weight.sum().backward()
     torch.optim.Adam([weight], fused=True).step()
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the memory that a step frees; it would return it, and fault in every page again a step later."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
-        libc.mallopt(M_TRIM_THRESHOLD, 1 << 29)
 
 
 def device_of(training: Training) -> torch.device:
@@ -126,13 +115,13 @@ def fit(
     take = launched(step, batch, device)
     check_every, losses = max(CHECK_EVERY, a_pass), []  # on a GPU a check waits for all steps before it
     wait = waiting(training, len(split))
-    _require_gradients(parameters, True)
+    require_gradients(parameters, True)
     for number, rows in enumerate(_batches(len(split), batch, a_pass, steps, generator, device)):
         rate = training.learning_rate * _pace(training, number, steps, len(split))
         losses.append(take(rows, rate, rate if number >= wait else 0.0))
         if len(losses) % check_every == 0:
             _refuse_divergence(losses, check_every)
-    _require_gradients(parameters, False)
+    require_gradients(parameters, False)
     _refuse_divergence(losses, check_every)
     if moments is not None:
         states = (optimizer.state[parameter] for parameter in parameters[: moments.count])
@@ -261,7 +250,8 @@ def _batches(
             yield order[number * batch : (number + 1) * batch]
 
 
-def _require_gradients(parameters: Sequence[Tensor], required: bool) -> None:
+def require_gradients(parameters: Sequence[Tensor], required: bool) -> None:
+    """Let tensors require gradients, or not; none are left from before."""
     for tensor in parameters:
         tensor.requires_grad_(required)
         tensor.grad = None

@@ -10,10 +10,9 @@ from pydantic import NonNegativeFloat
 from torch import Generator, Tensor
 
 from den import config, measures
-from den.certificates import scale_of, solve
 from den.memory import Kept, of_layers, size
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.reporting import report
+from den.methods.reporting import learn
 from den.networks.dense import Dense
 from den.penalties import L2, Penalty
 from den.tasks import Task
@@ -50,11 +49,10 @@ class Finetune(Method):
         chain = self.network.chain(task.id)
         decay = L2([layer.weight for layer in chain.layers], self.params.weight_decay)
         penalties = [decay, *self.penalties(task)]
-        scale = scale_of(chain, task.train, self.problem.loss)
-        moments = self.kept_moments()
-        solution = solve(chain, task.train, self.problem.training, generator, penalties, self.problem.loss, moments)
+        training, loss, moments = self.problem.training, self.problem.loss, self.kept_moments()
+        measured = learn(chain, task.train, training, generator, penalties, loss, moments)
         self.moments = moments.of if moments else []
-        return report(scale, solution)
+        return measured
 
     def kept_moments(self) -> Moments | None:
         """Return what the optimiser remembers of the parameters that tasks share, if it is to be kept."""

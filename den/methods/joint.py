@@ -9,11 +9,10 @@ from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from den import config, measures
-from den.certificates import scale_of, solve
 from den.memory import Kept, of_data, of_layers
 from den.methods import finetune
 from den.methods.base import Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.reporting import report
+from den.methods.reporting import learn
 from den.networks.dense import Dense
 from den.networks.layers import Chain, Layer
 from den.penalties import L2
@@ -116,9 +115,7 @@ def learn_together(
     """Train one network in place on the data of all tasks at once; `heads`: one per task, or one for all."""
     decay = L2([layer.weight for layer in (*hidden, *heads)], weight_decay)
     together = join([task.train for task in tasks], one_head=len(heads) < len(tasks))
-    network, loss = AllHeads(hidden, heads), ASKED[training.loss]
-    scale = scale_of(network, together, loss)
-    return report(scale, solve(network, together, training, generator, [decay], loss))
+    return learn(AllHeads(hidden, heads), together, training, generator, [decay], ASKED[training.loss])
 
 
 def join(splits: list[Split], one_head: bool) -> Split:

@@ -10,10 +10,9 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from den import config, measures
-from den.certificates import scale_of, solve
 from den.methods import finetune
 from den.methods.base import Measure, Measures, sizes_and_costs
-from den.methods.reporting import report
+from den.methods.reporting import learn
 from den.methods.single_task import SingleTask
 from den.networks.columns import Columns, activations, answer, climb, new_column, units
 from den.networks.forms import Form
@@ -64,10 +63,9 @@ class Progressive(SingleTask):
         learning = Learning(column, [self.problem.shape, *((count, *form.image) for count, form in beside)])
         decay = L2([layer.weight for layer in column.layers], self.params.weight_decay)
         seen = with_activations(task.train, self.networks, forms)
-        scale = scale_of(learning, seen, self.problem.loss)
-        solution = solve(learning, seen, self.problem.training, generator, [decay], self.problem.loss)
+        measured = learn(learning, seen, self.problem.training, generator, [decay], self.problem.loss)
         self.networks.append(column)
-        return report(scale, solution)
+        return measured
 
     def new_column(self, task: Task, generator: Generator) -> Chain[Layer]:
         plan = self.problem.base.narrowed(self.params.column_width) if self.networks else self.problem.base

@@ -2,9 +2,29 @@
 
 from collections.abc import Iterable, Sequence
 
+from torch import Generator
+
 from den import measures
-from den.certificates import Scale, Solution
+from den.certificates import Scale, Solution, scale_of, solve
+from den.config import Training
 from den.methods.base import Measure, Measures
+from den.penalties import Penalty
+from den.tasks import Split
+from den.training import Learner, Loss, Moments
+
+
+def learn(
+    network: Learner,
+    split: Split,
+    training: Training,
+    generator: Generator,
+    penalties: Sequence[Penalty],
+    loss: Loss,
+    moments: Moments | None = None,
+) -> Measures:
+    """Train the network's parameters in place, in a stage of one training run; return what it reports."""
+    scale = scale_of(network, split, loss)
+    return report(scale, solve(network, split, training, generator, penalties, loss, moments))
 
 
 def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -> Measures:

@@ -7,11 +7,10 @@ import torch
 from torch import Generator, Tensor
 
 from den import config, measures
-from den.certificates import scale_of, solve
 from den.memory import Kept, of_layers
 from den.methods import finetune
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.reporting import report
+from den.methods.reporting import learn
 from den.networks.layers import Chain, Layer, fresh, to
 from den.penalties import L2
 from den.tasks import Task
@@ -40,9 +39,7 @@ class SingleTask(Method):
         network = Chain(hidden, *to([head], self.problem.device))
         self.networks.append(network)
         decay = L2([layer.weight for layer in network.layers], self.params.weight_decay)
-        scale = scale_of(network, task.train, self.problem.loss)
-        training, loss = self.problem.training, self.problem.loss
-        return report(scale, solve(network, task.train, training, generator, [decay], loss))
+        return learn(network, task.train, self.problem.training, generator, [decay], self.problem.loss)
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor:

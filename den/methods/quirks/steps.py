@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
-from torch.nn.functional import softshrink
+from torch import Generator
 
 from den.certificates import Solution
 from den.graphs import Rate
 from den.methods.den import Den
 from den.networks.layers import Chain
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, gradient, unit_wise
+from den.proximal import shrunk
 from den.tasks import Split
 
 
@@ -112,20 +112,13 @@ def euclidean_step(penalty: Penalty, rate: Rate) -> None:
                 block(w, old).lerp_(old, pull / (1 + pull))
         case L1(tensors, strength):
             for w in tensors:
-                w.copy_(soft_threshold(w, rate * strength))
+                w.copy_(shrunk(w, rate * strength))
         case GroupLasso(tensors, strength):
             for w in tensors:
                 norms = w.flatten(1).norm(dim=1).clamp_min_(torch.finfo(w.dtype).tiny)
                 w.mul_(unit_wise((1 - rate * strength / norms).clamp_min_(0), w))
         case Within():
             project(penalty)
-
-
-def soft_threshold(w: Tensor, threshold: Rate) -> Tensor:
-    """Return w moved towards zero by the threshold, and zero where it is within."""
-    if isinstance(threshold, Tensor):  # softshrink takes none
-        return w - w.clamp(-threshold, threshold)
-    return softshrink(w, threshold)
 
 
 def project(within: Within) -> None:
