@@ -51,7 +51,7 @@ class Scale(NamedTuple):
 
     @property
     def earlier(self) -> "Scale":
-        """The scale as a later stage knows it, none of whose time it takes."""
+        """The same norm for a later stage of the task; its seconds are reported by this one."""
         return Scale(self.norm)
 
 
@@ -132,6 +132,7 @@ def _add_loss_gradients(network: Learner, parameters: Sequence[Tensor], split: S
 
 
 def _add_quadratic_gradients(penalties: Sequence[Penalty], parameters: Sequence[Tensor]) -> None:
+    """Add the gradients of all quadratic penalties, L2 and Drift among them, to those of the parameters."""
     by_storage = {storage_of(tensor): gradient(tensor) for tensor in parameters}
     for penalty in penalties:
         penalty.add_gradients()

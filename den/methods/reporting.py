@@ -30,7 +30,8 @@ def learn(
 def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -> Measures:
     """Return the steps of all training runs of a stage, and how the last one ends: loss, certificate, dead units.
 
-    scale: of the task, which the residual is relative to. aside: further runs, whose certificates take time, too.
+    scale: of the task; the residual is relative to it. aside: further runs of the stage, of which only the
+    certificates' seconds are reported.
     """
     last = solutions[-1]
     certificates = [solution.certificate for solution in (*solutions, *aside) if solution.certificate]
