@@ -19,14 +19,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softshrink
 
 from den.graphs import Rate
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, unit_wise
+from den.thresholds import CLOSE, STEPS, dot, fold, group_threshold, may_wait, norm, soft_threshold
 
-STEPS = 10  # of Newton's method, for a group's norm or a constraint's multiplier; most take one to four
-CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
-LEAP = 16  # the most by which a step divides a norm
 HALVINGS = 30  # steps of bisection for a multiplier under sparsity, on its logarithm
 LOWEST, MOST = 1e-20, 1e15  # the lower end of that bisection, relative to its upper end; the most that the upper is
 TINY = torch.finfo(torch.float32).tiny
@@ -122,55 +119,6 @@ def waits(rate: Rate) -> bool:
     return not isinstance(rate, Tensor) and rate == 0
 
 
-def fold(w: Tensor, metric: Tensor, curvature: Rate, centre: Tensor | None = None) -> None:
-    """Fold a quadratic, curvature / 2 * sum (w - centre)^2, into w and the metric, both in place.
-
-    A coordinate at the centre stays there to the bit.
-    """
-    metric.add_(curvature)
-    share = curvature / metric
-    if centre is None:
-        w.addcmul_(w, share, value=-1)
-    else:
-        w.lerp_(centre, share)
-
-
-def soft_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
-    """Move w, in place, to the proximal point of threshold * sum |w|: towards zero, and to zero where that is near."""
-    torch.div(shrunk(w * metric, threshold), metric, out=w)
-
-
-def shrunk(z: Tensor, threshold: Rate) -> Tensor:
-    """Return z less the threshold, and zero where it is within."""
-    if isinstance(threshold, Tensor):  # softshrink takes none
-        return z - z.clamp(-threshold, threshold)
-    return softshrink(z, threshold)
-
-
-def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
-    """Move w, in place, to the proximal point of threshold * sum ||row||: a row is zero, or keeps its signs.
-
-    With z = D u, a row is zero if ||z|| <= threshold. Else it is z / (D + threshold / r), r its own norm. Newton's
-    method on r / ||z / (D + threshold / r)|| - 1, concave in r, begins at ||u||.
-    """
-    d = metric.flatten(1)
-    z = d * w.flatten(1)
-    alive = _norm(z) > threshold
-    r = _norm(w.flatten(1))
-    below = torch.empty_like(d)  # the one workspace: fresh ones cost more than what is computed in them
-    for _ in range(STEPS):
-        added = threshold / r
-        point = z / torch.add(d, added, out=below)
-        norm = _norm(point)
-        slope = _dot(point, torch.div(d, below, out=below).mul_(point))  # as a difference it would cancel
-        step = torch.where(alive, (r / norm - 1) * norm * (norm.square() / slope), 0)
-        r = torch.maximum(r - step, r / LEAP)
-        if may_wait(r) and (step.abs() <= CLOSE * r).all():
-            break
-    torch.add(d, torch.where(alive, threshold / r, torch.inf), out=below)
-    w.copy_(torch.div(z, below, out=below).view_as(w))
-
-
 class Ball:
     """The constraint that old units stay within a radius of what they were, solved with one multiplier per unit.
 
@@ -209,12 +157,12 @@ class Ball:
         for _ in range(STEPS):
             below = d + nu
             moved = scaled / below
-            step = _towards_surface(_norm(moved), _dot(moved, moved / below), inner)
+            step = _towards_surface(norm(moved), dot(moved, moved / below), inner)
             nu += step
             if may_wait(nu) and (step <= CLOSE * nu).all():
                 break
         moved = scaled / (d + nu)
-        moved *= (inner / _norm(moved).clamp_min(TINY)).clamp_max(1)
+        moved *= (inner / norm(moved).clamp_min(TINY)).clamp_max(1)
         for w, before, move in zip(u, old, moved.split([moved.shape[1] - 1, 1], dim=1), strict=True):
             block(w, before).copy_(before + move.view_as(before))
         return u
@@ -236,15 +184,15 @@ class SparseBall(Ball):
         self, u: list[Tensor], metrics: list[Tensor], old: list[Tensor], inner: Tensor, towards_zero: Rate
     ) -> list[Tensor]:
         before = _joined(old, old)
-        high = _norm(_joined(metrics, old) * (_joined(u, old) - before)) + towards_zero * self.strength
+        high = norm(_joined(metrics, old) * (_joined(u, old) - before)) + towards_zero * self.strength
         high = (high / inner.clamp_min(TINY)).clamp(TINY / LOWEST, MOST)
         low = high * LOWEST
         for _ in range(HALVINGS):  # Newton's method would stop at the kinks: a weight at zero does not move with nu
             nu = low.sqrt() * high.sqrt()
-            far = _norm(_joined(self._point(u, metrics, old, nu, towards_zero), old) - before) > inner
+            far = norm(_joined(self._point(u, metrics, old, nu, towards_zero), old) - before) > inner
             low, high = torch.where(far, nu, low), torch.where(far, high, nu)
         w = self._point(u, metrics, old, high, towards_zero)
-        far = _norm(_joined(w, old) - before) / inner.clamp_min(TINY)
+        far = norm(_joined(w, old) - before) / inner.clamp_min(TINY)
         for now, then in zip(w, old, strict=True):
             block(now, then).lerp_(then, unit_wise((1 - 1 / far).clamp_min(0), then))
         return w
@@ -280,19 +228,6 @@ def _towards_surface(length: Tensor, slope: Tensor, inner: Tensor) -> Tensor:
 def _joined(tensors: Sequence[Tensor], old: Sequence[Tensor]) -> Tensor:
     """Return the blocks of weight and bias that `old` covers side by side: (units, numbers)."""
     return torch.cat([block(w, then).reshape(len(then), -1) for w, then in zip(tensors, old, strict=True)], dim=1)
-
-
-def _norm(rows: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vecdot(a, b).unsqueeze(1)
-
-
-def may_wait(tensor: Tensor) -> bool:
-    """Return whether a step may look at a value; a step on a GPU is captured, and waits for none."""
-    return tensor.device.type == "cpu"
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -156,7 +156,7 @@ class Plan:
         """Return one cell of a method or variant.
 
         The file's settings are overridden by the method's own training, then what was chosen for it on the stream, the
-        stream's own numbers, the variant's, the suite's, and the command line's.
+        stream's own numbers, the suite's, the variant's, and the command line's.
         """
         refuse_unknown(stream, STREAMS, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
@@ -165,8 +165,8 @@ class Plan:
         layers = (
             _within(method, self.file.numbers(stream, method)),
             self.file.per_stream.get(stream, {}),
-            _within(method, variant.set),
             suite.set,
+            _within(method, variant.set),
             self.overrides,
         )
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))

@@ -15,6 +15,7 @@ from den.config import SettingsError, Training
 from den.graphs import Rate, launched
 from den.penalties import Penalty
 from den.tasks import Split
+from den.thresholds import may_wait
 
 DIVERGED = 1e4
 CHECK_EVERY = 50
@@ -182,7 +183,7 @@ def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tenso
     group, state = optimizer.param_groups[0], optimizer.state.get(parameter)
     if state:
         beta, step = group["betas"][1], state["step"]
-        correction = _kept_correction(beta, step.item()) if proximal.may_wait(step) else _correction(beta, step)
+        correction = _kept_correction(beta, step.item()) if may_wait(step) else _correction(beta, step)
         torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])
     else:
         out.fill_(group["eps"])

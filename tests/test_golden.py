@@ -39,6 +39,9 @@ DEFAULTS = {
 }  # fmt: skip
 WITH_QUIRKS = {"den_with_quirks": (0.951, {}), "den_official": (0.878, PARAMS["den_official"] | {"quirks": (*QUIRKS,)})}
 "The scores of version 0.5.0, whose steps are Euclidean, and the strengths that it was given."
+BETWEEN_PROCESSORS = (
+    1e-2  # sums in a convolution have an order that depends on the processor; a few examples swap ranks
+)
 
 
 @pytest.mark.parametrize(("kind", "golden"), DENSE.items())
@@ -48,7 +51,7 @@ def test_a_fully_connected_network_comes_to_its_golden_score(kind: str, golden: 
 
 @pytest.mark.parametrize(("kind", "golden"), CONVOLUTIONS.items())
 def test_a_convolutional_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
-    comes_to(golden, kind, images, network=CONVOLUTIONAL)
+    comes_to(golden, kind, images, BETWEEN_PROCESSORS, network=CONVOLUTIONAL)
 
 
 @pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_DENSE.items())
@@ -58,9 +61,8 @@ def test_euclidean_steps_come_to_the_scores_of_0_5_0(kind: str, golden: float) -
 
 @pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_CONVOLUTIONS.items())
 def test_euclidean_steps_of_convolutions_come_to_the_scores_of_0_5_0(kind: str, golden: float) -> None:
-    comes_to(
-        golden, euclidean(kind), images, network=CONVOLUTIONAL, params=DEFAULTS | (SPLITTING if kind == "den" else {})
-    )
+    params = DEFAULTS | (SPLITTING if kind == "den" else {})
+    comes_to(golden, euclidean(kind), images, BETWEEN_PROCESSORS, network=CONVOLUTIONAL, params=params)
 
 
 @pytest.mark.parametrize("kind", WITH_QUIRKS)
@@ -70,10 +72,10 @@ def test_the_departure_for_euclidean_steps_comes_to_the_scores_of_0_5_0(kind: st
     comes_to(golden, kind, stream, params=DEFAULTS | params | {"quirks": quirks})
 
 
-def comes_to(golden: float, kind: str | type[Method], source: Source, **about: Any) -> None:
+def comes_to(golden: float, kind: str | type[Method], source: Source, within: float = 1e-3, **about: Any) -> None:
     """Assert that a method comes to a score."""
     _, result = learn(kind, source(), **about)
-    assert np.mean(result.scores["auroc"][-1]) == pytest.approx(golden, abs=1e-3)
+    assert np.mean(result.scores["auroc"][-1]) == pytest.approx(golden, abs=within)
 
 
 def euclidean(kind: str) -> type[Method]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from den import graphs, proximal, training
+from den import graphs, proximal, thresholds, training
 
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select"}  # operations whose result the processor must see
 COPIES = {"lift_fresh"}  # a number becomes a tensor of the processor's, which a graph cannot copy to the GPU
@@ -66,7 +66,8 @@ def taped(step: graphs.Replay) -> graphs.Replay:
 def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Take all steps as on a GPU, but on this processor."""
     monkeypatch.setattr(training, "launched", graphs.Replayed)
-    monkeypatch.setattr(proximal, "may_wait", lambda tensor: False)
+    for module in (proximal, thresholds, training):
+        monkeypatch.setattr(module, "may_wait", lambda tensor: False)
     monkeypatch.setattr(graphs, "aside", lambda step: step())
     monkeypatch.setattr(graphs, "Captured", taped)
     return monkeypatch

@@ -16,8 +16,9 @@ from den.config import Training
 from den.methods.quirks.steps import Euclidean
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block
-from den.proximal import ProximalPoint, group_threshold
+from den.proximal import ProximalPoint
 from den.tasks import Split
+from den.thresholds import group_threshold
 from den.training import fit
 
 KINDS = ("drift", "l2", "l1", "group", "within")

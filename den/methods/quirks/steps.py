@@ -10,8 +10,8 @@ from den.graphs import Rate
 from den.methods.den import Den
 from den.networks.layers import Chain
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, gradient, unit_wise
-from den.proximal import shrunk
 from den.tasks import Split
+from den.thresholds import shrunk
 
 
 class PenaltiesAsGradients(Den):

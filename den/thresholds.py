@@ -1,0 +1,83 @@
+"""Proximal points of single penalties, coordinate by coordinate or row by row, in a diagonal metric.
+
+Each changes a tensor w in place, from u to the minimiser of sum D (w - u)^2 / 2 + the penalty. metric: D, of the shape
+of w; it may be as small as Adam's epsilon.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softshrink
+
+from den.graphs import Rate
+
+STEPS = 10  # of Newton's method, for a group's norm or a constraint's multiplier; most take one to four
+CLOSE = 1e-4  # a last relative step of Newton's method: it squares the error
+LEAP = 16  # the most by which a step divides a norm
+
+
+def fold(w: Tensor, metric: Tensor, curvature: Rate, centre: Tensor | None = None) -> None:
+    """Fold curvature / 2 * sum (w - centre)^2 into w and the metric; a coordinate at the centre keeps its bits."""
+    metric.add_(curvature)
+    share = curvature / metric
+    if centre is None:
+        w.addcmul_(w, share, value=-1)
+    else:
+        w.lerp_(centre, share)
+
+
+def soft_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
+    """Move w, in place, to the proximal point of threshold * sum |w|: towards zero, and to zero where that is near."""
+    torch.div(shrunk(w * metric, threshold), metric, out=w)
+
+
+def shrunk(z: Tensor, threshold: Rate) -> Tensor:
+    """Return z less the threshold, and zero where it is within."""
+    if isinstance(threshold, Tensor):  # softshrink takes none
+        return z - z.clamp(-threshold, threshold)
+    return softshrink(z, threshold)
+
+
+def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
+    """Move w, in place, to the proximal point of threshold * sum ||row||: a row is zero, or keeps its signs.
+
+    With z = D u, a row is zero if ||z|| <= threshold. Else it is z / (D + threshold / r), r its own norm. A row that
+    hardly shrinks has the norm of u; for others Newton's method solves r / ||z / (D + threshold / r)|| = 1.
+    """
+    d, z = metric.flatten(1), (metric * w).flatten(1)
+    r, alive = norm(w.flatten(1)), norm(z) > threshold
+    below = d + torch.where(alive, threshold / r, torch.inf)
+    point = torch.div(z, below, out=below)
+    shrinks = (alive & (r - norm(point) > CLOSE * r)).squeeze(1)
+    rows = shrinks.nonzero().squeeze(1) if may_wait(r) else torch.arange(len(r), device=r.device)
+    if len(rows):
+        point.index_copy_(0, rows, _shrunk_rows(d[rows], z[rows], r[rows], alive[rows], threshold))
+    w.copy_(point.view_as(w))
+
+
+def _shrunk_rows(d: Tensor, z: Tensor, r: Tensor, alive: Tensor, threshold: Rate) -> Tensor:
+    """Return z / (d + threshold / r) with its own norm for r, by Newton's method on a function that is concave in r."""
+    for _ in range(STEPS):
+        below = d + threshold / r
+        point = z / below
+        length = norm(point)
+        slope = dot(point, torch.div(d, below, out=below).mul_(point))  # as a difference it would cancel
+        step = torch.where(alive, (r / length - 1) * length * (length.square() / slope), 0)
+        r = torch.maximum(r - step, r / LEAP)
+        if may_wait(r) and (step.abs() <= CLOSE * r).all():
+            break
+    return z / (d + torch.where(alive, threshold / r, torch.inf))
+
+
+def norm(rows: Tensor) -> Tensor:
+    """Return the norm of each row: (rows, 1)."""
+    return torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the product of each two rows: (rows, 1)."""
+    return torch.linalg.vecdot(a, b).unsqueeze(1)
+
+
+def may_wait(tensor: Tensor) -> bool:
+    """Return whether a step may look at a value; a step on a GPU is captured, and waits for none."""
+    return tensor.device.type == "cpu"
