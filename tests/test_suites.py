@@ -126,8 +126,8 @@ LAYERS: dict[str, dict[str, Any]] = {
     "methods": {"den": {"drift": 1.0, "training": {"learning_rate": 0.1, "batch_size": 1}}},
     "chosen": {"blobs": {"den": {"study": STUDY, "numbers": {"drift": 2.0, "training.learning_rate": 0.2}}}},
     "per_stream": {"blobs": {"methods.den.drift": 3.0, "training.learning_rate": 0.3}},
-    "variants": {"other": {"method": "den", "set": {"drift": 4.0, "training.learning_rate": 0.4}}},
-    "suites": {"methods.den.drift": 5.0, "training.learning_rate": 0.5},
+    "suites": {"methods.den.drift": 4.0, "training.learning_rate": 0.4},
+    "variants": {"other": {"method": "den", "set": {"drift": 5.0, "training.learning_rate": 0.5}}},
     "overrides": {},
 }
 
