@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from den.config import SettingsError
 from flows import addresses, stores
 
 ANEW = "move it away, and `den sync` makes a new one from the ledger"
@@ -20,6 +22,18 @@ class Trashed(RuntimeError):
         )
 
 
+@contextmanager
+def explained(address: str) -> Iterator[None]:
+    """Raise SettingsError, which says what to do, if the code inside finds MLflow away or damaged."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise SettingsError(f"MLflow: {line(error, address)}") from None
+
+
 def line(error: Exception, address: str) -> str:
     """Return in one line what is wrong with the MLflow at an address and what to do about it, fit to show."""
     if isinstance(error, Trashed):
@@ -29,21 +43,17 @@ def line(error: Exception, address: str) -> str:
 
 
 def _remedy(error: Exception, address: str) -> str:
-    causes = list(_causes(error))
+    causes, where = list(_causes(error)), addresses.shown(address)
     database = stores.file_of(address)
     if any(isinstance(cause, sqlite3.Error) and _is_passing(cause) for cause in causes):
         return f"see that {database} can be written and that no other program holds it; {RENEWED}"
     if any(isinstance(cause, sqlite3.Error) for cause in causes) or "out-of-date database schema" in str(error):
         kind = "damaged, half made, or of another version of MLflow"
-        return f"{database or addresses.shown(address)} is {kind}: {ANEW}"
+        return f"{database or where} is {kind}: {ANEW}"
     if any(isinstance(cause, ModuleNotFoundError) for cause in causes):
-        return (
-            f"install the driver of {addresses.shown(address)} (PostgreSQL: `pip install psycopg2-binary`); {RENEWED}"
-        )
+        return f"install the driver of {where} (PostgreSQL: `pip install psycopg2-binary`); {RENEWED}"
     if database is None:
-        return (
-            f"see that {addresses.shown(address)} runs and admits you (MLFLOW_TRACKING_USERNAME, _PASSWORD); {RENEWED}"
-        )
+        return f"see that {where} runs and admits you (MLFLOW_TRACKING_USERNAME, _PASSWORD); {RENEWED}"
     return RENEWED
 
 

@@ -116,20 +116,20 @@ def test_every_documented_command_that_serves_listens_on_loopback_alone(machine:
     commands = [line for line in documented() if "192.0.2." not in line]
     server, scheduler = (next(line for line in commands if name in line) for name in ("server start", "dask scheduler"))
     machine.start(server)
-    machine.wait(lambda: machine.serves("4200"), 120)
+    machine.wait(lambda: machine.serves("4200"), 300)
     api = {"PREFECT_API_URL": f"http://127.0.0.1:{machine.ports['4200']}/api", "DEN_ROOT": str(machine.project)}
     for pool in ("den-cpu", "den-gpu"):
-        assert machine.start(f"prefect work-pool create {pool} --type process", **api).wait(60) == 0
+        assert machine.start(f"prefect work-pool create {pool} --type process", **api).wait(300) == 0
     machine.start(scheduler)
-    machine.wait(lambda: machine.serves("8786"), 60)
-    assert machine.start("den prepare --stream blobs").wait(120) == 0
+    machine.wait(lambda: machine.serves("8786"), 300)
+    assert machine.start("den prepare --stream blobs").wait(300) == 0
     for command in commands:
         if command not in (server, scheduler):
             machine.start(command, **(api if "prefect" in command else {}))
-    machine.wait(lambda: machine.serves("5000"), 120)
+    machine.wait(lambda: machine.serves("5000"), 300)
     for place in ("", f" --on tcp://127.0.0.1:{machine.ports['8786']}"):
         run = machine.start(f"den run --suite smoke --method finetune --again{place}")
-        machine.wait(lambda run=run: run.poll() is not None, 240)
+        machine.wait(lambda run=run: run.poll() is not None, 600)
         assert run.returncode == 0, (machine.project / "of-a-test.log").read_text()
     assert len({port for _, _, port in machine.listening}) >= 8, machine.listening  # and two of the runs' own servers
     assert not outside(machine)
@@ -147,13 +147,13 @@ def test_dask_over_a_network_speaks_tls_as_documented(machine: Machine) -> None:
     assert len(tls) == 8, tls
     scheduler, worker = (re.sub(r"192\.0\.2\.\d", "127.0.0.1", line) for line in documented() if "192.0.2." in line)
     machine.start(scheduler, **tls)
-    machine.wait(lambda: machine.serves("8786"), 60)
+    machine.wait(lambda: machine.serves("8786"), 300)
     machine.start(worker, **tls)
     where = f"127.0.0.1:{machine.ports['8786']}"
-    assert machine.start("den prepare --stream blobs").wait(120) == 0
+    assert machine.start("den prepare --stream blobs").wait(300) == 0
     run = machine.start(f"den run --suite smoke --method finetune --again --on tls://{where}", **tls)
-    machine.wait(lambda: run.poll() is not None, 240)
+    machine.wait(lambda: run.poll() is not None, 600)
     assert run.returncode == 0, (machine.project / "of-a-test.log").read_text()
     assert not outside(machine)
     stranger = machine.start(f"den run --suite smoke --method finetune --again --on tcp://{where}")
-    assert stranger.wait(120) in (1, 2)
+    assert stranger.wait(300) in (1, 2)

@@ -195,7 +195,7 @@ def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
     assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
 
 
-@pytest.mark.parametrize("measure", [measures.CAPACITY, *measures.MEASURES])
+@pytest.mark.parametrize("measure", measures.MEASURES)
 def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure: str, tmp_path: Path) -> None:
     given = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
     collected = tables.collect(given, "smoke")
