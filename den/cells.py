@@ -14,6 +14,7 @@ from den.ledger.settings import Settings
 from den.ledger.settings import key_of as key_of_settings
 from den.methods import METHODS
 from den.methods.base import Method, Problem
+from den.paths import NAME
 from den.streams import IMAGES, STREAMS, prepared
 from den.tasks import Stream
 from den.training import device_of
@@ -27,7 +28,7 @@ class Cell(Params):
 
     stream: str
     method: str
-    variant: str = ""
+    variant: str = Field("", pattern=f"{NAME}|^$")
     seed: NonNegativeInt
     stream_params: dict[str, Any] = Field({}, validate_default=True)
     method_params: dict[str, Any] = Field({}, validate_default=True)

@@ -1,25 +1,24 @@
 """Writing a file whole or not at all."""
 
 import os
+import secrets
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 
 def write(path: Path, content: str | bytes) -> None:
     """Write `content` to `path`, making its folder; a reader sees the old file or the new one, never half of it.
 
-    That holds after a power cut, too: the content is on the disk before the file has its name.
+    That holds after a power cut, too: the content is on the disk before the file has its name. Who may read it, the
+    umask says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            file.close()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import prefect
@@ -28,7 +27,7 @@ from prefect.exceptions import MissingContextError
 from prefect.runtime import flow_run
 
 from den.ledger import CellResult, Run
-from flows import tracking
+from flows import addresses, tracking
 from flows.verdicts import Verdict
 from reports import names, printed, summary, tables
 
@@ -47,7 +46,7 @@ def announce(run: Run, results: Sequence[CellResult], report: Path | None, verdi
     _logger().info(line)
     tag_run(verdict.word)
     create_markdown_artifact(_summary(run, results, line), key=_key("run", run.suite), description=verdict.word)
-    if (address := browsable(tracking.address())) is not None:
+    if (address := addresses.link(tracking.address())) is not None:
         create_link_artifact(address, "MLflow", key=_key("mlflow", run.suite))
     for stream in sorted({result.measurement.stream for result in results}):
         _leave(run.suite, stream, [one for one in results if one.measurement.stream == stream], report, verdict)
@@ -73,16 +72,6 @@ def tag_run(word: str) -> None:
 def name_of_flow_run() -> str:
     """Return the name of the current flow run, after the time it was scheduled for."""
     return names.run(str(flow_run.parameters["suite"]), flow_run.scheduled_start_time)
-
-
-def browsable(address: str) -> str | None:
-    """Return the address of a server without user, password and query; None for a file or database."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, f"{host}{port}", parts.path, "", ""))
 
 
 def _leave(suite: str, stream: str, results: Sequence[CellResult], report: Path | None, verdict: Verdict) -> None:

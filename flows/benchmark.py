@@ -14,7 +14,7 @@ from den import suites
 from den.cells import Cell, current, key_of, own, present_of
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
 from den.worker import CellFailed
-from flows import announcing, crew, estimate, machine, pools, recording, steps
+from flows import addresses, announcing, crew, estimate, machine, pools, recording, steps
 from flows.cells import Worked, learn
 from flows.places import here
 from flows.progress import watcher
@@ -187,9 +187,9 @@ def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked
     try:
         worked = engine(cell, places, order)
     except CellFailed as error:
-        end: Worked | str = str(error)
+        end: Worked | str = addresses.without_secrets(str(error))
     except Exception as error:  # a cell that cannot even begin must not stop the others
-        end = f"{type(error).__name__}: {error}"
+        end = addresses.without_secrets(f"{type(error).__name__}: {error}")
     else:
         end = worked
     if isinstance(end, str):

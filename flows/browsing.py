@@ -5,7 +5,7 @@ import socket
 import sys
 
 from den.config import SettingsError
-from flows import tracking, views
+from flows import addresses, remedies, tracking, views
 
 HOST = "127.0.0.1"
 
@@ -17,16 +17,17 @@ def serve(port: int) -> None:
     """
     address = tracking.address()
     if address.startswith("http"):
-        raise SettingsError(
-            f"MLFLOW_TRACKING_URI is {address}: browse the runs there, or unset it for the project's own"
-        )
+        where = addresses.shown(address)
+        raise SettingsError(f"MLFLOW_TRACKING_URI is {where}: browse the runs there, or unset it for the project's own")
     refuse_taken(port)
     tracking.store()
-    print("\n".join(links(port)), flush=True)
+    with remedies.explained(address):
+        print("\n".join(links(port)), flush=True)
     hosts = f"{HOST}:{port},localhost:{port}"  # named, or MLflow prints advice on opening itself to other machines
     command = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--allowed-hosts", hosts]
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    os.execv(sys.executable, [sys.executable, "-m", *command, "--backend-store-uri", address])
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = address  # a command line, everybody on the machine can read
+    os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
 def links(port: int) -> list[str]:

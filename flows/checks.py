@@ -13,11 +13,12 @@ from http.client import HTTPException
 from importlib import metadata
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from flows import addresses
 
 PACKAGE = "den-bench"
 EXTRA = {"extra": "pipeline"}
@@ -246,9 +247,8 @@ def _told(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _server(address: str, advice: str) -> Finding:
-    """Return whether a Prefect or MLflow server is healthy; its address is shown without a password."""
-    url = urlsplit(address)
-    bare = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    """Return whether a Prefect or MLflow server is healthy."""
+    bare = addresses.shown(address)
     try:
         urlopen(f"{bare}/health", timeout=SECONDS).close()
     except HTTPError as error:

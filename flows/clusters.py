@@ -1,7 +1,7 @@
 """Cells on a Dask cluster that is there already: `den run --on tcp://HOST:8786`. Needs the extra `dask`.
 
 Its workers run in checkouts of their own, started without a nanny, since a cell is a process and a nanny's workers may
-have none: `dask worker tcp://HOST:8786 --no-nanny --nthreads 1`, on a GPU with `--resources GPU=1`. The machines share
+have none: docs/operations.md has the commands, on loopback for one machine and with TLS for several. The machines share
 the scheduler alone: data is prepared there, and the measurement comes back as the task's result.
 """
 
@@ -16,7 +16,7 @@ from den.cells import Cell
 from den.config import SettingsError
 from den.ledger import Order, Places
 from den.worker import Worker
-from flows import lockfile, settling
+from flows import addresses, lockfile, settling
 from flows.cells import Worked, accepted, received, sent
 
 PATIENCE = "10s"  # for a scheduler to answer
@@ -26,13 +26,15 @@ ATTEMPTS = 2  # more, of a cell whose worker was lost
 def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
     """Return what has a cell measured on the cluster at `address`. Raises SettingsError if none answers."""
     if find_spec("distributed") is None:
-        raise SettingsError(f"on: {address} is a Dask cluster; `pip install distributed` makes one usable")
+        raise SettingsError(
+            f"on: {addresses.shown(address)} is a Dask cluster; `pip install distributed` makes one usable"
+        )
     from distributed import Client
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:  # the second of an address of no kind that it knows
-        raise SettingsError(f"on: no Dask scheduler answers at {address}: {error}") from None
+        raise SettingsError(f"on: no Dask scheduler answers at {addresses.shown(address)}: {error}") from None
 
     @prefect.task(task_run_name="{cell.title}", cache_policy=NO_CACHE)
     def learn_there(cell: Cell, places: Places, order: Order) -> Worked:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows import addresses
 from flows.checks import CHECKS, Finding, State, missing
 
 COLOURS = {State.FINE: "green", State.HINT: "yellow", State.MISSING: "red"}
@@ -28,7 +29,7 @@ def finding(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:  # whatever is broken here is what a doctor is asked about
-        reason = " ".join(str(error).split()) or "no reason given"
+        reason = addresses.without_secrets(" ".join(str(error).split())) or "no reason given"
         return missing(
             f"cannot be looked at ({type(error).__name__})", advice=f"{reason}; mend it, or `make setup` anew"
         )

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from den import files, measures
+from den import files, measures, paths
 from den.config import SettingsError
 from den.ledger import Ledger, Places
 from flows import garbage
@@ -25,8 +24,6 @@ from reports.history import ROWS, Accepted, Step
 from reports.summary import STATISTICS
 
 FOLDER = Path("reports/out/history")
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-"What a suite, stream or method may be called, for its name to be part of a file's."
 LONGEST = 120  # characters of the methods in a file's name
 RUNS_SHOWN, CHANGES_SHOWN = 40, 8
 NUMBERS = ("runs", "lowest", "highest", "last", "value")
@@ -206,14 +203,12 @@ def _draw(
 
 
 def figure_path(suite: str | None, stream: str, methods: Sequence[str], metric: str) -> Path:
-    """Return the file of a figure, of checked names alone. Raises SettingsError for a name that is no file's."""
-    for name in (suite or "all", stream, *methods):
-        if not re.fullmatch(NAME, name):
-            raise SettingsError(f"{name!r} cannot be part of a file's name; --format csv prints its history")
-    chosen = "-".join(methods)
+    """Return the file of a figure. Raises SettingsError for a name that is no file's."""
+    chosen = "-".join(map(paths.part, methods))
     if len(chosen) > LONGEST:
         chosen = hashlib.sha256(chosen.encode()).hexdigest()[:12]
-    return FOLDER / f"{'-'.join(filter(None, (suite or 'all', stream, chosen, metric)))}.png"
+    names = (paths.part(suite or "all"), paths.part(stream), chosen, paths.part(metric))
+    return FOLDER / f"{'-'.join(filter(None, names))}.png"
 
 
 def _print(console: Console, title: str, rows: pd.DataFrame) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, RunStatus, RunTag
+from mlflow.entities import Experiment, LifecycleStage, RunStatus, RunTag
 
-from flows import children, inventory, notes, parents, points, tracking, trend, views
+from flows import children, inventory, notes, parents, points, remedies, stores, tracking, trend, views
 from flows.children import COMMIT, SOURCE
 from flows.parents import Parent
 from reports import names
@@ -30,11 +30,13 @@ def show(client: MlflowClient, parent: Parent) -> None:
 
 
 def _experiment(client: MlflowClient, stream: str) -> str:
-    """Return the id of a stream's experiment, which has its views from now on."""
+    """Return the id of a stream's experiment, which has its views from now on. Raises Trashed for a deleted one."""
     name, views_ = names.stream(stream), views.tags()
     experiment: Experiment | None = client.get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage == LifecycleStage.DELETED:
+        raise remedies.Trashed(name, experiment.experiment_id, tracking.address())
     if experiment is None:
-        own = tracking.address().startswith("sqlite:")
+        own = stores.is_database(tracking.address())
         tags = {"stream": stream, notes.NOTE: notes.of_stream(stream)} | views_
         return str(client.create_experiment(name, f"{tracking.artifacts()}/{stream}" if own else None, tags))
     for key, value in views_.items():

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from den.config import SettingsError
-from flows import tracking
+from flows import remedies, tracking
 from flows.parents import ACCEPTED
 from flows.tracking import ABOVE, NEWEST, OURS, PRUNED, YES
 
@@ -46,9 +46,10 @@ def of_mlflow(limit: datetime, dry_run: bool) -> str:
         return ""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    client = MlflowClient(address)
     try:
+        client = MlflowClient(address)
         with tracking.store():
             kept, old = _parted(_shown(client), int(limit.timestamp() * 1000))
             models = _models_of(client, kept, old)
@@ -57,8 +58,8 @@ def of_mlflow(limit: datetime, dry_run: bool) -> str:
                 _delete(client, old, models, int(limit.timestamp() * 1000))
             for start in range(0, len(old) if own and not dry_run else 0, BATCH):
                 _collect(address, old[start : start + BATCH], models)
-    except MlflowException as error:
-        return f"MLflow: nothing, since it does not answer ({type(error).__name__})"
+    except (MlflowException, SQLAlchemyError) as error:
+        return f"MLflow: nothing ({remedies.line(error, address)})"
     left = f"{sized(size)} of artifacts" if own else "marked as deleted; `mlflow gc` on its server frees their space"
     return f"MLflow: {counted(len(old), 'run')}, {left}" if old else ""
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from flows import addresses
+
 OTHERWISE = {  # what a person can do about a file or a disk that is not as it should be
     errno.EACCES: "give yourself the right to it",
     errno.EEXIST: "something else stands where this belongs; move it away",
@@ -40,7 +42,7 @@ class Commands(click.Group):
             raise Refused(f"{error.format_message()} {_help(error)}") from None
         except (ValueError, RuntimeError, OSError) as error:
             if said := _said(error):
-                raise Refused(said) from None
+                raise Refused(addresses.without_secrets(said)) from None
             raise
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from den import files, suites
+from den import files, paths, suites
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger
 from flows import gathering, verdicts
@@ -57,9 +57,10 @@ def scores(suite: str | None, accepted: bool, form: str) -> str:
 
 def _draw(suite: str, collected: Tables, verdict: Verdict, again: str = "") -> Path:
     judged = {stream: verdict.table(stream) for stream in collected.streams}
-    page.write(collected, REPORTS / suite, judged, again)
-    files.write(REPORTS / suite / "metrics.json", json.dumps(accepted_results.metrics(collected), indent=1) + "\n")
-    return REPORTS / suite
+    folder = REPORTS / paths.part(suite)
+    page.write(collected, folder, judged, again)
+    files.write(folder / "metrics.json", json.dumps(accepted_results.metrics(collected), indent=1) + "\n")
+    return folder
 
 
 def _remedy(suite: str) -> str:

@@ -26,7 +26,7 @@ from den import suites
 from den.cells import Cell, current, present_of
 from den.config import SettingsError
 from den.ledger import Ledger
-from flows import estimate, garbage, machine, terminal, tracking, zombies
+from flows import addresses, estimate, garbage, machine, terminal, tracking, zombies
 from flows.benchmark import Outcome, RunFailed, benchmark, refuse_nowhere
 from flows.places import REPORTS, here
 from flows.progress import watched
@@ -154,7 +154,7 @@ def start_server() -> None:
     try:
         zombies.mark()
     except httpx.TransportError as error:
-        where = PREFECT_API_URL.value() or "its own address"
+        where = addresses.shown(PREFECT_API_URL.value() or "its own address")
         raise SettingsError(
             f"no Prefect server answers at {where} ({error}): start it, or unset PREFECT_API_URL to do without"
         ) from None

@@ -12,6 +12,7 @@ from mlflow.entities import Experiment
 from den.ledger import CellResult, Ledger, Places, Run
 from flows import inventory, parents, tracking
 from flows.parents import Parent
+from flows.remedies import Trashed
 from flows.tracking import PRUNED, Progress
 from reports import accepted_results, names, tables
 
@@ -29,13 +30,16 @@ class Item:
 
 
 def show_run(run: Run, results: Sequence[CellResult], report: Path | None) -> None:
-    """Show a run in MLflow, one parent per stream."""
+    """Show a run in MLflow, one parent per stream. Raises Trashed for a deleted experiment, after all others."""
     tracking.store()
-    _show(MlflowClient(tracking.address()), parents.of_run(run, results, report))
+    _raise_first(_show(MlflowClient(tracking.address()), parents.of_run(run, results, report)))
 
 
 def show_all(places: Places, progress: Progress) -> None:
-    """Show what the ledger has, the oldest first, then accepted results."""
+    """Show what the ledger has, the oldest first, then accepted results.
+
+    Raises Trashed for a deleted experiment, after all others.
+    """
     tracking.store()
     client = MlflowClient(tracking.address())
     items = [*_runs(Ledger.of(places), _pruned(client)), *_accepted()]
@@ -43,20 +47,34 @@ def show_all(places: Places, progress: Progress) -> None:
         return
     shown = _shown(client)
     pending = [item for item in items if any((item.mark, stream) not in shown for stream in item.streams)]
+    trashed: list[Trashed] = []
     for number, item in enumerate(pending, start=1):
         progress(f"{number} of {len(pending)}: {item.name}")
-        _show(client, item.parents())
-    for experiment in _streams(client):
-        if (total := totals.get(experiment.tags["stream"])) is not None:
-            client.set_experiment_tag(experiment.experiment_id, inventory.TAG, total)
+        trashed += _show(client, item.parents())
+    with tracking.store():
+        for experiment in _streams(client):
+            if (total := totals.get(experiment.tags["stream"])) is not None:
+                client.set_experiment_tag(experiment.experiment_id, inventory.TAG, total)
+    _raise_first(trashed)
 
 
-def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> None:
+def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> list[Trashed]:
+    """Show parents; return what kept back those whose experiment is deleted."""
     from flows import mirror  # loads what draws and reads networks, which a sync with nothing to add can do without
 
+    trashed = []
     for parent in of_streams:
-        with tracking.store():
-            mirror.show(client, parent)
+        try:
+            with tracking.store():
+                mirror.show(client, parent)
+        except Trashed as error:
+            trashed.append(error)
+    return trashed
+
+
+def _raise_first(errors: Sequence[Exception]) -> None:
+    if errors:
+        raise errors[0]
 
 
 def _streams(client: MlflowClient) -> list[Experiment]:

@@ -3,11 +3,11 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock
-
 from den.ledger import CellResult, Places, Run
+from flows import stores
 
 logger = logging.getLogger("den")
 
@@ -27,14 +27,14 @@ def address() -> str:
 
 
 def artifacts() -> str:
-    """Return the folder of the project's own MLflow artifacts, as MLflow names it."""
-    return (FOLDER / "artifacts").absolute().as_uri()
+    """Return the folder of artifacts as MLflow names it, if no server has its own: beside its SQLite database."""
+    return stores.artifacts(address(), FOLDER / "artifacts")
 
 
 def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -> bool:
     """Show an ended run in MLflow; twice shows it once.
 
-    Returns False, with a warning, if MLflow cannot be written: the ledger has everything, and `den sync` shows it.
+    Returns False, with a warning that says what to do, if MLflow cannot be written: the ledger has everything.
     """
 
     def show() -> None:
@@ -48,7 +48,7 @@ def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -
 def sync(places: Places, progress: Progress = lambda line: None) -> bool:
     """Show in MLflow what the ledger and the accepted results have and it lacks; an interrupted sync is continued.
 
-    Returns False, with a warning, if MLflow cannot be written.
+    Returns False, with a warning that says what to do, if MLflow cannot be written.
     """
 
     def show() -> None:
@@ -59,38 +59,18 @@ def sync(places: Places, progress: Progress = lambda line: None) -> bool:
     return _attempted(show)
 
 
-def store() -> FileLock:
-    """Return the lock of the project's own store, which exists from now on; one writer at a time."""
-    FOLDER.mkdir(exist_ok=True)
-    with FileLock(FOLDER / "creation.lock"):
-        if "MLFLOW_TRACKING_URI" not in os.environ and not (FOLDER / "mlflow.db").exists():
-            _create(FOLDER / "mlflow.db")
-    return FileLock(FOLDER / "writing.lock")
+def store() -> AbstractContextManager[object]:
+    """Return the lock of MLflow's store, which exists from now on if it is a file; one writer at a time."""
+    return stores.opened(address())
 
 
 def _attempted(show: Callable[[], None]) -> bool:
     try:
         show()
     except Exception as error:  # whatever ails a tracker, results are safe and the benchmark goes on
-        reason = str(error).strip().splitlines()
-        logger.warning(
-            "MLflow was not updated (%s: %s); the results are in the ledger, and `den sync` shows them in MLflow",
-            type(error).__name__, reason[0] if reason else "no reason given",
-        )  # fmt: skip
+        from flows import remedies
+
+        reason = remedies.line(error, address())
+        logger.warning("MLflow was not updated, the results are in the ledger: %s", reason)
         return False
     return True
-
-
-def _create(database: Path) -> None:
-    """Make an empty store beside its place, then move it there: one left half made by a kill would fail for ever."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    for chatty in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    temporary = database.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    made = SqlAlchemyStore(f"sqlite:///{temporary.absolute()}", artifacts())
-    with made.engine.begin() as connection:  # MLflow has none by value: a search would read the tag of every run
-        connection.exec_driver_sql("CREATE INDEX index_tags_key_value ON tags (key, value)")
-    made.engine.dispose()
-    os.replace(temporary, database)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from den import files
+from den import files, paths
 from den.config import SettingsError
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
@@ -23,8 +23,9 @@ COMPRESSED = ("scores", "measures")
 
 
 def suites() -> list[str]:
-    """Return the names of all accepted suites."""
-    return sorted(path.parent.name for path in ACCEPTED.glob("*/cells.csv"))
+    """Return the names of all accepted suites; a folder with another kind of name, such as a copy's, is none."""
+    folders = (path.parent.name for path in ACCEPTED.glob("*/cells.csv"))
+    return sorted(filter(paths.is_part, folders))
 
 
 def read_tables(suite: str) -> Tables:
@@ -74,7 +75,7 @@ def write(accepted: Iterable[CellResult], suite: str) -> Path:
     Beside tables and measurements it holds, for `dvc metrics` and `dvc plots`, means and each stream's curves.
     """
     accepted = [replace(result, how="accepted") for result in accepted]
-    folder = ACCEPTED / suite
+    folder = ACCEPTED / paths.part(suite)
     ACCEPTED.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=ACCEPTED, prefix=f".{suite}.") as scratch:
         fresh, stale = Path(scratch) / "fresh", Path(scratch) / "stale"
@@ -98,9 +99,10 @@ def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _folder(suite: str) -> Path:
-    if not (ACCEPTED / suite).exists():
-        raise SettingsError(f"{ACCEPTED / suite} is missing; `den accept --suite {suite}` makes it")
-    return ACCEPTED / suite
+    folder = ACCEPTED / paths.part(suite)
+    if not folder.exists():
+        raise SettingsError(f"{folder} is missing; `den accept --suite {suite}` makes it")
+    return folder
 
 
 def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> None:
@@ -108,7 +110,7 @@ def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> No
     files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
     for stream in collected.streams:
         curves = summary.curves(collected.of(stream=stream))
-        files.write(folder / f"{stream}.csv", curves.to_csv(index=False, lineterminator="\n"))
+        files.write(folder / f"{paths.part(stream)}.csv", curves.to_csv(index=False, lineterminator="\n"))
     lines = {sealed.identifier(line): line for line in (sealed.seal(result.measurement) for result in accepted)}
     ordered = (lines[id] for id in dict.fromkeys(collected.cells["measurement"]))
     files.write(folder / MEASUREMENTS, archive(ordered))

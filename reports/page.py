@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from den import files
+from den import files, paths
 from reports import drawings, names, printed, style
 from reports import tables as tidy
 from reports.beside import beside
@@ -76,7 +76,8 @@ def write(
     files.write(folder / "summary.csv", summary(tables).to_csv(index=False, lineterminator="\n"))
     suite = ", ".join(sorted(tables.cells["suite"].unique()))
     known, again = judged or {}, again or f"den report --suite {suite}"
-    sections = [_section(tables.of(stream=stream), stream, folder, known.get(stream)) for stream in tables.streams]
+    streams = list(map(paths.part, tables.streams))
+    sections = [_section(tables.of(stream=stream), stream, folder, known.get(stream)) for stream in streams]
     page = folder / "index.html"
     files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
     files.write(page, _rendered("page.html", suite, again, sections))

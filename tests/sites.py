@@ -138,6 +138,32 @@ def opened(project: Path, elsewhere: Path) -> Iterator[Site]:
             strike(process)
 
 
+@contextmanager
+def mlflow_server(folder: Path, database: str) -> Iterator[str]:
+    """Run an MLflow server that keeps all artifacts itself, in `folder`; yield host and port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = free.getsockname()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", place[0], "--port", str(place[1]), "--workers", "1"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    own |= {"MLFLOW_BACKEND_STORE_URI": database, "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "kept")}
+    own |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        with suppress(OSError):
+            socket.create_connection(place, 1).close()
+            return True
+        return False
+
+    try:
+        until(answers, 300)
+        yield f"{place[0]}:{place[1]}"
+    finally:
+        strike(server)
+
+
 def strike(process: subprocess.Popen[bytes]) -> None:
     """End a program and all that it started, at once and without a word: what a power cut does to a machine."""
     with suppress(psutil.NoSuchProcess):

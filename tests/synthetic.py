@@ -125,6 +125,14 @@ def with_scores(given: CellResult, change: Callable[[float], float], score: str 
     return replace(given, measurement=given.measurement.model_copy(update={"scores": scores}))
 
 
+def without_values(given: CellResult, measure: str) -> CellResult:
+    """Return a result whose measures of one name are null: taken, and not known."""
+    of = given.measurement.measures
+    values = (None if name == measure else value for name, value in zip(of.measure, of.value, strict=True))
+    columns = of.model_copy(update={"value": tuple(values)})
+    return replace(given, measurement=given.measurement.model_copy(update={"measures": columns}))
+
+
 def with_more(given: CellResult) -> CellResult:
     """Return a result as it is measured today: with the score and the measures that earlier ones lack."""
     measurement = given.measurement

@@ -58,23 +58,6 @@ def test_a_run_is_named_after_its_time_in_utc(hours: int) -> None:
     assert names.run("quick", local) == "quick · 2026-11-29 02:00"
 
 
-@pytest.mark.parametrize(
-    ("address", "link"),
-    [
-        (
-            f"https://me:{PASSWORD}@tracking.example.org:5000/sub?token={PASSWORD}",
-            "https://tracking.example.org:5000/sub",
-        ),
-        (f"http://me:{PASSWORD}@[::1]:5000", "http://[::1]:5000"),
-        ("sqlite:////home/me/.mlflow/mlflow.db", None),
-        ("file:///home/me/mlruns", None),
-        ("databricks", None),
-    ],
-)
-def test_a_link_leads_to_a_server_and_holds_no_password(address: str, link: str | None) -> None:
-    assert announcing.browsable(address) == link
-
-
 @prefect.flow(name="benchmark", flow_run_name="of a test")
 def benchmark(run: Run, given: list[CellResult], report: Path, verdict: Verdict) -> None:
     announcing.announce(run, given, report, verdict)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import LATER_SCORE, METHODS, result, results, with_more
+from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_values
 
-from den import metrics
+from den import measures, metrics
 from reports import accepted_results, names, printed, tables
 from reports.contest import contest
 from reports.summary import estimate, fired, matrices, published, summary
@@ -193,6 +193,18 @@ def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
     rows = fired(grid).set_index("what")
     assert rows.loc["expansion", ["fired", "tasks"]].tolist() == [27, 27]
     assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
+
+
+@pytest.mark.parametrize("measure", measures.MEASURES)
+def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure: str, tmp_path: Path) -> None:
+    given = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
+    collected = tables.collect(given, "smoke")
+    tables.write(collected, tmp_path)
+    assert tables.read(tmp_path).cells.equals(collected.cells)
+    shown = printed.cells(collected).set_index("method")
+    columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}
+    assert {name for name, column in columns.items() if not shown.loc["den", column]} == {measure} & columns.keys()
+    assert len(printed.results(collected)) == 2
 
 
 def test_an_estimate_leaves_out_what_is_not_known() -> None:

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as Shown
 from nightly import FIRST, LENGTH, name_of, run_of
 
-from den import metrics
+from den import measures, metrics
 from den.ledger import CellResult, Ledger, Places, Run
 from flows import inventory, models, newest, parents, points, syncing, tracking, views
 from reports import accepted_results
@@ -195,6 +195,16 @@ def test_a_cell_has_scores_by_task_its_data_and_its_measurement(client: MlflowCl
     assert (cell.data.params["method"], cell.data.params["training.epochs"]) == ("den", "8")
     path = client.download_artifacts(cell.info.run_id, "measurement.json")
     assert type(measurement).model_validate_json(Path(path).read_text()) == measurement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", measures.TOTALS)
+def test_a_measure_that_is_null_keeps_nothing_else_from_mlflow(client: MlflowClient, measure: str) -> None:
+    den, l2 = night(0)
+    track(0, [synthetic.without_values(den, measure), l2])
+    assert len(runs(client, "cell")) == 2
+    assert f"final/{measure}" not in only(client, "cell", method="den").data.metrics
+    assert f"final/{measure}" in only(client, "cell", method="l2").data.metrics
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from den import measures, metrics
+from den import measures, metrics, paths
 from den.config import Params
 from den.ledger import sealed
 from den.ledger.settings import Settings, key_of, short_hash
@@ -159,6 +159,8 @@ class Measurement(Params):
         for name, kind in REQUIRED.items():
             if not isinstance(self.settings.get(name), kind) or isinstance(self.settings[name], bool):
                 raise ValueError(f"settings.{name} is missing or no {kind.__name__}")
+        for name in ("stream", "method"):
+            paths.part(self.settings[name])
         if self.key != key_of(self.settings, self.data):
             raise ValueError("its key is not that of its settings and data")
         for score, matrix in self.scores.items():

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from den.config import Params
 from den.ledger.measurement import HASH, KEY, Machine
+from den.paths import NAME
 
 ID = r"^[0-9a-z-]{6,64}$"
 Trigger = Literal["hand", "schedule", "ci"]
@@ -19,7 +20,7 @@ ALARMS = ("failed", "worse", "unstable")
 class Asked(Params):
     """What was asked for: a suite, what differs from it, and where its cells run. seeds None: the suite's own."""
 
-    suite: str
+    suite: str = Field(pattern=NAME)
     streams: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     seeds: tuple[NonNegativeInt, ...] | None = None
@@ -50,8 +51,8 @@ class Planned(Params):
     """A cell of a run: its key, and the name that its settings go by in the suite."""
 
     key: str = Field(pattern=KEY)
-    stream: str
-    name: str
+    stream: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME)
     seed: NonNegativeInt
     fingerprint: str = Field(pattern=HASH)
 
