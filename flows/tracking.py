@@ -23,7 +23,7 @@ Progress = Callable[[str], None]
 
 def address() -> str:
     """Return where MLflow keeps its runs: MLFLOW_TRACKING_URI, or else a file of the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(FOLDER / 'mlflow.db').absolute()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _database(FOLDER / "mlflow.db")
 
 
 def artifacts() -> str:
@@ -81,6 +81,12 @@ def _attempted(show: Callable[[], None]) -> bool:
     return True
 
 
+def _database(path: Path) -> str:
+    """Return the address of an SQLite file: absolute, unless a `?` in the project's path would end it."""
+    whole = path.absolute()
+    return f"sqlite:///{path if '?' in str(whole) else whole}"
+
+
 def _create(database: Path) -> None:
     """Make an empty store beside its place, then move it there: one left half made by a kill would fail for ever."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -89,7 +95,7 @@ def _create(database: Path) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     temporary = database.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    made = SqlAlchemyStore(f"sqlite:///{temporary.absolute()}", artifacts())
+    made = SqlAlchemyStore(_database(temporary), artifacts())
     with made.engine.begin() as connection:  # MLflow has none by value: a search would read the tag of every run
         connection.exec_driver_sql("CREATE INDEX index_tags_key_value ON tags (key, value)")
     made.engine.dispose()
