@@ -22,7 +22,7 @@ from den.cells import Cell, current, present_of
 from den.ledger import Ledger, Measurement, Places
 from den.searches import Subject
 from den.worker import CellFailed, Worker
-from flows import benchmark, crew, ending, machine, running, searching, server, steps, zombies
+from flows import benchmark, checkout, crew, ending, machine, running, searching, server, steps, zombies
 from flows.places import here
 from flows.searching import Found, TooLarge
 from flows.settling import settled
@@ -40,6 +40,7 @@ def search(
 
     methods: by default all that have a space in params.yaml. Trials that are finished are not run again.
     """
+    checkout.refuse_other_commit()
     plan, places = suites.load(), here()
     subjects = searches.subjects(plan, stream, methods, trials)
     steps.prepare([subject.cell({}) for subject in subjects], plan, places)
