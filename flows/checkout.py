@@ -1,4 +1,4 @@
-"""The commit that a deployment was made for. A worker's checkout stays where somebody left it, so runs of others refuse.
+"""The commit that a deployment was made for: a worker's checkout stays where somebody left it, so others are refused.
 
 The worker neither fetches nor changes its checkout: other runs may be at work in it.
 """

@@ -17,7 +17,7 @@ from flows import tracking
 
 ODD = "a?b #c %d%20e"
 DEAD = "http://127.0.0.1:9"  # a proxy that does not answer
-PROXIES = {name: DEAD for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")}
+PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), DEAD)
 
 
 def exempt(environment: dict[str, str]) -> str:
