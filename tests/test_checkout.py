@@ -1,5 +1,6 @@
 """A run of a deployment refuses a checkout at another commit than the deployment was made for."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import IDENTITY, ROOT
+from prefect.deployments.steps.core import run_steps
+from prefect.utilities.templating import apply_values
 
 from den import provenance
 from den.config import SettingsError
@@ -48,6 +51,18 @@ def test_every_deployment_passes_its_commit_on_and_every_flow_asks_for_it() -> N
         assert deployment["version"] == commit
         assert deployment["work_pool"]["job_variables"]["env"][checkout.COMMIT] == commit
         assert "checkout.refuse_other_commit()" in Path(ROOT, deployment["entrypoint"].split(":")[0]).read_text()
+
+
+def test_deploying_fills_in_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "--quiet"], COMMIT):
+        subprocess.run(command, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    project = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    outputs = asyncio.run(run_steps(project["build"], {}))
+    for deployment in apply_values(project["deployments"], outputs):
+        assert deployment["version"] == commit
+        assert deployment["work_pool"]["job_variables"]["env"][checkout.COMMIT] == commit
 
 
 COMMIT = ["git", *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", "any"]
