@@ -10,9 +10,10 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -27,6 +28,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THRE
 # The allocator of Linux would hand memory back after every step and fault it in again for the next.
 MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 PRELOADED = ["den.preloaded", "torch._dynamo"]  # the second is what the first step of an optimiser would load
+LONGEST = 60  # bytes of a folder whose sockets have an address of at most 103, the least of all systems
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
 
@@ -133,10 +135,26 @@ def make_ready() -> None:
         before = {name: os.environ.get(name) for name in own}
         os.environ.update(own)
         try:
-            forkserver.ensure_running()
+            with _short_temporary_folder():
+                forkserver.ensure_running()
         finally:
             for name, value in before.items():
                 _restore(name, value)
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Have temporary files in /tmp if TMPDIR is too long for the address of a socket, as job folders on clusters are.
+
+    The socket lies in a folder that this user alone may enter, wherever that is.
+    """
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST:
+        tempfile.tempdir = "/tmp"
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def serve(line: Connection, log: str) -> None:

@@ -1,7 +1,7 @@
 """Orchestration: the benchmark as a Prefect flow, its data under DVC, its results in MLflow.
 
-Importing the package switches telemetry off and keeps Prefect's files in the project;
-what the environment says already holds.
+Importing the package switches telemetry off, keeps Prefect's files in the project, and exempts this machine from
+proxies; other settings that the environment has already hold.
 """
 
 import os
@@ -14,11 +14,19 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "PREFECT_HOME": os.path.abspath(".prefect"),  # noqa: PTH100  pathlib would cost the start of every command
+    "PREFECT_HOME": ".prefect",  # relative: a `?` in the project's path would end the address of the database
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 for name, value in SETTINGS.items():
     os.environ.setdefault(name, value)
+
+exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""  # libraries differ in which they read
+if exempt != "*":
+    names = [name for name in exempt.split(",") if name]
+    exempt = ",".join([*names, *(host for host in LOOPBACK if host not in names)])
+os.environ.update(no_proxy=exempt, NO_PROXY=exempt)

@@ -14,7 +14,7 @@ from den import suites
 from den.cells import Cell, current, key_of, own, present_of
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
 from den.worker import CellFailed
-from flows import addresses, announcing, crew, estimate, machine, pools, recording, steps
+from flows import addresses, announcing, checkout, crew, estimate, machine, pools, recording, steps
 from flows.cells import Worked, learn
 from flows.places import here
 from flows.progress import watcher
@@ -64,8 +64,9 @@ def benchmark(
     on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster at an address.
     again: measure every cell. fresh: begin another run even if an unended one could be continued.
     Returns the Outcome. Raises RunFailed, after everything else is done, if cells failed or the verdict is worse or
-    unstable.
+    unstable; SettingsError, before anything, if a deployment was made for another commit.
     """
+    checkout.refuse_other_commit()
     engine = engine_for(on)
     plan, places = suites.load(overrides=overrides), here()
     cells = plan.cells(suite, streams, methods, seeds)

@@ -138,8 +138,11 @@ def of_prefect(limit: datetime, dry_run: bool) -> str:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
+    from flows import server
+
     if not PREFECT_API_URL.value() and not (Path(PREFECT_HOME.value()) / "prefect.db").exists():
         return ""
+    server.refuse_damaged()
     try:
         with get_client(sync_client=True) as client:
             count = 0

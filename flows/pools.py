@@ -18,6 +18,7 @@ from prefect.deployments import run_deployment
 from den.cells import Cell, key_of
 from den.ledger import Order, Places
 from den.worker import CellFailed
+from flows import checkout
 from flows.cells import Worked, accepted, learn, received, sent
 
 DEPLOYMENT = "remote cell/cell"
@@ -29,7 +30,11 @@ ARTIFACT = "measurement"
 
 @prefect.flow(name="remote cell", flow_run_name="{cell[stream]} · {cell[method]} · seed {cell[seed]}")
 def cell(cell: dict[str, Any], order: dict[str, Any]) -> None:
-    """Measure one cell on this machine and send the measurement back. Raises OtherCode for other code or torch."""
+    """Measure one cell on this machine and send the measurement back.
+
+    Raises OtherCode for other code or torch than the asker's, SettingsError for another commit than the deployment's.
+    """
+    checkout.refuse_other_commit()
     asked, places, own = received(cell, order)
     worked = learn(asked, places, own)
     Artifact(key=_key(own, key_of(asked, places)), type=ARTIFACT, data={"line": sent(worked.measurement)}).create()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from flows import addresses
+from flows import addresses, ending
 
 OTHERWISE = {  # what a person can do about a file or a disk that is not as it should be
     errno.EACCES: "give yourself the right to it",
@@ -32,12 +32,20 @@ class Refused(click.ClickException):
 
 
 class Commands(click.Group):
-    """Commands whose user errors end in one line and exit code 2."""
+    """Commands whose user errors end in one line and exit code 2, and which end on signals with nothing left behind."""
+
+    def main(self, args: Any = None, *more: Any, **options: Any) -> Any:
+        """Run the command of `args`, or of this process's command line."""
+        if args is None:
+            ending.heed_signals()
+        return super().main(args, *more, **options)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(context)
+        except KeyboardInterrupt as interrupt:
+            sys.exit(ending.code_of(interrupt))
         except click.UsageError as error:
             raise Refused(f"{error.format_message()} {_help(error)}") from None
         except (ValueError, RuntimeError, OSError) as error:

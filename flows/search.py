@@ -22,7 +22,7 @@ from den.cells import Cell, current, present_of
 from den.ledger import Ledger, Measurement, Places
 from den.searches import Subject
 from den.worker import CellFailed, Worker
-from flows import benchmark, crew, machine, running, searching, steps, zombies
+from flows import benchmark, checkout, crew, ending, machine, running, searching, server, steps, zombies
 from flows.places import here
 from flows.searching import Found, TooLarge
 from flows.settling import settled
@@ -40,6 +40,7 @@ def search(
 
     methods: by default all that have a space in params.yaml. Trials that are finished are not run again.
     """
+    checkout.refuse_other_commit()
     plan, places = suites.load(), here()
     subjects = searches.subjects(plan, stream, methods, trials)
     steps.prepare([subject.cell({}) for subject in subjects], plan, places)
@@ -83,12 +84,11 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
     try:
-        with zombies.named(), running.sheltered(), running.quiet(), settled():
-            running.start_server()
+        with zombies.named(), server.sheltered(), server.answering(), running.quiet(), settled():
             ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
-    except KeyboardInterrupt:
-        print(running.INTERRUPTED, file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        ending.report(ending.INTERRUPTED)
+        return ending.code_of(interrupt)
     except CellFailed as failure:
         print(f"a trial broke off: {failure}; the same command runs it again", file=sys.stderr)
         return 1

@@ -30,6 +30,12 @@ def file_of(address: str) -> Path | None:
     return Path(name).absolute() if name and name != ":memory:" else None
 
 
+def address_of(database: Path) -> str:
+    """Return the address of an SQLite file: absolute, unless a `?` in the project's path would end it."""
+    whole = database.absolute()
+    return f"sqlite:///{os.path.relpath(whole) if '?' in str(whole) else whole}"
+
+
 def opened(address: str) -> AbstractContextManager[object]:
     """Return the lock of a store, which exists from now on; one writer at a time."""
     if (database := file_of(address)) is None:
@@ -67,7 +73,7 @@ def _create(database: Path) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     temporary = database.with_name(f"{database.name}.new")
     temporary.unlink(missing_ok=True)
-    made = SqlAlchemyStore(f"sqlite:///{temporary}", database.with_name("artifacts").as_uri())
+    made = SqlAlchemyStore(address_of(temporary), database.with_name("artifacts").as_uri())
     with made.engine.begin() as connection:  # MLflow has none by value: a search would read the tag of every run
         connection.exec_driver_sql("CREATE INDEX index_tags_key_value ON tags (key, value)")
     made.engine.dispose()

@@ -23,7 +23,7 @@ Progress = Callable[[str], None]
 
 def address() -> str:
     """Return where MLflow keeps its runs: MLFLOW_TRACKING_URI, or else a file of the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(FOLDER / 'mlflow.db').absolute()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or stores.address_of(FOLDER / "mlflow.db")
 
 
 def artifacts() -> str:

@@ -48,7 +48,7 @@ class Site:
     def start_server(self) -> subprocess.Popen[bytes]:
         """Start the server and wait until it answers."""
         server = self.start("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
-        until(self.answers, 120)
+        until(self.answers, 300)
         return server
 
     def start_worker(self, pool: str = "den-cpu", limit: int = 3, **more: str) -> subprocess.Popen[bytes]:

@@ -1,8 +1,11 @@
 """Machines and servers that are lost under a run: the run outlasts them, and its end is the same."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ROOT
 from sites import Site, measurements, opened, places_of, strike, until
@@ -73,3 +76,29 @@ def test_a_worker_that_is_lost_with_its_machine_is_replaced(site: Site, straight
     _, measurement = measurements(site.project)
     assert measurement.digest == straight.digest
     assert runs(site.project) == 2
+
+
+def test_a_cell_whose_process_is_killed_on_a_pool_goes_on_from_its_last_stage(
+    site: Site, straight: Measurement
+) -> None:
+    shutil.rmtree(site.elsewhere / ".den/work", ignore_errors=True)
+    before = len(measurements(site.project))
+    running = site.begin(*COMMAND, "--on", "pool")
+    until(lambda: checkpoints(site.elsewhere), 300)
+    kill_cell(site.elsewhere)
+    assert running.wait(400) == 1
+    printed = (site.project / "den.log").read_text()
+    assert "its process ended with code -9" in printed
+    assert len(measurements(site.project)) == before
+    again = site.den(*COMMAND[:-3], *COMMAND[-2:], "--on", "pool")
+    assert again.returncode == 0, again.stderr
+    assert measurements(site.project)[-1].digest == straight.digest
+
+
+def kill_cell(project: Path) -> None:
+    """Kill the process of a cell: forked, and without children of its own."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            forked = "forkserver" in " ".join(process.cmdline()) and not process.children()
+            if forked and process.cwd() == str(project):
+                process.kill()

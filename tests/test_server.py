@@ -1,13 +1,14 @@
 """A real server, every deployment of prefect.yaml, workers, and runs that a schedule or a pool brought about."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import IDENTITY, ROOT
 from sites import Site, measurements, opened, places_of
 
 from den.ledger import Ledger
@@ -126,3 +127,25 @@ def test_on_a_pool_of_gpus_every_cell_runs_on_the_gpu_of_a_worker(site: Site) ->
 def devices(project: Path) -> list[str]:
     """Return the devices that cells were given."""
     return (project / "devices").read_text().split()
+
+
+def test_a_run_refuses_a_checkout_at_another_commit_than_its_deployments(site: Site) -> None:
+    (deployed,) = {one["version"] for one in httpx.post(f"{site.api}/deployments/filter", json={}, timeout=30).json()}
+    assert deployed == commit_of(site.project)
+    assert {one.origin.commit for one in measurements(site.project)} <= {deployed}
+    git(site.elsewhere, *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", "later")
+    site.prefect("deployment", "run", "prepare/data", "--param", 'streams=["blobs"]')
+    (refused,) = site.ended("data")
+    git(site.elsewhere, "reset", "--quiet", "--soft", "HEAD~1")
+    assert refused["state_type"] == "FAILED", refused
+    later = git(site.elsewhere, "rev-parse", "ORIG_HEAD")
+    assert f"made for commit {deployed[:12]}" in refused["state"]["message"]
+    assert f"is at commit {later[:12]}" in refused["state"]["message"]
+
+
+def commit_of(project: Path) -> str:
+    return git(project, "rev-parse", "HEAD")
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from prefect.states import Running
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import processes, running, zombies
+from flows import processes, server, zombies
 
 
 @prefect.flow
@@ -66,8 +66,8 @@ def test_runs_of_dead_processes_are_marked_and_those_of_living_ones_are_not() ->
     assert living.type == StateType.RUNNING
 
 
-@pytest.mark.parametrize(("server", "heard"), [(None, None), ("http://127.0.0.1:1/api", 30)])
-def test_only_a_server_that_stays_hears_heartbeats(server: str | None, heard: int | None) -> None:
-    configured = {PREFECT_API_URL: server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}
-    with temporary_settings(configured), running.sheltered():
+@pytest.mark.parametrize(("address", "heard"), [(None, None), ("http://127.0.0.1:1/api", 30)])
+def test_only_a_server_that_stays_hears_heartbeats(address: str | None, heard: int | None) -> None:
+    configured = {PREFECT_API_URL: address, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}
+    with temporary_settings(configured), server.sheltered():
         assert PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() == heard
