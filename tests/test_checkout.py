@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import IDENTITY, ROOT
-from prefect.deployments.steps.core import run_steps
+from prefect.deployments.steps import run_shell_script
 from prefect.utilities.templating import apply_values
 
 from den import provenance
@@ -59,8 +59,9 @@ def test_deploying_fills_in_the_commit(tmp_path: Path, monkeypatch: pytest.Monke
         subprocess.run(command, check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     project = yaml.safe_load((ROOT / "prefect.yaml").read_text())
-    outputs = asyncio.run(run_steps(project["build"], {}))
-    for deployment in apply_values(project["deployments"], outputs):
+    (step,) = [step["prefect.deployments.steps.run_shell_script"] for step in project["build"]]
+    output = asyncio.run(run_shell_script(**{key: value for key, value in step.items() if key != "id"}))
+    for deployment in apply_values(project["deployments"], {step["id"]: output}):
         assert deployment["version"] == commit
         assert deployment["work_pool"]["job_variables"]["env"][checkout.COMMIT] == commit
 
