@@ -143,6 +143,8 @@ def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
 
     Raises SettingsError naming every wrong key below `path` and what is allowed there.
     """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: expected a block of settings, not {shortened(repr(values))}")
     try:
         return kind.model_validate_json(json.dumps(dict(values)))
     except ValidationError as error:
@@ -158,8 +160,13 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
         return f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
     if error["type"] == "missing":
         return f"{key}: missing"
-    hint = "; YAML reads 1e-5 as text, write 1.0e-5" if isinstance(error["input"], str) else ""
-    return f"{key}: {error['msg']}, not {error['input']!r}{hint}"
+    return f"{key}: {error['msg']}, not {shortened(repr(error['input']))}"
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Return text as a message shows it: on one line, and not too long."""
+    line = text if text.isprintable() else repr(text)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _block(kind: Any, location: Sequence[str | int]) -> Any:

@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from den.ledger import Places
 from den.suites import Plan
 
 LOCK = Path("dvc.lock")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
 
 
 def pinned(stream: str) -> str | None:
@@ -38,7 +37,7 @@ def holds(stream: str, plan: Plan, places: Places) -> bool:
 
 
 def _entry(stream: str) -> dict[str, Any] | None:
-    stages = (yaml.load(LOCK.read_text(), LOADER) if LOCK.exists() else None) or {}
+    stages = (YAML(typ="safe").load(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else None) or {}
     entry: dict[str, Any] | None = stages.get("stages", {}).get(f"data@{stream}")
     return entry
 
