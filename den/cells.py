@@ -18,6 +18,9 @@ from den.streams import IMAGES, STREAMS, prepared
 from den.tasks import Stream
 from den.training import device_of
 
+COPIES = 4  # of its weights that a network needs while Adam trains it: themselves, gradients and two moments
+FLOAT = 4  # bytes
+
 
 class Cell(Params):
     """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete.
@@ -152,7 +155,18 @@ def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Met
     refuse(cell)
     kind = METHODS[cell.method]
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
+    _refuse_size(problem)
     return harness.untrained(kind, _method_params(cell), problem)
+
+
+def _refuse_size(problem: Problem) -> None:
+    """Raise SettingsError for a base network that cannot be trained in this machine's memory."""
+    needed, there = COPIES * FLOAT * problem.base_weights, provenance.memory()
+    if there is not None and needed > there and problem.device.type == "cpu":
+        sizes = (
+            f"{problem.base_weights:,} weights take {needed >> 30:,} GiB to train, and this machine has {there >> 30:,}"
+        )
+        raise SettingsError(f"network.widths: {sizes}; give smaller widths or channels")
 
 
 def open_stream(cell: Cell, places: Places) -> Stream:

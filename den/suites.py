@@ -9,7 +9,7 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from den import yaml_files
 from den.cells import Cell, refuse
@@ -74,7 +74,7 @@ class Chosen(Params):
 class Data(Params):
     """What is prepared: splits for so many seeds, and one block a stream."""
 
-    seeds: PositiveInt
+    seeds: int = Field(gt=0, le=10_000)
     streams: dict[str, dict[str, Any]] = {}
 
     def preparation(self, stream: str) -> Params:

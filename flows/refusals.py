@@ -62,7 +62,7 @@ def _said(error: Exception) -> str:
 def _telling() -> tuple[type[Exception], ...]:
     """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
     from den.config import SettingsError
-    from den.execution import OtherCode
+    from den.execution import OtherCode, OutOfMemory
     from den.ledger import LedgerError
     from den.searches import Busy
     from den.streams.prepared import DataError
@@ -70,4 +70,4 @@ def _telling() -> tuple[type[Exception], ...]:
     from den.worker import CellFailed
     from flows.datasets import PreparationError
 
-    return SettingsError, DataError, LedgerError, Busy, OtherCode, CellFailed, Diverged, PreparationError
+    return SettingsError, DataError, LedgerError, Busy, OtherCode, OutOfMemory, CellFailed, Diverged, PreparationError
