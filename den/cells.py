@@ -95,8 +95,13 @@ def key_of(cell: Cell, places: Places) -> str:
 
 
 def data_of(cell: Cell, places: Places) -> str:
-    """Return the hash of the data that the cell reads."""
-    return prepared.data_of(places.data / cell.stream, cell.seed)
+    """Return the hash of the data that the cell reads. Raises DataError for missing or damaged files."""
+    folder = places.data / cell.stream
+    try:
+        return prepared.data_of(folder, cell.seed)
+    except Exception:  # numpy reads a damaged table in many ways
+        prepared.read(folder)  # raises DataError naming it
+        raise
 
 
 def modules_of(method: str, stream: str) -> tuple[str, ...]:

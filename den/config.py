@@ -86,7 +86,7 @@ class Training(Params):
     """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one.
     decay: it loses 5 % with every pass over the data, as in the released code of DEN."""
     batch_size: PositiveInt = 256
-    epochs: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    epochs: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
     steps: Steps | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"

@@ -11,6 +11,7 @@ OTHERWISE = {  # what a person can do about a file or a disk that is not as it s
     errno.EACCES: "give yourself the right to it",
     errno.EEXIST: "something else stands where this belongs; move it away",
     errno.EISDIR: "a folder stands where a file belongs; move it away",
+    errno.ENAMETOOLONG: "move the project to a shorter path",
     errno.ENOENT: "run the command in the project's folder, or restore it from git",
     errno.ENOSPC: "make room; the same command goes on from the last finished stage",
     errno.ENOTDIR: "a file stands where a folder belongs; move it away",
