@@ -19,6 +19,9 @@ from den.streams import IMAGES, STREAMS, prepared
 from den.tasks import Stream
 from den.training import device_of
 
+COPIES = 4  # of its weights that a network needs while Adam trains it: themselves, gradients and two moments
+FLOAT = 4  # bytes
+
 
 class Cell(Params):
     """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete.
@@ -93,8 +96,13 @@ def key_of(cell: Cell, places: Places) -> str:
 
 
 def data_of(cell: Cell, places: Places) -> str:
-    """Return the hash of the data that the cell reads."""
-    return prepared.data_of(places.data / cell.stream, cell.seed)
+    """Return the hash of the data that the cell reads. Raises DataError for missing or damaged files."""
+    folder = places.data / cell.stream
+    try:
+        return prepared.data_of(folder, cell.seed)
+    except Exception:  # numpy reads a damaged table in many ways
+        prepared.read(folder)  # raises DataError naming it
+        raise
 
 
 def modules_of(method: str, stream: str) -> tuple[str, ...]:
@@ -153,7 +161,18 @@ def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Met
     refuse(cell)
     kind = METHODS[cell.method]
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
+    _refuse_size(problem)
     return harness.untrained(kind, _method_params(cell), problem)
+
+
+def _refuse_size(problem: Problem) -> None:
+    """Raise SettingsError for a base network that cannot be trained in this machine's memory."""
+    needed, there = COPIES * FLOAT * problem.base_weights, provenance.memory()
+    if there is not None and needed > there and problem.device.type == "cpu":
+        sizes = (
+            f"{problem.base_weights:,} weights take {needed >> 30:,} GiB to train, and this machine has {there >> 30:,}"
+        )
+        raise SettingsError(f"network.widths: {sizes}; give smaller widths or channels")
 
 
 def open_stream(cell: Cell, places: Places) -> Stream:

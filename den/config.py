@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
@@ -15,6 +16,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+LARGEST, SMALLEST = 1e9, 1e-12  # magnitudes of numbers, 0 aside: beyond them float32 loses them, or memory ends
+MOST_WEIGHTS = 10**9  # between two hidden layers
 
 
 class SettingsError(ValueError):
@@ -70,6 +74,9 @@ def _later(kind: type[Params]) -> Iterator[tuple[str, Any]]:
         yield from ((name, mark.value) for mark in field.metadata if isinstance(mark, AsBefore))
 
 
+Steps = Annotated[int, Field(gt=0, le=10_000_000)]
+
+
 class Training(Params):
     """How one stage is trained: the optimiser and how long."""
 
@@ -79,8 +86,8 @@ class Training(Params):
     """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one.
     decay: it loses 5 % with every pass over the data, as in the released code of DEN."""
     batch_size: PositiveInt = 256
-    epochs: PositiveInt | None = None
-    steps: PositiveInt | None = None
+    epochs: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
+    steps: Steps | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
     """logistic: one class versus the rest, the mean over examples and outputs. softmax: the mean over examples."""
@@ -109,9 +116,9 @@ class Training(Params):
 class Convolution(Params):
     """A convolution: its filters, of kernel × kernel pixels, zeros around the image, then max pooling."""
 
-    channels: PositiveInt
-    kernel: PositiveInt = 5
-    pooling: PositiveInt = 2
+    channels: int = Field(gt=0, le=10_000)
+    kernel: int = Field(5, gt=0, le=99)
+    pooling: int = Field(2, gt=0, le=99)
 
     @field_validator("kernel")
     @classmethod
@@ -125,14 +132,22 @@ class Convolution(Params):
 class Network(Params):
     """The base network: convolutions, if any, and the hidden widths above them; heads and initialisation."""
 
-    convolutions: tuple[Convolution, ...] = ()
-    widths: tuple[PositiveInt, ...] = Field((312, 128), min_length=1)
+    convolutions: tuple[Convolution, ...] = Field((), max_length=50)
+    widths: tuple[Annotated[int, Field(gt=0, le=100_000)], ...] = Field((312, 128), min_length=1, max_length=50)
     heads: Literal["per_task", "one"] = "per_task"
     init: Literal["glorot", "he", "torch"] = "glorot"
     """glorot, he: uniform weights (Glorot and Bengio 2010; He et al. 2015), zero biases. torch: weights and biases as
     torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(numbers that a unit reads)."""
     bias: Annotated[bool, AsBefore(True)] = True
     "false: no unit has a bias, and every bias is zero for good."
+
+    @field_validator("widths")
+    @classmethod
+    def fit_in_memory(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse layers that no machine has memory for."""
+        if (weights := max((below * above for below, above in pairwise(widths)), default=0)) > MOST_WEIGHTS:
+            raise ValueError(f"{weights:,} weights between two layers are more than {MOST_WEIGHTS:,}")
+        return widths
 
 
 Kind = TypeVar("Kind", bound=Params)
@@ -143,12 +158,30 @@ def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
 
     Raises SettingsError naming every wrong key below `path` and what is allowed there.
     """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: expected a block of settings, not {shortened(repr(values))}")
+    if extremes := list(_extremes(values, path)):
+        raise SettingsError("\n".join(extremes))
     try:
         return kind.model_validate_json(json.dumps(dict(values)))
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(kind, path, one) for one in error.errors())) from None
     except TypeError as error:
         raise SettingsError(f"{path}: {error}") from None
+
+
+def _extremes(value: Any, key: str) -> Iterator[str]:
+    """Yield what is wrong with numbers beyond all reason, which torch would refuse in words of its own."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _extremes(inner, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            yield from _extremes(inner, f"{key}.{place}")
+    elif isinstance(value, int | float) and abs(value) > LARGEST:
+        yield f"{key}: {shortened(str(value))} is too large; no number of a setting is beyond {LARGEST:g}"
+    elif isinstance(value, int | float) and 0 < abs(value) < SMALLEST:
+        yield f"{key}: {value} is too small; no number of a setting but 0 is below {SMALLEST:g}"
 
 
 def _explain(kind: type[Params], path: str, error: Any) -> str:
@@ -158,8 +191,13 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
         return f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
     if error["type"] == "missing":
         return f"{key}: missing"
-    hint = "; YAML reads 1e-5 as text, write 1.0e-5" if isinstance(error["input"], str) else ""
-    return f"{key}: {error['msg']}, not {error['input']!r}{hint}"
+    return f"{key}: {error['msg']}, not {shortened(repr(error['input']))}"
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Return text as a message shows it: on one line, and not too long."""
+    line = text if text.isprintable() else repr(text)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _block(kind: Any, location: Sequence[str | int]) -> Any:

@@ -28,6 +28,10 @@ CHECKPOINTS_KEPT = 2
 SINGLE, LOCKS = "single", "locks"  # folders beside those of runs
 
 
+class OutOfMemory(RuntimeError):
+    """A stage asks for more memory than there is; the message names the stage and what to make smaller."""
+
+
 class OtherCode(RuntimeError):
     """The code or torch here is not that of whoever asked for a cell; the message names both."""
 
@@ -115,6 +119,11 @@ class Execution:
             step.run()
         except Diverged as failure:
             raise Diverged(f"{step.title}: {failure}") from None
+        except (MemoryError, RuntimeError) as failure:
+            if not _lacks_memory(failure):
+                raise
+            mend = "make network.widths, network.convolutions, training.batch_size or what the method adds smaller"
+            raise OutOfMemory(f"{step.title}: memory is at an end; {mend}, or run fewer cells at a time") from None
         tensors, values = self.method.state()
         about = {"method": values, "started": self.started.isoformat(), "load": self.load, **vars(self.result)}
         path = self.folder / f"{len(self.result.done):04d}.safetensors"
@@ -184,6 +193,11 @@ def refuse_other_code(cell: Cell, order: Order) -> None:
     ):
         if asked is not None and asked != here:
             raise OtherCode(f"{what} here is {here[:12]}, the asker has {asked[:12]}; bring both to the same commit")
+
+
+def _lacks_memory(failure: Exception) -> bool:
+    """Return whether an allocation failed: on the processor torch raises a RuntimeError of no class of its own."""
+    return isinstance(failure, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(failure)
 
 
 def _known(value: float) -> float | None:

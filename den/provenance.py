@@ -46,7 +46,7 @@ def machine(device: torch.device) -> Machine:
         capability=torch.backends.cpu.get_cpu_capability(),
         variables={name: value for name, value in sorted(os.environ.items()) if _matters(name)},
         cores=cores(),
-        memory=_memory(),
+        memory=memory(),
         **of_gpu,
     )
 
@@ -59,6 +59,12 @@ def cores() -> int:
 def load() -> float | None:
     """Return the machine's load over the last minute, None where the system does not say."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def memory() -> int | None:
+    """Return the machine's memory in bytes."""
+    names = getattr(os, "sysconf_names", {})
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else None
 
 
 def _gpu() -> dict[str, Any]:
@@ -87,12 +93,6 @@ def _processor() -> str:
         return " ".join(parts) or platform.processor() or platform.machine()
     detail = "/".join(about.get(key, "?") for key in ("cpu family", "model", "stepping"))
     return f"{about['model name']} ({detail})"
-
-
-def _memory() -> int | None:
-    """Return the machine's memory in bytes."""
-    names = getattr(os, "sysconf_names", {})
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else None
 
 
 @cache

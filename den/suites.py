@@ -9,17 +9,18 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, Params, SettingsError, Training, read
+from den.config import Network, Params, SettingsError, Training, read, shortened
 from den.methods import METHODS
 from den.streams import STREAMS
 
 Settings = dict[str, Any]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 SETTABLE = ("training", "network", "streams", "methods")
+DEEPEST = 10  # dots of a key
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of training: what is set last says how long it is
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
@@ -73,7 +74,7 @@ class Chosen(Params):
 class Data(Params):
     """What is prepared: splits for so many seeds, and one block a stream."""
 
-    seeds: PositiveInt
+    seeds: int = Field(gt=0, le=10_000)
     streams: dict[str, dict[str, Any]] = {}
 
     def preparation(self, stream: str) -> Params:
@@ -185,7 +186,7 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
     """
     plan = Plan(
         read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml"),
-        dict(map(yaml_files.override, overrides)),
+        yaml_files.overrides(overrides),
     )
     for stream in plan.data.streams:
         refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
@@ -271,7 +272,9 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     """Set one dotted key in place."""
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
-        raise SettingsError(f"{key}: cannot be set; keys begin with {', '.join(SETTABLE)}")
+        raise SettingsError(f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}")
+    if len(path) > DEEPEST:
+        raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in NAMED:
         refuse_unknown((*path, last)[1], NAMED[path[0]], key)
     block = settings
@@ -286,7 +289,7 @@ def _mapping(value: Any, key: str) -> Settings:
     """Return a block of settings, or refuse a value in its place."""
     if isinstance(value, dict):
         return value
-    raise SettingsError(f"{key} is a value, {value!r}, not a block")
+    raise SettingsError(f"{shortened(key)} is a value, {shortened(repr(value))}, not a block")
 
 
 def refuse_repeats(names: Sequence[Any]) -> Any:
@@ -306,4 +309,4 @@ def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
 def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
     """Raise SettingsError for a name that is not in the registry; the message names the key and what there is."""
     if name not in registry:
-        raise SettingsError(f"{key}: {name!r} is unknown; there are {', '.join(registry)}")
+        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; there are {', '.join(registry)}")

@@ -211,8 +211,15 @@ METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
 def _pace(training: Training, step: int, steps: int, examples: int) -> float:
     """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
     if training.schedule == "decay":
-        return float(0.95 ** (step * min(training.batch_size, examples) // examples))
+        return float(0.95 ** _passes(training, step, examples))
     return 1 - step / steps if training.schedule == "linear" else 1.0
+
+
+def _passes(training: Training, step: int, examples: int) -> int:
+    """Return how often a stage has seen as many examples as there are, before a step counted from 0."""
+    if training.drop_last:
+        return step * min(training.batch_size, examples) // examples
+    return step // per_pass(training, examples)  # the last batch of a pass is smaller
 
 
 def _step(

@@ -167,7 +167,7 @@ def serve(line: Connection, log: str) -> None:
     try:
         _serve(order, inbox, line)
     except Exception as error:
-        _put(line, {"failed": str(error) if isinstance(error, ArithmeticError) else f"{type(error).__name__}: {error}"})
+        _put(line, {"failed": _reason(error)})
         raise
 
 
@@ -196,6 +196,15 @@ def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> N
             seconds = next(row["value"] for row in reversed(taken) if row["measure"] == measures.SECONDS)
             _put(line, {"seconds": seconds, "measures": taken})
         _answer(line, finish(execution), measured=True)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a cell failed: our own words as they are, others with the name of their error."""
+    from den.config import SettingsError
+    from den.execution import OutOfMemory
+
+    own = isinstance(error, ArithmeticError | SettingsError | OutOfMemory)
+    return str(error) if own else f"{type(error).__name__}: {error}"
 
 
 def _answer(line: Connection, measurement: Measurement, measured: bool) -> None:

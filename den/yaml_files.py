@@ -1,55 +1,182 @@
-"""YAML as params.yaml and overrides have it: every key once."""
+"""YAML as params.yaml and overrides have it: read as DVC reads it, every key once, nothing that grows when read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from den.config import SettingsError
+from den.config import SettingsError, shortened
 
 MERGE = "tag:yaml.org,2002:merge"
+TEXT = "tag:yaml.org,2002:str"
+KINDS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+MOST_OVERRIDES = 100
+LONGEST_NUMBER = 100  # characters; Python itself refuses to read 4,300 digits
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """Reads YAML as SafeLoader does, and refuses a key that stands twice in one block."""
+class Refused(ValueError):
+    """Text that is no YAML, or more than a setting needs; the message says why, and in which line."""
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Return a block as it is written. Raises yaml.composer.ComposerError naming both lines of a repeated key."""
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        places: dict[str, yaml.Mark] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
-                continue
-            first, second = places.setdefault(key.value, key.start_mark), key.start_mark
-            if first is not second:
-                lines = f"line {first.line + 1} and again in line {second.line + 1}"
-                problem = f"the key {key.value} stands in {lines}; the second would erase the first"
-                raise yaml.composer.ComposerError(None, None, problem)
-        return node
+
+@dataclass(frozen=True)
+class Limits:
+    """What a text may hold: its characters, its values once aliases are followed, its depth, and whether any are."""
+
+    characters: int
+    values: int
+    aliases: bool
+    depth: int = 20
+
+
+FILE = Limits(characters=1_000_000, values=100_000, aliases=True)
+OVERRIDE = Limits(characters=10_000, values=2_000, aliases=False)
 
 
 def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     """Return the blocks of a YAML file. Raises SettingsError for another file; keys: what its blocks may be."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)  # noqa: S506  it is a safe loader
+        content = parsed(path.read_text(encoding="utf-8"), FILE)
     except FileNotFoundError:
         raise SettingsError(f"{path} is not here; run the command in the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not YAML: {error}") from None
+    except Refused as error:
+        raise SettingsError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: expected a mapping of {', '.join(keys)}")
     return content
+
+
+def overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the values of `key.path=value`, by key. Raises SettingsError for other text, and for too many."""
+    if len(texts) > MOST_OVERRIDES:
+        raise SettingsError(f"--set: {len(texts):,} values, and at most {MOST_OVERRIDES} are read; use params.yaml")
+    return dict(map(override, texts))
 
 
 def override(text: str) -> tuple[str, Any]:
     """Return key and value of `key.path=value`. Raises SettingsError for other text."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise SettingsError(f"--set {text}: write key.path=value, for example training.epochs=5")
+        raise SettingsError(f"--set {shortened(text)}: write key.path=value, for example training.epochs=5")
     try:
-        return key.strip(), yaml.load(value, UniqueKeys)  # noqa: S506  it is a safe loader
-    except yaml.composer.ComposerError as error:
-        raise SettingsError(f"--set {text}: {error.problem}") from None
-    except yaml.YAMLError:
-        raise SettingsError(f"--set {text}: {value} is not YAML") from None
+        return key.strip(), parsed(value, OVERRIDE)
+    except Refused as error:
+        raise SettingsError(f"--set {shortened(text)}: {error}") from None
+
+
+def parsed(text: str, limits: Limits) -> Any:
+    """Return what DVC reads in the same text, a YAML 1.2 document. Raises Refused for what is beyond the limits.
+
+    Refused too: tags and directives, dates, keys that are no text or stand twice.
+    """
+    if len(text) > limits.characters:
+        raise Refused(f"{len(text):,} characters, and at most {limits.characters:,} are read")
+    try:
+        text.encode()
+        _refuse_growth(text, limits)
+        for node in _nodes(_yaml().compose(text), set()):
+            _refuse_ambiguity(node)
+        return _yaml().load(text)
+    except YAMLError as error:
+        text = " ".join(str(error).split()).replace('in "<unicode string>", line', "in line")
+        raise Refused(f"not YAML: {text}") from None
+    except (ValueError, LookupError) as error:
+        raise error if isinstance(error, Refused) else Refused(f"a value cannot be read: {error}") from None
+
+
+def _yaml() -> YAML:
+    """Return the reader that DVC uses; one reads one text."""
+    return YAML(typ="safe")
+
+
+def _refuse_growth(text: str, limits: Limits) -> None:
+    """Refuse, before anything is built, a text that is too deep, or has too many values once aliases are followed."""
+    total = 0
+    open_blocks: list[tuple[str | None, int]] = []
+    sizes: dict[str | None, int] = {}  # values behind each anchor; none while its block is open
+    for event in _yaml().parse(text):
+        _refuse_construct(event, limits)
+        if isinstance(event, SequenceEndEvent | MappingEndEvent):
+            anchor, before = open_blocks.pop()
+            sizes[anchor] = total - before
+        elif isinstance(event, AliasEvent):
+            if event.anchor not in sizes:
+                raise Refused(f"{_line(event)}: *{shortened(event.anchor)} has no anchor before it, or is inside it")
+            total += sizes[event.anchor]
+        elif isinstance(event, NodeEvent):
+            total += 1
+            sizes[event.anchor] = 1
+            if isinstance(event, SequenceStartEvent | MappingStartEvent):
+                del sizes[event.anchor]
+                open_blocks.append((event.anchor, total - 1))
+        if len(open_blocks) > limits.depth:
+            raise Refused(f"{_line(event)}: more than {limits.depth} blocks are inside one another")
+        if total > limits.values:
+            raise Refused(f"{_line(event)}: more than {limits.values:,} values, aliases followed")
+
+
+def _refuse_construct(event: Event, limits: Limits) -> None:
+    """Refuse a directive, a tag, and an anchor or alias where none may be."""
+    if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
+        raise Refused(f"{_line(event)}: directives are not read; delete the line that begins with %")
+    if isinstance(event, NodeEvent) and event.anchor and not limits.aliases:
+        raise Refused("anchors and aliases (& and *) are not read here; write the value out")
+    if getattr(event, "tag", None):
+        raise Refused(f"{_line(event)}: tags (!) are not read; write the value without")
+
+
+def _nodes(node: Node | None, seen: set[int]) -> Iterator[Node]:
+    """Yield a node and all below it, each once."""
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))
+    yield node
+    if isinstance(node, ScalarNode):
+        return
+    for inner in node.value:
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            yield from _nodes(part, seen)
+
+
+def _refuse_ambiguity(node: Node) -> None:
+    """Refuse what YAML reads as something else than it looks like."""
+    if isinstance(node, MappingNode):
+        _refuse_keys([key for key, _ in node.value])
+    elif isinstance(node, ScalarNode) and node.tag not in KINDS | {MERGE}:
+        kind = str(node.tag).rpartition(":")[2]
+        raise Refused(f"{_line(node)}: {shortened(node.value)} is a {kind} to YAML; for text, put it in quotes")
+    elif isinstance(node, ScalarNode) and node.tag != TEXT and len(node.value) > LONGEST_NUMBER:
+        raise Refused(f"{_line(node)}: a number of {len(node.value):,} characters; write it shorter")
+
+
+def _refuse_keys(keys: Iterable[Node]) -> None:
+    """Refuse a key that is no text, and one that stands twice in its block."""
+    places: dict[str, Node] = {}
+    for key in keys:
+        if key.tag == MERGE:
+            continue
+        if not isinstance(key, ScalarNode) or key.tag != TEXT:
+            shown = shortened(key.value) if isinstance(key, ScalarNode) else "that is a block"
+            raise Refused(f"{_line(key)}: the key {shown} is no text to YAML; put it in quotes")
+        first = places.setdefault(key.value, key)
+        if first is not key:
+            lines = f"{_line(first)} and again in {_line(key)}"
+            raise Refused(f"the key {shortened(key.value)} stands in {lines}; the second would erase the first")
+
+
+def _line(place: Node | Event) -> str:
+    return f"line {place.start_mark.line + 1}"

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
@@ -65,14 +63,9 @@ def _line(end: Found) -> str:
 
 def _chosen(identity: str, numbers: Mapping[str, float]) -> CommentedMap:
     """Return one entry, its numbers on one line."""
-    inner = CommentedMap((key, _readable(value)) for key, value in numbers.items())
+    inner = CommentedMap(numbers)
     inner.fa.set_flow_style()
     return CommentedMap(study=SingleQuotedScalarString(identity), numbers=inner)
-
-
-def _readable(value: float) -> Any:
-    """Return the number as PyYAML writes it: it reads 1e-05, as ruamel would write it, as text."""
-    return _yaml().load(yaml.safe_dump(value))
 
 
 def _block(content: CommentedMap, key: str) -> CommentedMap:

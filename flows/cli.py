@@ -22,6 +22,7 @@ METHODS = click.option(
     shell_complete=completion.methods,
 )  # fmt: skip
 SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; seed 1 alone: 1,)."
+MOST_SEEDS = 10_000
 SET = "Another value for a key of params.yaml; may be repeated."
 
 
@@ -36,6 +37,8 @@ class Seeds(click.ParamType):
             numbers = tuple(int(part) for part in value.split(",") if part.strip())
         except ValueError:
             numbers = ()
+        if max(numbers, default=0) > MOST_SEEDS:
+            self.fail(f"{value!r} asks for a seed beyond {MOST_SEEDS:,}, and no more can be prepared")
         if not numbers or min(numbers) < 0 or numbers == (0,) and "," not in value:
             self.fail(f"{value!r} is neither a count (3: seeds 0, 1, 2) nor a list (0,2; one seed alone: 1,)")
         return numbers if "," in value else tuple(range(numbers[0]))

@@ -62,11 +62,11 @@ def _registered(package: str) -> list[str]:
 
 def _params() -> Any:
     """Return what params.yaml has, or nothing where it cannot be read: a shell is no place to say so."""
-    import yaml
+    from ruamel.yaml import YAML, YAMLError
 
     try:
-        return yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return YAML(typ="safe").load(PARAMS.read_text(encoding="utf-8"))
+    except (OSError, ValueError, LookupError, YAMLError):
         return None
 
 

@@ -3,21 +3,29 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import yaml
+from ruamel.yaml import YAML, YAMLError
 
+from den.config import SettingsError
 from den.ledger import Places
 from den.suites import Plan
 
 LOCK = Path("dvc.lock")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+
+
+class Pinned(NamedTuple):
+    """What dvc.lock has of a stream: the hash of its files, and of what they were made from."""
+
+    md5: str
+    params: Any
+    code: dict[str, str]
 
 
 def pinned(stream: str) -> str | None:
     """Return the hash under which dvc.lock keeps the stream, or None where it does not."""
     entry = _entry(stream)
-    return entry["outs"][0]["md5"] if entry else None
+    return entry.md5 if entry else None
 
 
 def holds(stream: str, plan: Plan, places: Places) -> bool:
@@ -29,18 +37,25 @@ def holds(stream: str, plan: Plan, places: Places) -> bool:
     if entry is None or not folder.is_dir():
         return False
     settings = {"data.seeds": plan.data.seeds, f"data.streams.{stream}": plan.data.streams.get(stream, {})}
-    code = ((Path(one["path"]), one["md5"]) for one in entry["deps"])
     return (
-        entry["params"] == {"params.yaml": settings}
-        and all(path.is_file() and _md5(path) == md5 for path, md5 in code)
-        and _folder_md5(folder) == pinned(stream)
+        entry.params == {"params.yaml": settings}
+        and all(Path(path).is_file() and _md5(Path(path)) == md5 for path, md5 in entry.code.items())
+        and _folder_md5(folder) == entry.md5
     )
 
 
-def _entry(stream: str) -> dict[str, Any] | None:
-    stages = (yaml.load(LOCK.read_text(), LOADER) if LOCK.exists() else None) or {}
-    entry: dict[str, Any] | None = stages.get("stages", {}).get(f"data@{stream}")
-    return entry
+def _entry(stream: str) -> Pinned | None:
+    """Return what dvc.lock has of a stream, None if nothing. Raises SettingsError for a damaged file."""
+    try:
+        content = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else None
+        entry = content["stages"].get(f"data@{stream}") if content else None
+        if entry is None:
+            return None
+        code = {one["path"]: one["md5"] for one in entry["deps"]}
+        return Pinned(entry["outs"][0]["md5"], entry["params"], code)
+    except (YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{LOCK} is damaged ({reason}); restore it from git") from None
 
 
 def _folder_md5(folder: Path) -> str:

@@ -13,6 +13,7 @@ OTHERWISE = {  # what a person can do about a file or a disk that is not as it s
     errno.EACCES: "give yourself the right to it",
     errno.EEXIST: "something else stands where this belongs; move it away",
     errno.EISDIR: "a folder stands where a file belongs; move it away",
+    errno.ENAMETOOLONG: "move the project to a shorter path",
     errno.ENOENT: "run the command in the project's folder, or restore it from git",
     errno.ENOSPC: "make room; the same command goes on from the last finished stage",
     errno.ENOTDIR: "a file stands where a folder belongs; move it away",
@@ -72,7 +73,7 @@ def _said(error: Exception) -> str:
 def _telling() -> tuple[type[Exception], ...]:
     """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
     from den.config import SettingsError
-    from den.execution import OtherCode
+    from den.execution import OtherCode, OutOfMemory
     from den.ledger import LedgerError
     from den.searches import Busy
     from den.streams.prepared import DataError
@@ -80,4 +81,4 @@ def _telling() -> tuple[type[Exception], ...]:
     from den.worker import CellFailed
     from flows.datasets import PreparationError
 
-    return SettingsError, DataError, LedgerError, Busy, OtherCode, CellFailed, Diverged, PreparationError
+    return SettingsError, DataError, LedgerError, Busy, OtherCode, OutOfMemory, CellFailed, Diverged, PreparationError

@@ -51,7 +51,8 @@ def scores(suite: str | None, accepted: bool, form: str) -> str:
     if form == "csv":
         return frame.to_csv(index=False, lineterminator="\n")
     if form == "json":
-        return json.dumps(frame.to_dict("records"), indent=1) + "\n"
+        rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
+        return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
     return frame.to_string(index=False) + "\n"
 
 

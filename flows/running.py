@@ -49,6 +49,7 @@ def run(request: Request, check: bool = False) -> int:
     request = replace(request, again=request.again or check)
     request.cells()
     refuse_nowhere(request.on)
+    here()  # refuses a place where nothing can be kept, before a server is waited for
     try:
         with zombies.named(), server.sheltered(), started(), quiet(), watched(), settled():
             outcome = benchmark(**vars(request))

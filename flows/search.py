@@ -83,6 +83,7 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
     plan = suites.load()
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
+    here()  # refuses a place where nothing can be kept, before a server is waited for
     try:
         with zombies.named(), server.sheltered(), server.answering(), running.quiet(), settled():
             ends = [one for stream in streams for one in search(stream, methods, trials, slots)]

@@ -73,8 +73,11 @@ def opened(subject: Subject, places: Places) -> Iterator[optuna.Study]:
 
 
 def read(path: Path) -> optuna.Study:
-    """Return the study of a file; reading writes nothing."""
-    return optuna.load_study(study_name=path.stem, storage=_storage(path))
+    """Return the study of a file; reading writes nothing. Raises SettingsError for a damaged file."""
+    try:
+        return optuna.load_study(study_name=path.stem, storage=_storage(path))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{path} is damaged ({error}); restore it from git, or move it away") from None
 
 
 def found(subject: Subject, places: Places) -> Found:

@@ -95,7 +95,7 @@ def strangers(keys: Collection[str], places: Places, begun: Mapping[str, Path]) 
 def reached(folder: Path) -> Reached | None:
     """Return what the newest readable checkpoint tells, its tensors unread; None where there is none."""
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
-        with suppress(SafetensorError, OSError, TypeError, KeyError, ValueError):  # damaged, or gone by now
+        with suppress(SafetensorError, OSError, TypeError, LookupError, ValueError):  # damaged, or gone by now
             with safe_open(path, framework="pt") as file:
                 values = json.loads(file.metadata()["values"])
             task, stage = values["done"][-1]

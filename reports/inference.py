@@ -54,7 +54,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def paired(differences: Sequence[float]) -> Difference:
-    """Return what differences by split show; p is nan for fewer than two.
+    """Return what differences by split show, those that are no number left out; p is nan for fewer than two.
 
     Equal differences show nothing of their spread, so they have no interval, and p is that of their signs alone.
     """
@@ -62,7 +62,8 @@ def paired(differences: Sequence[float]) -> Difference:
     if over.size < 2:
         return Difference(over, math.nan)
     if over.reach > 0:
-        return Difference(over, float(scipy.stats.ttest_1samp(differences, 0).pvalue))
+        known = [value for value in differences if not math.isnan(value)]
+        return Difference(over, float(scipy.stats.ttest_1samp(known, 0).pvalue))
     if abs(over.mean) <= ALIKE:
         return Difference(over, 1.0)
     return Difference(Interval(over.mean, math.nan, math.nan, over.size), smallest_rank_p(over.size))

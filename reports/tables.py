@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from den import files, measures
+from den.config import SettingsError
 from den.ledger import CellResult
 
 SCORES = {
@@ -112,7 +113,7 @@ def read(folder: Path) -> Tables:
 def read_one(folder: Path, name: str) -> pd.DataFrame:
     """Return one of the tables that lie in `folder`: scores, cells or measures.
 
-    Raises FileNotFoundError for a missing one, ValueError for a damaged one or one of another format.
+    Raises FileNotFoundError for a missing one, SettingsError for a damaged one or one of another format.
     """
     columns = COLUMNS[name]
     plain, packed = _forms(folder, name)
@@ -121,11 +122,12 @@ def read_one(folder: Path, name: str) -> pd.DataFrame:
         raise FileNotFoundError(f"{path} is missing; write the tables with `den report` or `den accept`")
     try:
         frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-    except (lzma.LZMAError, EOFError) as error:
-        raise ValueError(f"{path} is damaged: {error}; restore it from git, or write it again") from None
-    if list(frame.columns) != list(columns):
-        raise ValueError(f"{path} has columns {', '.join(frame.columns)}; they must be {', '.join(columns)}")
-    return frame.astype(dict(columns))
+        if list(frame.columns) != list(columns):
+            raise ValueError(f"it has columns {', '.join(frame.columns)}; they must be {', '.join(columns)}")
+        return frame.astype(dict(columns))
+    except (lzma.LZMAError, EOFError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path} is damaged: {reason}; restore it from git, or write it again") from None
 
 
 def _forms(folder: Path, name: str) -> tuple[Path, Path]:

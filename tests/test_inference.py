@@ -82,3 +82,11 @@ def test_methods_are_paired_by_the_splits_that_both_have() -> None:
 def test_no_signed_rank_test_goes_below_the_smallest_p(size: int) -> None:
     certain = stats.wilcoxon(np.arange(1, size + 1), method="exact").pvalue
     assert inference.smallest_rank_p(size) == pytest.approx(certain)
+
+
+@settings(deadline=None)  # SciPy loads its statistics with the first
+@given(NUMBERS, draws.data())
+def test_a_difference_that_is_no_number_counts_for_nothing(values: list[float], data: draws.DataObject) -> None:
+    place = data.draw(draws.integers(0, len(values)))
+    spoilt = [*values[:place], math.nan, *values[place:]]
+    assert inference.paired(spoilt) == inference.paired(values)

@@ -17,7 +17,7 @@ from conftest import ROOT, den
 from optuna.trial import TrialState
 from synthetic import result
 
-from den import measures, searches, suites
+from den import measures, searches, suites, yaml_files
 from den.cells import Cell
 from den.config import SettingsError, read
 from den.execution import execute
@@ -430,7 +430,7 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     trials[0].user_attrs["numbers"] = {"strength": value}
     end = searching.Found(subject, "12e4567890123456", 2, trials[0])
     text = choosing.with_chosen("suites: {} # none\n", [end])
-    entry = yaml.safe_load(text)["chosen"]["blobs"]["l2"]
+    entry = yaml_files.parsed(text, yaml_files.FILE)["chosen"]["blobs"]["l2"]
     assert entry == {"study": "12e4567890123456", "numbers": {"strength": value}}
     assert type(entry["numbers"]["strength"]) is type(value)
     assert choosing.with_chosen(text, [end]) == text

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as draws
 from small import TRAINING, random_layers, stream
 from torch import Generator, Tensor
 
@@ -11,7 +13,7 @@ from den.config import SettingsError, Training
 from den.networks.layers import Chain, Layer
 from den.penalties import L1
 from den.tasks import Split
-from den.training import Diverged, Fit, _pace, blocks, device_of, fit, length, logistic, mean_loss
+from den.training import Diverged, Fit, _pace, blocks, device_of, fit, length, logistic, mean_loss, per_pass
 
 
 @pytest.fixture
@@ -96,6 +98,20 @@ def test_decay_takes_a_share_of_the_rate_with_every_pass(batch: int, an_epoch: i
     decaying = Training(**TRAINING.model_dump() | {"schedule": "decay", "batch_size": batch})
     shares = [_pace(decaying, step, 10 * an_epoch, 120) for step in (0, an_epoch, 2 * an_epoch)]
     assert shares == pytest.approx([1, 0.95, 0.95**2])
+
+
+@given(examples=draws.integers(1, 300), batch=draws.integers(1, 1000), passes=draws.integers(0, 5))
+def test_decay_counts_passes_over_all_examples(examples: int, batch: int, passes: int) -> None:
+    decaying = Training(**TRAINING.model_dump() | {"schedule": "decay", "batch_size": batch, "drop_last": False})
+    first = passes * per_pass(decaying, examples)
+    for step in (first, first + per_pass(decaying, examples) - 1):
+        assert _pace(decaying, step, 10**6, examples) == 0.95**passes
+
+
+@given(examples=draws.integers(1, 300), batch=draws.integers(1, 1000), step=draws.integers(0, 1000))
+def test_decay_takes_no_more_than_a_share_for_as_many_examples(examples: int, batch: int, step: int) -> None:
+    decaying = Training(**TRAINING.model_dump() | {"schedule": "decay", "batch_size": batch})
+    assert _pace(decaying, step, 10**6, examples) == 0.95 ** (step * min(batch, examples) // examples)
 
 
 @pytest.mark.parametrize("steps", [2, 120])

@@ -8,7 +8,7 @@ from dataclasses import astuple, replace
 from typing import ClassVar, Self
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 from torch import Generator, Tensor
 
 from den import config, measures
@@ -43,7 +43,7 @@ class Params(config.Params):
     "tau: expand if the task's mean training loss is above it."
     drift_threshold: NonNegativeFloat = 0.1
     "sigma: split every old unit that moved further."
-    units_per_expansion: PositiveInt = 10
+    units_per_expansion: int = Field(10, gt=0, le=10_000)
     "k: new units a hidden layer."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Generator
 from torch.nn.functional import pad
 
@@ -22,7 +22,7 @@ from den.tasks import Task
 class Params(den.Params):
     """Parameters of DEN-Finetune: DEN's, and those of the training on all tasks."""
 
-    joint_steps: PositiveInt | None = None
+    joint_steps: config.Steps | None = None
     "Training steps on all tasks; null for the stage's own length times the stream's tasks."
     joint_weight_decay: NonNegativeFloat = 0.0
     "Squared L2 on weights."

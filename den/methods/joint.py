@@ -27,7 +27,7 @@ class Params(finetune.Params):
 
     every_task: bool = True
     "Train from scratch on tasks 1..t for every t; false: for the last t only."
-    steps: int | None = None
+    steps: config.Steps | None = None
     "Training steps whatever the number of tasks; null for the stage's own length times the stream's tasks."
 
 

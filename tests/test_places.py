@@ -1,0 +1,72 @@
+"""Where a project may lie: at the end of a long path, and behind a link."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, den
+
+from den.config import SettingsError
+from den.ledger import Ledger
+from flows import running
+from flows.places import LONGEST, here
+
+
+def folder_of(length: int, tmp_path: Path) -> Path:
+    """Return a new folder whose path has so many bytes."""
+    path = tmp_path
+    while (missing := length - len(os.fsencode(path)) - 1) > 0:
+        part = min(missing, 200)
+        path /= "d" * (part - 2 if missing - part == 1 else part)  # no path ends in a slash
+    path.mkdir(parents=True)
+    assert len(os.fsencode(path)) == length
+    return path
+
+
+def test_databases_open_at_the_longest_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folder_of(LONGEST, tmp_path)
+    monkeypatch.chdir(folder)
+    here()
+    for name in (".prefect/prefect.db", ".mlflow/mlflow.db", ".den/index.sqlite"):
+        (folder / name).parent.mkdir()
+        with closing(sqlite3.connect(folder / name)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("CREATE TABLE one (two)")
+            connection.commit()
+
+
+@pytest.mark.parametrize("length", [LONGEST + 1, 1000, 3000])
+def test_a_longer_path_is_refused(length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder_of(length, tmp_path))
+    with pytest.raises(SettingsError, match=f"the project's path has {length} bytes, and at most {LONGEST} work; move"):
+        here()
+
+
+def test_a_run_in_a_longer_path_is_refused_before_a_server_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder_of(LONGEST + 1, tmp_path))
+    shutil.copy(ROOT / "params.yaml", ".")
+    with pytest.raises(SettingsError, match="the project's path has"):
+        running.run(running.Request("smoke", (), (), None, (), None, "here"))
+
+
+@pytest.mark.slow
+def test_a_checkout_behind_a_link_has_the_same_results(project: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project, target_is_directory=True)
+    words = ("run", "--suite", "smoke", "--method", "finetune", "--seeds", "0,")
+    first = den(link, *words)
+    assert first.returncode == 0, first.stderr
+    second = den(project, *words)
+    assert second.returncode == 0, second.stderr
+    assert "1 of 1 cells" in second.stdout + second.stderr
+    assert "reused" in second.stdout + second.stderr
+    again = den(link, *words, "--again")
+    assert again.returncode == 0, again.stderr
+    ledger = Ledger(project / ".den/ledger", tmp_path / "index.sqlite")
+    assert len({ledger.load(entry.id).digest for entry in ledger.entries()}) == 1
+    assert len(ledger.entries()) == 2
