@@ -16,8 +16,9 @@ from den.cells import Cell, refuse, settings_of
 from den.config import Params, SettingsError, read
 from den.ledger import Places
 from den.methods import METHODS
+from den.params_file import Suite
 from den.streams import STREAMS, prepared
-from den.suites import Plan, Suite, refuse_unknown
+from den.suites import Plan, refuse_unknown
 
 SPLIT = 0
 

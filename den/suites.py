@@ -1,109 +1,26 @@
 """params.yaml: named suites of streams, methods and seeds, the numbers they run with, and the cells they make."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from fnmatch import filter as matching
 from itertools import chain, product
 from pathlib import Path
-from typing import Annotated, Any, Self
-
-from pydantic import Field, NonNegativeInt, field_validator, model_validator
+from typing import Any
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, Params, SettingsError, Training, read, shortened
+from den.config import Network, SettingsError, Training, read, shortened
 from den.methods import METHODS
+from den.params_file import Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS
 
 Settings = dict[str, Any]
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 SETTABLE = ("training", "network", "streams", "methods")
 DEEPEST = 10  # dots of a key
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of training: what is set last says how long it is
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
-
-
-class Suite(Params):
-    """A grid of cells, and the settings in which it differs from the rest of the file.
-
-    accepted_seeds: the seeds that accepted results need, if not those that a run measures: one seed is judged by many.
-    """
-
-    streams: tuple[str, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    accepted_seeds: tuple[NonNegativeInt, ...] = ()
-    set: dict[str, Any] = {}
-
-    @field_validator("streams", "methods", "seeds", "accepted_seeds")
-    @classmethod
-    def no_repeats(cls, names: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Refuse what stands twice."""
-        return refuse_repeats(names)
-
-
-class Variant(Params):
-    """A method under another name, and the settings in which it differs: dotted keys of the method's own block."""
-
-    method: str
-    set: dict[str, Any] = {}
-
-
-class Chosen(Params):
-    """Numbers that a search chose for a method on a stream: dotted keys of the method's own block.
-
-    Either the search's own, with its identity, or those of another method, as far as this one accepts them.
-    """
-
-    study: str | None = Field(None, pattern="^[0-9a-f]{16}$")
-    numbers: dict[str, Any] = {}
-    of: str | None = None
-
-    @model_validator(mode="after")
-    def one_origin(self) -> Self:
-        """Refuse numbers of no origin, or of two."""
-        own = self.study is not None and bool(self.numbers)
-        if own == (self.of is not None) or not own and (self.study is not None or self.numbers):
-            raise ValueError("give either study and numbers, or the method whose numbers these are: of")
-        return self
-
-
-class Data(Params):
-    """What is prepared: splits for so many seeds, and one block a stream."""
-
-    seeds: int = Field(gt=0, le=10_000)
-    streams: dict[str, dict[str, Any]] = {}
-
-    def preparation(self, stream: str) -> Params:
-        """Return the checked preparation settings of a stream."""
-        return read(STREAMS[stream].Preparation, self.streams.get(stream, {}), f"data.streams.{stream}")
-
-
-class File(Params):
-    """params.yaml as a whole."""
-
-    data: Data
-    suites: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")], Suite] = Field(min_length=1)
-    training: dict[str, Any] = {}
-    network: dict[str, Any] = {}
-    streams: dict[str, dict[str, Any]] = {}
-    methods: dict[str, dict[str, Any]] = {}
-    per_stream: dict[str, dict[str, Any]] = {}
-    search: dict[str, Any] = {}
-    chosen: dict[str, dict[str, Chosen]] = {}
-    variants: dict[Name, Variant] = {}
-
-    def numbers(self, stream: str, method: str) -> Mapping[str, Any]:
-        """Return what was chosen for a method on a stream: dotted keys of the method's own block."""
-        known = self.chosen.get(stream, {})
-        entry = known.get(method)
-        if entry is None or entry.of is None:
-            return entry.numbers if entry else {}
-        accepted = {*METHODS[method].accepts.model_fields, "training"}
-        return {key: value for key, value in known[entry.of].numbers.items() if key.split(".")[0] in accepted}
 
 
 @dataclass(frozen=True)
@@ -290,13 +207,6 @@ def _mapping(value: Any, key: str) -> Settings:
     if isinstance(value, dict):
         return value
     raise SettingsError(f"{shortened(key)} is a value, {shortened(repr(value))}, not a block")
-
-
-def refuse_repeats(names: Sequence[Any]) -> Any:
-    """Return the names. Raises ValueError for one that stands twice."""
-    if repeated := [str(name) for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{', '.join(repeated)} stands twice; name each once")
-    return names
 
 
 def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:

@@ -22,9 +22,10 @@ from den.cells import Cell
 from den.config import SettingsError, read
 from den.execution import execute
 from den.ledger import Columns, Ledger, Measurement, Places
+from den.params_file import File
 from den.searches import Busy, Range, Subject
 from den.streams import prepared
-from den.suites import File, Plan
+from den.suites import Plan
 from den.training import Diverged
 from den.worker import CellFailed
 from flows import choosing, searching
