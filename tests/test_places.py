@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, den
+from conftest import ROOT
+from small import cell
 
 from den.config import SettingsError
-from den.ledger import Ledger
+from den.execution import execute
+from den.ledger import Ledger, Order, Places
 from flows import running
 from flows.places import LONGEST, here
 
@@ -54,19 +56,16 @@ def test_a_run_in_a_longer_path_is_refused_before_a_server_is_waited_for(
         running.run(running.Request("smoke", (), (), None, (), None, "here"))
 
 
-@pytest.mark.slow
-def test_a_checkout_behind_a_link_has_the_same_results(project: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(project, target_is_directory=True)
-    words = ("run", "--suite", "smoke", "--method", "finetune", "--seeds", "0,")
-    first = den(link, *words)
-    assert first.returncode == 0, first.stderr
-    second = den(project, *words)
-    assert second.returncode == 0, second.stderr
-    assert "1 of 1 cells" in second.stdout + second.stderr
-    assert "reused" in second.stdout + second.stderr
-    again = den(link, *words, "--again")
-    assert again.returncode == 0, again.stderr
-    ledger = Ledger(project / ".den/ledger", tmp_path / "index.sqlite")
-    assert len({ledger.load(entry.id).digest for entry in ledger.entries()}) == 1
-    assert len(ledger.entries()) == 2
+def test_a_cell_behind_a_link_has_the_same_ledger_and_results(blobs_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    real, link = (
+        Places(blobs_folder, tmp_path / name / "ledger", tmp_path / name / "index.sqlite", tmp_path / name / "work")
+        for name in ("real", "link")
+    )
+    measured = execute(cell(), link)
+    assert execute(cell(), real).id == measured.id
+    again = execute(cell(), real, Order(again=True))
+    assert again.id != measured.id
+    assert again.digest == measured.digest
+    assert {entry.id for entry in Ledger.of(link).entries()} == {measured.id, again.id}
