@@ -14,7 +14,7 @@ from conftest import den
 from den.ledger import Ledger
 
 FINE = ("run", "--suite", "smoke", "--method", "finetune", "--method", "den")
-MIXED = (*FINE, "--method", "l2", "--set", "methods.l2.training.learning_rate=1.0e+30")
+MIXED = (*FINE, "--method", "l2", "--set", "methods.l2.training.learning_rate=1.0e+9")
 
 
 @pytest.fixture(scope="module")

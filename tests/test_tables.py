@@ -102,7 +102,7 @@ def test_the_order_of_results_does_not_matter(grid: tables.Tables) -> None:
 def test_a_table_with_other_columns_is_refused(grid: tables.Tables, tmp_path: Path) -> None:
     tables.write(grid, tmp_path)
     (tmp_path / "cells.csv").write_text("method,seed\nden,1\n")
-    with pytest.raises(ValueError, match=r"cells\.csv has columns method, seed"):
+    with pytest.raises(ValueError, match=r"cells\.csv is damaged: it has columns method, seed"):
         tables.read(tmp_path)
     (tmp_path / "cells.csv").unlink()
     with pytest.raises(FileNotFoundError, match="den report"):
