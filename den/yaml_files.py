@@ -61,10 +61,15 @@ def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the values of `key.path=value`, by key. Raises SettingsError for other text, and for too many."""
+    """Return the values of `key.path=value`, by key. Raises SettingsError for other text, too many, or a key twice."""
     if len(texts) > MOST_OVERRIDES:
         raise SettingsError(f"--set: {len(texts):,} values, and at most {MOST_OVERRIDES} are read; use params.yaml")
-    return dict(map(override, texts))
+    values: dict[str, Any] = {}
+    for key, value in map(override, texts):
+        if key in values:
+            raise SettingsError(f"--set {shortened(key)} stands twice; give it once")
+        values[key] = value
+    return values
 
 
 def override(text: str) -> tuple[str, Any]:

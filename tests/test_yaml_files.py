@@ -269,3 +269,8 @@ def test_what_dvc_refuses_is_refused(tmp_path: Path) -> None:
             parsed(text, FILE)
         with pytest.raises(ParseError):
             dvcs(text, tmp_path)
+
+
+def test_an_override_that_stands_twice_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"training\.epochs stands twice"):
+        yaml_files.overrides(["training.epochs=1", "training.epochs=2"])
