@@ -117,7 +117,8 @@ def test_a_deleted_experiment_comes_back_as_the_warning_says(checkouts: tuple[Pa
     folder = checkouts[0]
     client = MlflowClient(f"sqlite:///{folder}/.mlflow/mlflow.db")
     with stores.opened(f"sqlite:///{folder}/.mlflow/mlflow.db"):
-        client.delete_experiment(client.create_experiment("Blobs", tags={"stream": "blobs"}))
+        place = (folder / ".mlflow/artifacts/blobs").as_uri()  # by default MLflow takes the folder that tests run in
+        client.delete_experiment(client.create_experiment("Blobs", place, tags={"stream": "blobs"}))
     answer = den(folder, "sync")
     fit_to_read(answer, "the experiment 'Blobs' was deleted in MLflow")
     command = re.search(r"`(MLFLOW_TRACKING_URI=.*?)`", answer.stderr)[1]
