@@ -39,8 +39,8 @@ DEFAULTS = {
 }  # fmt: skip
 WITH_QUIRKS = {"den_with_quirks": (0.951, {}), "den_official": (0.878, PARAMS["den_official"] | {"quirks": (*QUIRKS,)})}
 "The scores of version 0.5.0, whose steps are Euclidean, and the strengths that it was given."
-BETWEEN_PROCESSORS = 2e-2
-"Sums in a convolution have an order that depends on the processor."
+BETWEEN_PROCESSORS = {"den_finetune": 2e-2, "den_no_stamp": 5e-3}
+"How far two scores lie apart with AVX2 and AVX512: the order of sums in a convolution depends on the processor."
 
 
 @pytest.mark.parametrize(("kind", "golden"), DENSE.items())
@@ -50,7 +50,7 @@ def test_a_fully_connected_network_comes_to_its_golden_score(kind: str, golden: 
 
 @pytest.mark.parametrize(("kind", "golden"), CONVOLUTIONS.items())
 def test_a_convolutional_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
-    comes_to(golden, kind, images, BETWEEN_PROCESSORS, network=CONVOLUTIONAL)
+    comes_to(golden, kind, images, network=CONVOLUTIONAL)
 
 
 @pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_DENSE.items())
@@ -61,7 +61,8 @@ def test_euclidean_steps_come_to_the_scores_of_0_5_0(kind: str, golden: float) -
 @pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_CONVOLUTIONS.items())
 def test_euclidean_steps_of_convolutions_come_to_the_scores_of_0_5_0(kind: str, golden: float) -> None:
     params = DEFAULTS | (SPLITTING if kind == "den" else {})
-    comes_to(golden, euclidean(kind), images, BETWEEN_PROCESSORS, network=CONVOLUTIONAL, params=params)
+    within = BETWEEN_PROCESSORS.get(kind, 1e-3)
+    comes_to(golden, euclidean(kind), images, within, network=CONVOLUTIONAL, params=params)
 
 
 @pytest.mark.parametrize("kind", WITH_QUIRKS)
