@@ -12,7 +12,8 @@ import threading
 import time
 from types import FrameType
 
-INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
+STAYS = "what is finished stays, and the same command goes on from the last finished stage"
+INTERRUPTED = f"interrupted: {STAYS}"
 PATIENCE = 6.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

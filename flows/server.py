@@ -47,7 +47,6 @@ SPARING = {  # how its own server, and who talks to it, leave the processors to 
 }
 CHECK = 2.0  # seconds for looking at the database before the server starts: enough for some 300 MB
 EVERY, BRIEF = 8, 0.2  # every so many seconds of a run, look at it so long
-STAYS = "what is finished stays, and the same command goes on from the last finished stage"
 REMEDY = "move it away, and the next run makes a new one: it holds Prefect's history, no results"
 
 
@@ -143,9 +142,9 @@ def _guard(own: Popen[Any], over: threading.Event) -> None:
         if over.wait(1.0):
             return
         if own.poll() is not None:
-            ending.leave(_ended("under the run", own, STAYS), 1)
+            ending.leave(_ended("under the run", own, ending.STAYS), 1)
         if second % EVERY == 0 and (reason := damage(BRIEF)):
-            ending.leave(f"{reason}; {REMEDY}; {STAYS}", 1)
+            ending.leave(f"{reason}; {REMEDY}; {ending.STAYS}", 1)
 
 
 def _ended(when: str, own: Popen[Any], otherwise: str) -> str:

@@ -42,9 +42,9 @@ def opened(address: str) -> AbstractContextManager[object]:
         return _claimed(address)
     database.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{database}.lock")
-    if not database.exists() or not database.stat().st_size:
+    if not _is_made(database):
         with lock:
-            if not database.exists() or not database.stat().st_size:
+            if not _is_made(database):  # another process may have been quicker
                 _create(database)
     return lock
 
@@ -63,6 +63,10 @@ def _claimed(address: str) -> Iterator[None]:
 
     with claims.held(MlflowClient(address)):
         yield
+
+
+def _is_made(database: Path) -> bool:
+    return database.exists() and database.stat().st_size > 0
 
 
 def _create(database: Path) -> None:

@@ -62,8 +62,7 @@ def paired(differences: Sequence[float]) -> Difference:
     if over.size < 2:
         return Difference(over, math.nan)
     if over.reach > 0:
-        known = [value for value in differences if not math.isnan(value)]
-        return Difference(over, float(scipy.stats.ttest_1samp(known, 0).pvalue))
+        return Difference(over, float(scipy.stats.ttest_1samp(differences, 0, nan_policy="omit").pvalue))
     if abs(over.mean) <= ALIKE:
         return Difference(over, 1.0)
     return Difference(Interval(over.mean, math.nan, math.nan, over.size), smallest_rank_p(over.size))
