@@ -1,9 +1,10 @@
 """Orchestration: the benchmark as a Prefect flow, its data under DVC, its results in MLflow.
 
-Importing the package switches telemetry off, keeps Prefect's files in the project, and exempts this machine from
-proxies; other settings that the environment has already hold.
+Importing the package switches telemetry off, keeps Prefect's files in the project, exempts this machine from proxies
+and silences what prints addresses with their secrets; other settings that the environment has already hold.
 """
 
+import logging
 import os
 
 SETTINGS = {
@@ -14,6 +15,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # it prints a server's address with its password
     "PREFECT_HOME": ".prefect",  # relative: a `?` in the project's path would end the address of the database
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -30,3 +32,5 @@ if exempt != "*":
     names = [name for name in exempt.split(",") if name]
     exempt = ",".join([*names, *(host for host in LOOPBACK if host not in names)])
 os.environ.update(no_proxy=exempt, NO_PROXY=exempt)
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warning of a retry has the whole address

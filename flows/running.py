@@ -91,6 +91,7 @@ def _show(suite: str, outcome: Outcome) -> None:
 @contextmanager
 def started() -> Iterator[None]:
     """Start, side by side, what takes seconds to start: Prefect's server, MLflow's store, what the end needs."""
+    server.load()  # before the other thread: two that import packages of circular imports at once fail at times
     with ThreadPoolExecutor(1) as aside:
         aside.submit(tracking.store)  # where it fails, tracking will say so
         aside.submit(load, LATER)

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from contextvars import copy_context
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import httpx
+from filelock import FileLock
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
@@ -78,6 +80,12 @@ def answering() -> Iterator[None]:
         over.set()
 
 
+def load() -> None:
+    """Import what starts the temporary server, if that is wanted: a second that other commands do without."""
+    if not PREFECT_API_URL.value():
+        import_module("prefect.server.api.server")
+
+
 def refuse_damaged(patience: float = CHECK) -> None:
     """Raise SettingsError if the temporary server's database is damaged, as far as `patience` seconds can show."""
     if reason := damage(patience):
@@ -101,8 +109,18 @@ def damage(patience: float = CHECK) -> str:
 
 
 def _start() -> Popen[Any]:
-    """Start the temporary server; return its process. Raises SettingsError if it does not start."""
-    refuse_damaged()
+    """Start the temporary server; return its process. Raises SettingsError if it does not start.
+
+    Two first servers at once would both make the tables of one database, and one would fail.
+    """
+    home = Path(PREFECT_HOME.value())
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "starting.lock"):
+        refuse_damaged()
+        return _started()
+
+
+def _started() -> Popen[Any]:
     from prefect.server.api.server import SubprocessASGIServer
 
     server, started = SubprocessASGIServer(), Future[None]()

@@ -38,18 +38,23 @@ def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
 @pytest.fixture(scope="module")
 def nights(site: Site) -> list[dict[str, Any]]:
     """Return the first flow runs that the schedule began; none is scheduled any more."""
-    path = site.project / "prefect.yaml"
-    content = yaml.safe_load(path.read_text())
-    nightly = next(one for one in content["deployments"] if one["name"] == "nightly")
-    nightly["parameters"]["suite"] = "smoke"
-    nightly["schedules"] = [{"cron": EVERY_MINUTE, "timezone": "UTC", "active": True}]
-    path.write_text(yaml.safe_dump(content))
+    schedule(site, active=True)
     site.deploy()
     site.start_worker(limit=1, DEN_ROOT=str(site.project))
     runs = site.ended("nightly", NIGHTS, PATIENCE)
     deployment = httpx.get(f"{site.api}/deployments/name/benchmark/nightly", timeout=30).json()["id"]
     httpx.post(f"{site.api}/deployments/{deployment}/pause_deployment", timeout=30).raise_for_status()
     return runs[:NIGHTS]
+
+
+def schedule(site: Site, active: bool) -> None:
+    """Write into the project's prefect.yaml that the nightly runs the suite `smoke` every minute, if it is active."""
+    path = site.project / "prefect.yaml"
+    content = yaml.safe_load(path.read_text())
+    nightly = next(deployment for deployment in content["deployments"] if deployment["name"] == "nightly")
+    nightly["parameters"]["suite"] = "smoke"
+    nightly["schedules"] = [{"cron": EVERY_MINUTE, "timezone": "UTC", "active": active}]
+    path.write_text(yaml.safe_dump(content))
 
 
 def kept(site: Site, flow_run: dict[str, Any]) -> Run:
@@ -71,12 +76,14 @@ def now(site: Site) -> dict[str, Any]:
 
 
 def edit(site: Site, old: str, new: str) -> None:
-    """Change the method in the project, and commit the change."""
+    """Change the method in the project, commit the change, and deploy that commit, on no schedule any more."""
     path = site.project / CHANGED
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
     words = ["git", *IDENTITY, "commit", "--quiet", "--message", "changed", str(CHANGED)]
     subprocess.run(words, cwd=site.project, check=True)
+    schedule(site, active=False)
+    site.deploy()
 
 
 def test_three_scheduled_nights_are_three_runs_in_ledger_mlflow_and_history(
