@@ -34,6 +34,7 @@ def rows(repeats: int) -> list[timing.Row]:
         "L2": (STEP, 1.15),
         "EWC": (STEP, 1.15),
         "L1 and weight decay": (STEP, 1.2),
+        "Eq. 5, ten new units": (STEP, 1.2),
         "L1 and group lasso": (STEP, 1.2),
         "Eq. 6, units held": (STEP, 1.3),
     }
@@ -58,6 +59,7 @@ def penalised(chain: Chain) -> dict[str, list[Penalty]]:
     """Return the penalties of the steps that are timed."""
     tensors, weights = chain.parameters(), [layer.weight for layer in chain.layers]
     before = [tensor.clone() for tensor in tensors]
+    new = [layer.weight[-10:] for layer in chain.hidden]
     none = torch.empty(0, dtype=torch.long)
     held = [Within((now.weight, now.bias), (now.copy().weight, now.copy().bias), none, 0.5) for now in chain.hidden]
     return {
@@ -66,6 +68,7 @@ def penalised(chain: Chain) -> dict[str, list[Penalty]]:
         "L2": [Drift(tensors, before, 1e-3)],
         "EWC": [Fisher(tensors, before, [tensor.abs() for tensor in before], 1e-3)],
         "L1 and weight decay": [L1(weights, 1e-6), L2(weights, 1e-6)],
+        "Eq. 5, ten new units": [L1(new, 1e-6), GroupLasso(new, 1e-6)],
         "L1 and group lasso": [L1(weights, 1e-6), GroupLasso(weights, 1e-6)],
         "Eq. 6, units held": [
             Drift(tensors, before, 1.0),

@@ -18,16 +18,17 @@ LEAP = 16  # the most by which a step divides a norm
 def fold(w: Tensor, metric: Tensor, curvature: Rate, centre: Tensor | None = None) -> None:
     """Fold curvature / 2 * sum (w - centre)^2 into w and the metric; a coordinate at the centre keeps its bits."""
     metric.add_(curvature)
-    share = curvature / metric
-    if centre is None:
-        w.addcmul_(w, share, value=-1)
+    if centre is not None:
+        w.lerp_(centre, curvature / metric)
+    elif isinstance(curvature, Tensor):  # addcdiv_ takes none
+        w.addcmul_(w, curvature / metric, value=-1)
     else:
-        w.lerp_(centre, share)
+        w.addcdiv_(w, metric, value=-curvature)
 
 
 def soft_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
     """Move w, in place, to the proximal point of threshold * sum |w|: towards zero, and to zero where that is near."""
-    torch.div(shrunk(w * metric, threshold), metric, out=w)
+    torch.div(shrunk(w.mul_(metric), threshold), metric, out=w)
 
 
 def shrunk(z: Tensor, threshold: Rate) -> Tensor:
@@ -46,12 +47,12 @@ def group_threshold(w: Tensor, metric: Tensor, threshold: Rate) -> None:
     d, z = metric.flatten(1), (metric * w).flatten(1)
     r, alive = norm(w.flatten(1)), norm(z) > threshold
     below = d + torch.where(alive, threshold / r, torch.inf)
-    point = torch.div(z, below, out=below)
-    shrinks = (alive & (r - norm(point) > CLOSE * r)).squeeze(1)
+    torch.div(z.view_as(w), below.view_as(w), out=w)
+    shrinks = (alive & (r - norm(w.flatten(1)) > CLOSE * r)).squeeze(1)
     rows = shrinks.nonzero().squeeze(1) if may_wait(r) else torch.arange(len(r), device=r.device)
     if len(rows):
-        point.index_copy_(0, rows, _shrunk_rows(d[rows], z[rows], r[rows], alive[rows], threshold))
-    w.copy_(point.view_as(w))
+        point = _shrunk_rows(d[rows], z[rows], r[rows], alive[rows], threshold)
+        w.index_copy_(0, rows, point.view(-1, *w.shape[1:]))
 
 
 def _shrunk_rows(d: Tensor, z: Tensor, r: Tensor, alive: Tensor, threshold: Rate) -> Tensor:

@@ -184,7 +184,8 @@ def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tenso
     if state:
         beta, step = group["betas"][1], state["step"]
         correction = _kept_correction(beta, step.item()) if may_wait(step) else _correction(beta, step)
-        torch.sqrt(state["exp_avg_sq"], out=out).mul_(correction).add_(group["eps"])
+        root = torch.rsqrt(state["exp_avg_sq"], out=out).reciprocal_()  # torch.sqrt is slow at zeros: silent units
+        root.mul_(correction).add_(group["eps"])
     else:
         out.fill_(group["eps"])
 
