@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark smoke test test-slow bench check format lock
+.PHONY: help setup benchmark smoke test test-slow test-long bench check format lock
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ test: $(READY)  ## the fast tests
 
 test-slow: $(READY)  ## kills, a real server, spoiled settings: some minutes
 	$(RUN) pytest -q -m slow
+
+test-long: $(READY)  ## before a release: nights, clusters, lost servers, planted secrets; half an hour
+	$(RUN) pytest -q -m long
 
 bench: $(READY)  ## time everything side by side, on a quiet machine; writes benchmarks/results.md
 	.venv/bin/python benchmarks/bench.py

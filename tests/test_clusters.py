@@ -20,7 +20,7 @@ from den.ledger import Ledger, Order, Places, sealed
 from den.worker import CellFailed
 from flows import cells, clusters
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 pytest.importorskip("distributed", reason="Dask is an extra: pip install distributed")
 
 

@@ -77,7 +77,7 @@ def ended(running: subprocess.Popen[bytes], project: Path) -> int:
     return code
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["server", "task 1"])
 def test_a_run_whose_server_is_killed_ends_in_one_line_and_goes_on(clean: Path, moment: str) -> None:
     running = begin(clean, *COMMAND, *(["--new"] if moment == "server" else []))
@@ -94,7 +94,7 @@ def database_of(project: Path) -> Path:
     return project / ".prefect/prefect.db"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_whose_servers_database_is_damaged_ends_in_one_line_that_says_what_to_do(clean: Path) -> None:
     running = begin(clean, *COMMAND)
     reached(clean, running, "task 1")
@@ -111,7 +111,7 @@ def test_a_run_whose_servers_database_is_damaged_ends_in_one_line_that_says_what
     assert den(clean, "run", "--suite", "smoke", "--method", "finetune").returncode == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "whom", "moment"),
     [
@@ -134,7 +134,7 @@ def test_a_signal_ends_a_run_and_leaves_nothing(clean: Path, number: int, whom: 
     assert printed(clean).splitlines()[-1] == INTERRUPTED
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_was_ended_goes_on_to_the_same_bits(clean: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         running = begin(clean, *COMMAND, *(["--new"] if number == signal.SIGTERM else []))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import den
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 NOWHERE = "/proc/nowhere"  # where not even root can make a folder
 HOME = {"HOME": NOWHERE} | {

@@ -18,7 +18,7 @@ from conftest import OWN, ROOT
 from sites import strike, until
 from test_docs import PAGES, code
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PROGRAMS = (
     "prefect server start",

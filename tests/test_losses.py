@@ -14,7 +14,7 @@ from den import suites
 from den.execution import execute
 from den.ledger import Ledger, Measurement, Places
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LONG = ("training.epochs=100",)
 COMMAND = ("run", "--suite", "smoke", "--method", "ewc", "--again", "--new", "--set", *LONG)

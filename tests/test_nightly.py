@@ -15,7 +15,7 @@ from sites import Site, opened, places_of
 
 from den.ledger import Ledger, Run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 EVERY_MINUTE = "* * * * *"
 NIGHTS = 3

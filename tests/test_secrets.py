@@ -16,7 +16,7 @@ from sites import mlflow_server, opened, places_of
 
 from den.ledger import Ledger
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SECRET = "hunter2Geheim"
 NAMED = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import den
+from sites import measurements
 
 from den.ledger import Ledger
 
@@ -50,3 +51,13 @@ def test_two_machines_write_one_ledger_and_lose_nothing(project: Path, tmp_path:
     assert [run.whole for run in ledger.runs()] == [True, True]
     reused = den(machines[0], *WORDS, **shared)
     assert reused.stderr.count(": reused from 20") == 3
+
+
+def test_a_run_behind_a_symbolic_link_is_reused_by_the_folders_own_path(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(project)
+    first = den(tmp_path / "link", "run", *WORDS[1:3], "--method", "progressive")
+    assert first.returncode == 0, first.stderr
+    again = den(project, "run", *WORDS[1:3], "--method", "progressive")
+    assert again.returncode == 0, again.stderr
+    assert "reused from 20" in again.stderr
+    assert len(measurements(project, method="progressive")) == 1

@@ -22,7 +22,7 @@ from sites import mlflow_server
 from den.ledger import CellResult, Ledger
 from flows import claims, stores
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 NIGHTS, METHODS = 2, ("den", "l2")
 COUNTS = {"run": NIGHTS, "cell": NIGHTS * len(METHODS), "history": 1}

@@ -15,7 +15,7 @@ import pytest
 from conftest import OWN, den
 from sites import measurements, strike, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 pytest.importorskip("distributed", reason="Dask is an extra: pip install distributed")
 
 LOOPBACK = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
