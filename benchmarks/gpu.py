@@ -10,7 +10,7 @@ from torch import Generator
 
 from den.networks.layers import Chain, to
 
-NOT_RUN = "torch sees no GPU here; docs/operations.md has the numbers of one"
+NOT_RUN = "torch sees no GPU here; docs/results.md has the numbers of one"
 KERNELS, GRAPH, STEPS = "kernel by kernel", "replayed", 600
 
 
