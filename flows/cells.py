@@ -12,7 +12,7 @@ from den.cells import Cell, key_of
 from den.config import read
 from den.ledger import Ledger, Measurement, Order, Places, sealed
 from den.worker import CellFailed, Worker
-from flows import crew, datasets, lockfile, steps, zombies
+from flows import crew, datasets, lockfile, stages, zombies
 from flows.places import here
 from flows.progress import watcher
 
@@ -39,7 +39,7 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
         for step in worker.steps():
             watcher().began(cell, step.task, step.stage)
             with zombies.untagged():
-                steps.stage(worker, step)
+                stages.stage(worker, step)
         return Worked(worker.measurement, worker.measurement.origin.run == order.run)
 
 

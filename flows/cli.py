@@ -82,7 +82,7 @@ def search(
     make_ready()
     garbage.leave_at_exit()
     with garbage.loading():
-        from flows.search import run
+        from flows.search_command import run
 
     sys.exit(run(streams, methods, trials, slots))
 

@@ -1,6 +1,5 @@
 """What `den run` does: the flow, watched, and the table at its end."""
 
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from importlib import import_module
 from den import suites
 from den.cells import Cell, current, present_of
 from den.ledger import Ledger
-from flows import ending, estimate, garbage, machine, server, terminal, tracking, zombies
+from flows import ending, estimate, garbage, machine, quieting, server, terminal, tracking, zombies
 from flows.benchmark import Outcome, RunFailed, benchmark, refuse_nowhere
 from flows.places import REPORTS, here
 from flows.progress import watched
@@ -51,7 +50,7 @@ def run(request: Request, check: bool = False) -> int:
     refuse_nowhere(request.on)
     here()  # refuses a place where nothing can be kept, before a server is waited for
     try:
-        with zombies.named(), server.sheltered(), started(), quiet(), watched(), settled():
+        with zombies.named(), server.sheltered(), started(), quieting.quiet(), watched(), settled():
             outcome = benchmark(**vars(request))
     except RunFailed as error:
         outcome = error.outcome
@@ -99,21 +98,8 @@ def started() -> Iterator[None]:
             yield
 
 
-def load(names: Sequence[str]) -> None:
-    """Import modules, so that who needs them later need not wait."""
+def load(modules: Sequence[str]) -> None:
+    """Import modules ahead of time, so that later steps need not wait for them."""
     with garbage.loading():
-        for name in names:
-            import_module(name)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what Prefect says of its runs off the terminal: it stays with the run, and failures are shown by us."""
-    loggers = [logging.getLogger(f"prefect.{kind}_runs") for kind in ("flow", "task")]
-    for logger in loggers:
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.propagate = True
+        for module in modules:
+            import_module(module)

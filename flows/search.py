@@ -13,22 +13,16 @@ from threading import Lock
 import optuna
 import prefect
 from optuna.trial import FrozenTrial
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from den import measures, searches, suites
 from den.cells import Cell, current, present_of
 from den.ledger import Ledger, Measurement, Places
 from den.searches import Subject
-from den.worker import CellFailed, Worker
-from flows import benchmark, checkout, crew, ending, machine, running, searching, server, steps, zombies
+from den.worker import Worker
+from flows import benchmark, checkout, crew, machine, searching, stages, steps
 from flows.places import here
 from flows.searching import Found, TooLarge
-from flows.settling import settled
-from reports import names
 
-COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
 TRIALS = Path(".den/search")  # measurements of trials: no results, and safe to delete
 
 
@@ -56,7 +50,7 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
     """
     with Worker(cell, places) as worker, crew.member(worker):
         for step in worker.steps():
-            for row in steps.stage(worker, step)["measures"]:
+            for row in stages.stage(worker, step)["measures"]:
                 if row["measure"] == measures.CAPACITY and row["value"] > limit:
                     raise TooLarge(row["value"], limit, row["task"])
         return worker.measurement
@@ -74,49 +68,6 @@ def study(subject: Subject, places: Places, slots: int) -> Found:
             for trial in wait(trials, return_when=FIRST_EXCEPTION).done:
                 trial.result()
     return searching.found(subject, places)
-
-
-def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slots: int | None) -> int:
-    """Search in the terminal; returns the exit code. Raises SettingsError before anything runs."""
-    if not streams:
-        raise suites.SettingsError("say on which stream to search: --stream NAME")
-    plan = suites.load()
-    for stream in streams:
-        searches.subjects(plan, stream, methods, trials)
-    here()  # refuses a place where nothing can be kept, before a server is waited for
-    try:
-        with zombies.named(), server.sheltered(), server.answering(), running.quiet(), settled():
-            ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
-    except KeyboardInterrupt as interrupt:
-        ending.report(ending.INTERRUPTED)
-        return ending.code_of(interrupt)
-    except CellFailed as failure:
-        print(f"a trial broke off: {failure}; the same command runs it again", file=sys.stderr)
-        return 1
-    show(ends)
-    return 0
-
-
-def show(ends: Sequence[Found]) -> None:
-    """Print what studies have come to, a table per stream."""
-    for stream in dict.fromkeys(end.subject.stream for end in ends):
-        title = f"{names.stream(stream)}, validation data of split {searches.SPLIT}"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        for column in COLUMNS:
-            table.add_column(column, overflow="fold")
-        for end in ends:
-            if end.subject.stream == stream:
-                table.add_row(*_row(end))
-        Console().print(table)
-
-
-def _row(end: Found) -> tuple[str, ...]:
-    method, trials = names.method(end.subject.method), str(end.trials)
-    if end.trial is None:
-        return method, trials, "", "", end.identity, "no finished trial within the capacity limit"
-    told = end.trial.user_attrs
-    numbers = ", ".join(f"{key} {value:g}" for key, value in told["numbers"].items())
-    return method, trials, names.score(told["auroc"]), names.number(told["capacity"], 2), end.identity, numbers
 
 
 def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:

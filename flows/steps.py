@@ -1,4 +1,4 @@
-"""The library's functions as Prefect tasks: visible, never cached, retried where trying again heals."""
+"""What a benchmark does once per run, as Prefect tasks: visible, never cached, retried where trying again heals."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ from prefect.runtime import deployment, flow_run
 from den.cells import Cell, open_stream
 from den.ledger import Begun, CellResult, Ledger, Places, Run
 from den.suites import Plan
-from den.worker import Step, Worker
 from flows import announcing, datasets, settling, tracking, verdicts
 from flows.recording import Circumstances
 from flows.verdicts import Verdict
@@ -44,13 +43,6 @@ def prepare(cells: Sequence[Cell], plan: Plan, places: Places) -> None:
     datasets.prepare(sorted({cell.stream for cell in cells}), plan, places)
     for cell in {(cell.stream, cell.seed): cell for cell in cells}.values():
         open_stream(cell, places)
-
-
-@prefect.task(task_run_name="{step.title}", cache_policy=NO_CACHE)
-def stage(worker: Worker, step: Step) -> dict[str, Any]:
-    """Let the cell's worker take one stage of its method; returns seconds and measures."""
-    settling.note()
-    return worker.run(step)
 
 
 @prefect.task(task_run_name="judge", cache_policy=NO_CACHE)
