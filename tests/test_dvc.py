@@ -17,7 +17,7 @@ from conftest import IDENTITY, ROOT, den
 from den import sources, suites
 from den.ledger import Places
 from den.streams import STREAMS, prepared
-from flows import lockfile, raw
+from flows.data import dvc_lock, raw
 
 
 def dvc(folder: Path, *words: str) -> str:
@@ -109,15 +109,15 @@ def test_what_the_lock_says_holds_until_code_settings_or_bytes_change(
 ) -> None:
     assert den(project, "prepare", "--stream", "blobs").returncode == 0
     monkeypatch.chdir(project)
-    assert lockfile.holds("blobs", suites.load(), Places())
+    assert dvc_lock.holds("blobs", suites.load(), Places())
     assert "up to date" in dvc(project, "status", "data@blobs")
     for name in ("den/streams/blobs.py", "data/streams/blobs/manifest.json", "params.yaml"):
         before = Path(name).read_text()
         Path(name).write_text(before + "\n" if name != "params.yaml" else before.replace("seeds: 10", "seeds: 9"))
-        assert not lockfile.holds("blobs", suites.load(), Places()), name
+        assert not dvc_lock.holds("blobs", suites.load(), Places()), name
         Path(name).write_text(before)
-    assert lockfile.holds("blobs", suites.load(), Places())
-    assert not lockfile.holds("split_mnist", suites.load(), Places())
+    assert dvc_lock.holds("blobs", suites.load(), Places())
+    assert not dvc_lock.holds("split_mnist", suites.load(), Places())
 
 
 @pytest.mark.slow
