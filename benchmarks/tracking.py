@@ -33,17 +33,18 @@ CONTENTS = ("params", "metrics", "latest_metrics", "tags")  # tables with a row 
 TRACK = """
 import time
 from den.ledger import Ledger, Places
-from flows import syncing, tracking
+from flows.tracking import syncing, tracker
 ledger = Ledger.of(Places())
 run = ledger.run("{run}")
 results = list(syncing.results(run, ledger))
 start, before = time.perf_counter(), time.process_time()
-assert tracking.track(run, results)
+assert tracker.track(run, results)
 print(time.perf_counter() - start, time.process_time() - before)
 """
 SYNC = """
-from flows import places, tracking
-assert tracking.sync(places.here(), exit)
+from flows import places
+from flows.tracking import tracker
+assert tracker.sync(places.here(), exit)
 """
 
 

@@ -79,7 +79,7 @@ def test_every_plot_names_curves_that_are_there() -> None:
 
 def test_the_report_depends_on_all_of_reports_but_its_own_output() -> None:
     modules = {f"reports/{path.name}" for path in (ROOT / "reports").glob("*.py")} - {"reports/__init__.py"}
-    folders = {f"reports/{name}" for name in ("accepted", "figures", "published", "templates")}
+    folders = {f"reports/{name}" for name in ("accepted", "analysis", "figures", "page", "published", "templates")}
     assert set(declared()["stages"]["report"]["deps"]) == modules | folders | {"reports/out/quick/metrics.json"}
 
 

@@ -109,9 +109,9 @@ def test_what_a_living_process_uses_stays(places: Places) -> None:
 PRUNE = """
 from datetime import timedelta
 from den.ledger import Places
-from flows import old_runs, pruning
+from flows.commands import old_runs, prune
 old_runs.of_prefect = lambda limit, dry_run: ""
-pruning.prune(timedelta(days=1), None, False, Places())
+prune.prune(timedelta(days=1), None, False, Places())
 """
 
 
