@@ -34,9 +34,10 @@ from den.suites import refuse_unknown
 from den.tasks import Stream
 from den.training import Diverged, set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD
-from reports import contest, inference, names, printed
-from reports.comparisons import Values, mean_of
-from reports.inference import Difference
+from reports import labels, text_tables
+from reports.analysis import comparison, inference
+from reports.analysis.by_split import Values, mean_of
+from reports.analysis.inference import Difference
 
 TRAINING = {"epochs": 10, "batch_size": 32}  # a length has no default, and a table of 107 rows makes no batch of 256
 BASE, MOST = "finetune", 2.0
@@ -210,22 +211,22 @@ def table(outcomes: Outcomes, score: str) -> str:
     rows = [
         {
             "method": method,
-            "AUROC": printed.score(mean_of(columns["auroc"], method), DIGITS),
-            "accuracy": printed.score(mean_of(columns["accuracy"], method), DIGITS),
-            f"{names.SCORES[score]} to fine-tuning": difference(gaps[method]) if method in gaps else "",
-            "p": contest.probability(gaps[method].adjusted) if method in gaps else "",
-            "capacity": printed.number(mean_of(columns["capacity"], method)) if is_den(method) else "",
-            "seconds": names.number(mean_of(columns["seconds"], method).mean, 2),
+            "AUROC": text_tables.score(mean_of(columns["auroc"], method), DIGITS),
+            "accuracy": text_tables.score(mean_of(columns["accuracy"], method), DIGITS),
+            f"{labels.SCORES[score]} to fine-tuning": difference(gaps[method]) if method in gaps else "",
+            "p": comparison.probability(gaps[method].adjusted) if method in gaps else "",
+            "capacity": text_tables.number(mean_of(columns["capacity"], method)) if is_den(method) else "",
+            "seconds": labels.number(mean_of(columns["seconds"], method).mean, 2),
         }
-        for method in names.ordered(outcomes)
+        for method in labels.ordered(outcomes)
     ]
-    return printed.markdown(printed.present(rows))
+    return text_tables.markdown(text_tables.present(rows))
 
 
 def faults(outcomes: Outcomes, score: str) -> Iterator[str]:
     """Yield what is wrong with the numbers on a data set, in words."""
     for method, seeds in outcomes.items():
-        label, broken = names.method(method), [outcome.failure for outcome in seeds.values() if outcome.failure]
+        label, broken = labels.method(method), [outcome.failure for outcome in seeds.values() if outcome.failure]
         if broken:
             yield f"{label} breaks off on {len(broken)} of {len(seeds)} seeds: {broken[0]}"
         size = max(values(outcomes, "capacity")[method].values(), default=0.0)
@@ -233,7 +234,7 @@ def faults(outcomes: Outcomes, score: str) -> Iterator[str]:
             yield f"{label} grows to {size:.2f} times the base network, more than {MOST:g}"
     for method, gap in inference.against(values(outcomes, score), BASE).items():
         if behind(gap):
-            yield f"{names.method(method)} is behind fine-tuning: {difference(gap)}, p {gap.adjusted:.2g}"
+            yield f"{labels.method(method)} is behind fine-tuning: {difference(gap)}, p {gap.adjusted:.2g}"
 
 
 def behind(gap: Difference) -> bool:
@@ -245,7 +246,7 @@ def behind(gap: Difference) -> bool:
 
 def difference(gap: Difference) -> str:
     """Return a difference and its interval of 95 % as text."""
-    return contest.difference(gap.over.mean, gap.over.low, gap.over.high, DIGITS)
+    return comparison.difference(gap.over.mean, gap.over.low, gap.over.high, DIGITS)
 
 
 def is_den(method: str) -> bool:

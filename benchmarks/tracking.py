@@ -25,7 +25,7 @@ import nights
 from den import execution, suites
 from den.cells import fingerprint, key_of
 from den.ledger import Answer, Begun, Ended, Ledger, Measurement, Order, Places, Planned, Run
-from flows import inventory, parents, syncing, tracking
+from flows.tracking import inventory, parent_runs, syncing, tracker
 
 BARS = {"a nightly run": 10.0, "a nightly run, same bits": 10.0, "den sync, nothing to add": 5.0}
 OF_RUN = "SELECT run_uuid FROM tags WHERE key = 'run' AND value = :run"
@@ -33,17 +33,18 @@ CONTENTS = ("params", "metrics", "latest_metrics", "tags")  # tables with a row 
 TRACK = """
 import time
 from den.ledger import Ledger, Places
-from flows import syncing, tracking
+from flows.tracking import syncing, tracker
 ledger = Ledger.of(Places())
 run = ledger.run("{run}")
 results = list(syncing.results(run, ledger))
 start, before = time.perf_counter(), time.process_time()
-assert tracking.track(run, results)
+assert tracker.track(run, results)
 print(time.perf_counter() - start, time.process_time() - before)
 """
 SYNC = """
-from flows import places, tracking
-assert tracking.sync(places.here(), exit)
+from flows import places
+from flows.tracking import tracker
+assert tracker.sync(places.here(), exit)
 """
 
 
@@ -67,9 +68,9 @@ def main(runs: int, keep: Path | None) -> None:
             nights.make(folder, runs)
         os.chdir(folder)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if not tracking.FOLDER.exists():
+        if not tracker.FOLDER.exists():
             fill(runs)
-        size = (tracking.FOLDER / "mlflow.db").stat().st_size / 2**20
+        size = (tracker.FOLDER / "mlflow.db").stat().st_size / 2**20
         click.echo(f"{runs:,} runs in MLflow, {size:,.0f} MiB")
         first, second = real(runs), real(runs + 1)
         costs = {
@@ -87,12 +88,12 @@ def fill(count: int) -> None:
     ledger = Ledger.of(Places())
     runs = ledger.runs()
     for run in runs[:2]:
-        assert tracking.track(run, list(syncing.results(run, ledger)))
-    with closing(sqlite3.connect(tracking.FOLDER / "mlflow.db")) as database:
+        assert tracker.track(run, list(syncing.results(run, ledger)))
+    with closing(sqlite3.connect(tracker.FOLDER / "mlflow.db")) as database:
         template = [uuid for (uuid,) in database.execute(OF_RUN, {"run": runs[1].id})]
         for number, run in enumerate(runs[2:count], start=3):
             copy(database, template, run, number)
-        marks = (parents.mark_of(run.id, run.ended.ended) for run in runs[:count] if run.ended)
+        marks = (parent_runs.mark_of(run.id, run.ended.ended) for run in runs[:count] if run.ended)
         total = (inventory.total(marks), inventory.TAG)
         database.execute("UPDATE experiment_tags SET value = ? WHERE key = ?", total)
         database.commit()
@@ -106,7 +107,7 @@ def copy(database: sqlite3.Connection, template: list[str], run: Run, number: in
         for table in CONTENTS:
             copied(database, table, old, new)
         assert run.ended is not None
-        mark = parents.mark_of(run.id, run.ended.ended)
+        mark = parent_runs.mark_of(run.id, run.ended.ended)
         changes = {"run": run.id, "number": str(number), "newest": "no", "measurement": new[:16], "bits": new[16:]}
         changes["mark"] = mark
         for key, value in changes.items():
@@ -115,7 +116,7 @@ def copy(database: sqlite3.Connection, template: list[str], run: Run, number: in
         if (parent := above.fetchone()) is not None:
             changed = (fresh[parent[0]], new)
             database.execute("UPDATE tags SET value = ? WHERE run_uuid = ? AND key = 'mlflow.parentRunId'", changed)
-        moments = (parents.milliseconds(run.begun.started), parents.milliseconds(run.ended.ended), new)
+        moments = (parent_runs.milliseconds(run.begun.started), parent_runs.milliseconds(run.ended.ended), new)
         database.execute("UPDATE runs SET start_time = ?, end_time = ? WHERE run_uuid = ?", moments)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from flows import completion, garbage, ledger_commands
-from flows.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
-from flows.refusals import Commands
+from flows.commands import completion, ledger
+from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
+from flows.commands.refusals import Commands
+from flows.runtime import garbage_collection
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,7 +20,7 @@ def main() -> None:
     """DEN Bench: Dynamically Expandable Networks and their baselines, run, versioned and tracked."""
 
 
-main.add_command(ledger_commands.ledger)
+main.add_command(ledger.ledger)
 
 
 @main.command()
@@ -47,15 +48,15 @@ def run(check: bool, estimate: bool, **asked: Any) -> None:
         from den.worker import make_ready
 
         make_ready()  # loads torch while this process loads the rest
-    garbage.leave_at_exit()
-    with garbage.loading():
-        from flows import running
+    garbage_collection.leave_at_exit()
+    with garbage_collection.loading():
+        from flows.commands import run
 
-    request = running.Request(**asked)
+    request = run.Request(**asked)
     if estimate:
-        click.echo(running.estimated(request))
+        click.echo(run.estimated(request))
         return
-    sys.exit(running.run(request, check))
+    sys.exit(run.run(request, check))
 
 
 @main.command()
@@ -73,16 +74,16 @@ def search(
     Exits with 1 where a trial broke off, 2 where the settings are wrong and 130 when interrupted.
     """
     if write:
-        from flows import choosing
+        from flows.tuning import chosen_numbers
 
-        click.echo("\n".join(choosing.write(streams, methods, trials)))
+        click.echo("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
     from den.worker import make_ready
 
     make_ready()
-    garbage.leave_at_exit()
-    with garbage.loading():
-        from flows.search import run
+    garbage_collection.leave_at_exit()
+    with garbage_collection.loading():
+        from flows.commands.search import run
 
     sys.exit(run(streams, methods, trials, slots))
 
@@ -93,11 +94,11 @@ def search(
 def prepare(streams: tuple[str, ...], force: bool) -> None:
     """Fetch raw data and prepare the streams of all suites, or those named."""
     from den import suites
-    from flows import datasets
+    from flows.data import stream_files
     from flows.places import here
 
     plan = suites.load()
-    datasets.prepare(streams or datasets.of_suites(plan), plan, here(), force)
+    stream_files.prepare(streams or stream_files.of_suites(plan), plan, here(), force)
 
 
 @main.command()
@@ -106,7 +107,7 @@ def prepare(streams: tuple[str, ...], force: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def results(suite: str | None, accepted: bool, form: str) -> None:
     """Print the newest scores, one row each: suite, stream, method, seed, after_task, task, score, value."""
-    from flows import reporting
+    from flows.pipeline import reporting
 
     click.echo(reporting.scores(suite, accepted, form), nl=False)
 
@@ -117,7 +118,7 @@ def results(suite: str | None, accepted: bool, form: str) -> None:
 @click.option("--accepted", is_flag=True, help="From the accepted tables alone: needs neither measurements nor data.")
 def report(suite: str, run_id: str | None, accepted: bool) -> None:
     """Write tables, figures and one HTML page to reports/out/."""
-    from flows import reporting
+    from flows.pipeline import reporting
 
     click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite, run_id))
 
@@ -138,9 +139,9 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
 
     Cells that are not measured here are taken from the accepted results.
     """
-    from flows import comparing
+    from flows.commands import compare
 
-    comparing.compare(suite, methods, against, accepted, form)
+    compare.compare(suite, methods, against, accepted, form)
 
 
 @main.command()
@@ -159,7 +160,7 @@ def history(
     form: str,
 ) -> None:
     """Show a metric over all runs: a series per method, settings, seeds and kind of machine, with change points."""
-    from flows import history as histories
+    from flows.commands import history as histories
     from flows.places import here
 
     histories.show(suite, streams, methods, metric, since, form, here())
@@ -174,20 +175,20 @@ def accept(suite: str, run_id: str | None, partial: bool) -> None:
 
     Later runs are judged against them, and `den report --accepted` draws the published report from them.
     """
-    from flows import accepting
+    from flows.commands import accept
     from flows.places import here
 
-    click.echo(accepting.accept(suite, run_id, partial, here()))
+    click.echo(accept.accept(suite, run_id, partial, here()))
 
 
 @main.command()
 @click.argument("result", shell_complete=completion.results)
 def why(result: str) -> None:
     """Print where a measurement comes from: RESULT is the beginning of its id."""
-    from flows import tracing
+    from flows.commands import why
     from flows.places import here
 
-    click.echo(tracing.why(tracing.find(result, here())))
+    click.echo(why.why(why.find(result, here())))
 
 
 @main.command()
@@ -197,13 +198,14 @@ def rerun(result: str) -> None:
 
     RESULT is the beginning of a measurement's id. Exits with 1 if a score or measure differs.
     """
-    from flows import differences, tracing
+    from flows.commands import why
+    from flows.judging import differences
     from flows.places import here
 
-    measurement = tracing.find(result, here()).measurement
+    measurement = why.find(result, here()).measurement
     for change in differences.since(measurement):
         click.echo(f"not as it was: {change}", err=True)
-    again = tracing.rerun(measurement, here(), lambda title: click.echo(title, err=True))
+    again = why.rerun(measurement, here(), lambda title: click.echo(title, err=True))
     if not again.same:
         click.echo(f"{again.different} of {again.compared} numbers differ, scores by up to {again.largest:.2g}")
         sys.exit(1)
@@ -216,10 +218,10 @@ def rerun(result: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Remove nothing: print what would be removed.")
 def prune(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
     """Remove old checkpoints, reports, MLflow runs and Prefect runs; never anything of the ledger."""
-    from flows import pruning
+    from flows.commands import prune
     from flows.places import here
 
-    click.echo("\n".join(pruning.prune(pruning.duration(keep) if keep else None, keep_runs, dry_run, here())))
+    click.echo("\n".join(prune.prune(prune.duration(keep) if keep else None, keep_runs, dry_run, here())))
 
 
 @main.command()
@@ -228,19 +230,19 @@ def sync() -> None:
 
     Exits with 1 if MLflow cannot be reached.
     """
-    from flows import tracking
     from flows.places import here
+    from flows.tracking import tracker
 
-    sys.exit(0 if tracking.sync(here(), lambda line: click.echo(line, err=True)) else 1)
+    sys.exit(0 if tracker.sync(here(), lambda line: click.echo(line, err=True)) else 1)
 
 
 @main.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Browse the runs in MLflow, on this machine only: http://127.0.0.1:PORT."""
-    from flows import browsing
+    from flows.commands import ui
 
-    browsing.serve(port)
+    ui.serve(port)
 
 
 @main.command()
@@ -249,7 +251,7 @@ def doctor() -> None:
 
     Exits with 1 where something that is needed is missing; hints are about what one can do without.
     """
-    from flows import doctor
+    from flows.commands import doctor
 
     sys.exit(doctor.examine())
 
@@ -258,7 +260,7 @@ def doctor() -> None:
 @SUITE(help="This suite, and its running and resumable cells.")
 def status(suite: str | None) -> None:
     """Show how many cells of every suite are finished, running, resumable or waiting."""
-    from flows import status
+    from flows.commands import status
 
     status.show(suite)
 

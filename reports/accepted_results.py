@@ -11,7 +11,7 @@ from den import files, paths
 from den.config import SettingsError
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
-from reports import summary, tables
+from reports import summaries, tables
 from reports.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def write(accepted: Iterable[CellResult], suite: str) -> Path:
 
 def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
     """Return the metrics by stream and method that are the same wherever they are measured: no times."""
-    rows = summary.summary(collected).set_index(["stream", "method"])[[*summary.STATISTICS, "capacity"]]
+    rows = summaries.summary(collected).set_index(["stream", "method"])[[*summaries.STATISTICS, "capacity"]]
     streams = rows.index.unique("stream")
     return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
 
@@ -109,7 +109,7 @@ def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> No
     tables.write(collected, folder, COMPRESSED)
     files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
     for stream in collected.streams:
-        curves = summary.curves(collected.of(stream=stream))
+        curves = summaries.curves(collected.of(stream=stream))
         files.write(folder / f"{paths.part(stream)}.csv", curves.to_csv(index=False, lineterminator="\n"))
     lines = {sealed.identifier(line): line for line in (sealed.seal(result.measurement) for result in accepted)}
     ordered = (lines[id] for id in dict.fromkeys(collected.cells["measurement"]))

@@ -26,7 +26,7 @@ from den.ledger import Answer, Begun, CellResult, Ended, Ledger, LedgerError, Me
 from den.ledger.run import Asked
 from den.ledger.settings import key_of
 from den.ledger.store import archive, unarchived
-from flows.accepting import accept
+from flows.commands.accept import accept
 from reports import accepted_results, tables
 from reports.accepted_results import ACCEPTED, MEASUREMENTS
 

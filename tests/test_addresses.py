@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import addresses, tracking
 from flows.cli import main
+from flows.runtime import addresses
+from flows.tracking import tracker
 
 SECRET = "hunter2-Geheim"
 SCHEMES = st.sampled_from(["http", "https", "postgresql", "postgresql+psycopg2", "mysql", "tcp", "tls"])
@@ -93,4 +94,4 @@ def test_no_command_shows_a_secret_of_an_address(
     assert planted not in shown
     assert "127.0.0.1" in shown or "nothing" in shown
     assert not [path for path in here.rglob("*") if path.is_file() and planted.encode() in path.read_bytes()]
-    assert planted in os.environ["MLFLOW_TRACKING_URI"] and planted in tracking.address()
+    assert planted in os.environ["MLFLOW_TRACKING_URI"] and planted in tracker.address()

@@ -21,9 +21,9 @@ from prefect.testing.utilities import prefect_test_harness
 from synthetic import results, with_scores
 
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Machine, Run
-from flows import announcing
-from flows.verdicts import ALARMS, WORDS, Verdict
-from reports import names
+from flows.judging.verdicts import ALARMS, WORDS, Verdict
+from flows.pipeline import announcements
+from reports import labels
 
 MEASURED = results("mnist_variation", 2, ("finetune", "den"))
 STARTED = datetime(2026, 11, 29, 2, tzinfo=UTC)
@@ -41,26 +41,26 @@ def run_of(given: list[CellResult], word: str = "unchanged", remarks: tuple[str,
 
 
 def test_the_line_of_scores_names_every_method_the_best_first() -> None:
-    line = announcing.score_line(run_of(MEASURED), MEASURED)
+    line = announcements.score_line(run_of(MEASURED), MEASURED)
     assert re.fullmatch(r"MNIST-Variation AUROC: DEN \.\d{3}, Fine-tuning \.\d{3} · verdict unchanged", line), line
     assert "\n" not in line
 
 
 def test_the_line_says_how_many_runs_had_the_same_bits() -> None:
     remark = "same bits as the last 30 runs"
-    line = announcing.score_line(run_of(MEASURED, "same bits", ("4 cells measured", remark)), MEASURED)
+    line = announcements.score_line(run_of(MEASURED, "same bits", ("4 cells measured", remark)), MEASURED)
     assert line.endswith(f" · verdict {remark}")
 
 
 @given(st.integers(-12, 12))
 def test_a_run_is_named_after_its_time_in_utc(hours: int) -> None:
     local = STARTED.astimezone(timezone(timedelta(hours=hours)))
-    assert names.run("quick", local) == "quick · 2026-11-29 02:00"
+    assert labels.run("quick", local) == "quick · 2026-11-29 02:00"
 
 
 @prefect.flow(name="benchmark", flow_run_name="of a test")
 def benchmark(run: Run, given: list[CellResult], report: Path, verdict: Verdict) -> None:
-    announcing.announce(run, given, report, verdict)
+    announcements.announce(run, given, report, verdict)
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def automations(name: str) -> list[AutomationCore]:
 @pytest.mark.parametrize("word", WORDS)
 def test_the_documented_automation_listens_to_alarms_alone(word: str) -> None:
     on_event, on_state = (automation.trigger for automation in automations("tell-me"))
-    assert on_event.expect == {announcing.EVENT}
-    resource = Resource.model_validate(announcing._resource(run_of(MEASURED, word)))
+    assert on_event.expect == {announcements.EVENT}
+    resource = Resource.model_validate(announcements._resource(run_of(MEASURED, word)))
     assert on_event.match.matches(resource) == (word in ALARMS)
     assert on_state.match["prefect.state-type"] == ["FAILED", "CRASHED"]
 

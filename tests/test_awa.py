@@ -17,9 +17,9 @@ from den import config
 from den.streams import STREAMS, awa, draws, prepared
 from den.streams.prepared import DataError
 from den.tasks import Split, Stream
-from flows import raw
-from flows.raw import awa as published
-from flows.raw import sources
+from flows.data import raw
+from flows.data.raw import awa as published
+from flows.data.raw import sources
 
 SEEDS = 2
 REAL = "6b914f6fc74014dd88e70ed512fff704b6ad11d59ac82eb0c849f5d1c576f632"  # of two seeds

@@ -13,10 +13,11 @@ from den.cells import Cell
 from den.execution import Execution, execute
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
 from den.worker import CellFailed
-from flows import benchmark, recording
-from flows.benchmark import run_cells
-from flows.cells import Worked
-from flows.recording import Circumstances
+from flows.executors.cell_flow import Worked
+from flows.pipeline import benchmark
+from flows.pipeline.benchmark import run_cells
+from flows.runtime import run_records
+from flows.runtime.run_records import Circumstances
 
 ran: list[str] = []
 
@@ -45,7 +46,7 @@ def begun(places: Places, these: tuple[Cell, ...] = CELLS, fresh: bool = False, 
     circumstances = Circumstances(
         slots=2, **{key: about.pop(key) for key in ("deployment", "flow_run") if key in about}
     )
-    with recording.begun(Asked(suite="tiny", **about), these, places, circumstances, fresh) as start:
+    with run_records.begun(Asked(suite="tiny", **about), these, places, circumstances, fresh) as start:
         yield start
 
 
@@ -53,7 +54,7 @@ def run(places: Places, these: tuple[Cell, ...] = CELLS, **about: Any) -> tuple[
     """Run cells to the end, and write how the run ended."""
     with begun(places, these, **about) as start:
         results, failures = run_cells(these, start, places, engine, 2)
-        return recording.end(start, results, failures, "new", (), places), results
+        return run_records.end(start, results, failures, "new", (), places), results
 
 
 def names(results: tuple[CellResult, ...]) -> list[str]:
@@ -97,7 +98,7 @@ def test_code_that_has_changed_is_measured_and_its_old_measurement_kept(
 ) -> None:
     run(places)
     fingerprint = cells.fingerprint
-    for module in (cells, recording):
+    for module in (cells, run_records):
         monkeypatch.setattr(module, "fingerprint", lambda one: "0" * 64 if one.method == "ewc" else fingerprint(one))
     with begun(places) as start:
         answers = benchmark.answered(CELLS, start, places, elsewhere=False)
@@ -130,8 +131,8 @@ def test_equal_settings_fail_together_and_stop_no_other(places: Places) -> None:
 def killed(places: Places, **about: Any) -> Begun:
     """Begin a run, measure its first cell and one stage of the second, and leave it as a killed process does."""
     with begun(places, **about) as start:
-        execute(CELLS[0], places, recording.order_for(start, CELLS[0], 2))
-        next(Execution.resume(CELLS[1], places, recording.order_for(start, CELLS[1], 2)).steps()).run()
+        execute(CELLS[0], places, run_records.order_for(start, CELLS[0], 2))
+        next(Execution.resume(CELLS[1], places, run_records.order_for(start, CELLS[1], 2)).steps()).run()
     return start
 
 
@@ -162,7 +163,7 @@ def test_another_request_is_another_run(change: dict[str, Any], places: Places) 
 
 def test_other_code_is_another_run(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     start = killed(places)
-    monkeypatch.setattr(recording, "fingerprint", lambda one: "0" * 64)
+    monkeypatch.setattr(run_records, "fingerprint", lambda one: "0" * 64)
     with begun(places) as other:
         assert other.id != start.id
 
@@ -186,7 +187,7 @@ def test_a_run_of_which_a_cell_failed_is_continued_with_its_finished_stages(
     mended: list[bool] = []
     monkeypatch.setattr(sys.modules[__name__], "engine", break_off)
     first, _ = run(places)
-    recording.discard_checkpoints(first, places)
+    run_records.discard_checkpoints(first, places)
     mended.append(True)
     second, results = run(places)
     assert second.id == first.id
@@ -210,13 +211,13 @@ def test_a_failed_run_that_measures_everything_is_not_continued(places: Places) 
 def test_a_run_whose_process_lives_is_not_continued(places: Places) -> None:
     with begun(places) as first, begun(places) as second:
         assert first.id != second.id
-        assert recording.is_held(places, first.id)
-    assert not recording.is_held(places, first.id)
+        assert run_records.is_held(places, first.id)
+    assert not run_records.is_held(places, first.id)
 
 
 def test_a_run_of_another_machine_is_not_continued(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     start = killed(places)
-    monkeypatch.setattr(recording.platform, "node", lambda: "elsewhere")
+    monkeypatch.setattr(run_records.platform, "node", lambda: "elsewhere")
     with begun(places) as other:
         assert other.id != start.id
 

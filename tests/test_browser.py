@@ -12,7 +12,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from synthetic import ORIGIN, result
 
-from reports import page, tables
+from reports import tables
+from reports.page import report
 
 CHROMIUM, CHROMEDRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 FLAGS = (
@@ -72,7 +73,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     methods = ("finetune", "l2", "ewc", "single_task", "joint", "den", "den_constant_13")
     machine = ORIGIN["machine"] | {"processor": "Intel(R) Xeon(R) Platinum 8581C CPU @ 2.30GHz (6/207/2)"}
     measured = [result("mnist_variation", method, seed, machine=machine) for method in methods for seed in (1, 2)]
-    return page.write(tables.collect(measured, "quick"), tmp_path_factory.mktemp("out")).as_uri()
+    return report.write(tables.collect(measured, "quick"), tmp_path_factory.mktemp("out")).as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ from den.execution import Execution
 from den.ledger import CellResult, Order, Places
 from den.streams import tables
 from den.tasks import Split
-from flows import browsing, models, notes, tracking
+from flows.commands import ui
+from flows.tracking import descriptions, models, tracker
 
 PAGE = ROOT / "docs/mlflow.md"
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -50,7 +51,7 @@ def measured(method: str, night: int, name: str = "") -> CellResult:
 
 
 def track(night: int, *results: CellResult) -> None:
-    assert tracking.track(run_of(night, results), results)
+    assert tracker.track(run_of(night, results), results)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory, blobs_folder: Path) -> It
         patch.chdir(folder)
         results = [measured(method, 0) for method in METHODS]
         track(0, *results)
-        mlflow.set_tracking_uri(tracking.address())
+        mlflow.set_tracking_uri(tracker.address())
         yield Mirrored(folder, results)
         mlflow.set_tracking_uri(None)
 
@@ -218,8 +219,8 @@ def test_the_same_bits_share_a_network_under_every_name_as_long_as_it_is_there(m
 def test_a_cell_that_was_cut_off_has_one_network(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
     result, count = measured("dnn_l1", 5), len(logged())
     with monkeypatch.context() as broken:
-        broken.setattr(notes, "of_cell", lambda *given: 1 / 0)
-        assert not tracking.track(run_of(5, [result]), [result])
+        broken.setattr(descriptions, "of_cell", lambda *given: 1 / 0)
+        assert not tracker.track(run_of(5, [result]), [result])
     for _ in range(2):
         track(5, result)
     assert len(logged()) == count + 1
@@ -231,7 +232,7 @@ def test_a_cell_that_was_cut_off_has_one_network(mirrored: Mirrored, monkeypatch
 def test_every_stream_has_links_to_its_cells_and_runs(mirrored: Mirrored) -> None:
     experiment = mlflow.get_experiment_by_name("Blobs").experiment_id
     base = f"http://127.0.0.1:5000/#/experiments/{experiment}/runs?viewStateShareKey="
-    assert browsing.links(5000) == [
+    assert ui.links(5000) == [
         f"Blobs, {view}: {base}{view}&workflowType=machine_learning" for view in ("cells", "runs")
     ]
 
@@ -252,11 +253,11 @@ def test_the_server_prints_the_links_and_no_advice_to_open_it_to_others(mirrored
                 lines.append(line)
         finally:
             os.killpg(server.pid, 15)
-    assert [line.strip() for line in lines[:2]] == browsing.links(port)
+    assert [line.strip() for line in lines[:2]] == ui.links(port)
     assert "0.0.0.0" not in "".join(lines)
 
 
 def test_runs_on_a_server_are_not_browsed_here(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     with pytest.raises(SettingsError, match="browse the runs there"):
-        browsing.serve(5000)
+        ui.serve(5000)

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from reports import changes
+from reports.analysis import change_points
 
 
-def of_scores(values: Sequence[float] | np.ndarray) -> list[changes.Change]:
+def of_scores(values: Sequence[float] | np.ndarray) -> list[change_points.Change]:
     """Return the change points of one series."""
-    return changes.changes([list(values)])[0]
+    return change_points.changes([list(values)])[0]
 
 
-def of_times(values: np.ndarray) -> list[changes.Change]:
-    return changes.changes([values.tolist()], times=True)[0]
+def of_times(values: np.ndarray) -> list[change_points.Change]:
+    return change_points.changes([values.tolist()], times=True)[0]
 
 
 LENGTHS = (10, 12, 15, 20, 30, 60, 120, 400)
@@ -58,7 +58,7 @@ def test_runs_that_repeat_each_other_to_the_bit_have_no_change_point_for_the_lea
     assert of_scores([0.8] * 25 + [0.8 + 1e-7] * 25) == []
 
 
-@pytest.mark.parametrize("length", [0, 1, 2, changes.FEWEST - 1])
+@pytest.mark.parametrize("length", [0, 1, 2, change_points.FEWEST - 1])
 def test_too_few_points_have_no_change_point(length: int) -> None:
     assert of_scores([float(at >= length // 2) for at in range(length)]) == []
 
@@ -84,7 +84,7 @@ def test_a_process_of_its_own_finds_the_same() -> None:
     draw = np.random.default_rng(4)
     series = [(0.8 + 0.01 * (np.arange(length) >= length // 2) + 0.001 * draw.normal(size=length)).tolist()
               for length in (3, 20, 50)]  # fmt: skip
-    with changes.Process() as process:
-        found = changes.changes(series, search=process.starts)
-    assert found == changes.changes(series)
+    with change_points.Process() as process:
+        found = change_points.changes(series, search=process.starts)
+    assert found == change_points.changes(series)
     assert [len(each) for each in found] == [0, 1, 1]

@@ -14,7 +14,7 @@ from prefect.utilities.templating import apply_values
 
 from den import provenance
 from den.config import SettingsError
-from flows import checkout
+from flows.runtime import checkout
 
 HERE, OTHER = "a" * 40, "b" * 40
 

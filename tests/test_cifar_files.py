@@ -9,8 +9,8 @@ import pytest
 
 from den.streams import STREAMS, draws
 from den.streams.prepared import DataError
-from flows import raw
-from flows.raw import cifar, sources
+from flows.data import raw
+from flows.data.raw import cifar, sources
 
 RECONSTRUCT = b"numpy.core.multiarray\n_reconstruct\n"
 

@@ -18,10 +18,10 @@ from den import suites
 from den.cells import Cell
 from den.execution import execute
 from den.ledger import Asked, Ledger, Order, Places
-from flows import recording
-from flows.benchmark import Worked, run_cells
 from flows.cli import Seeds, main
-from flows.recording import Circumstances
+from flows.pipeline.benchmark import Worked, run_cells
+from flows.runtime import run_records
+from flows.runtime.run_records import Circumstances
 from reports import tables
 
 HEAVY = {"torch", "prefect", "mlflow", "pandas", "matplotlib", "dvc", "numpy", "pydantic"}
@@ -118,9 +118,9 @@ def run_of(cells: tuple[Cell, ...]) -> str:
     def learn(cell: Cell, places: Places, order: Order) -> Worked:
         return Worked(execute(cell, places, order), True)
 
-    with recording.begun(Asked(suite="tiny"), cells, Places(), Circumstances(slots=1)) as begun:
+    with run_records.begun(Asked(suite="tiny"), cells, Places(), Circumstances(slots=1)) as begun:
         results, failures = run_cells(cells, begun, Places(), learn, 1)
-        return recording.end(begun, results, failures, "new", (), Places()).id
+        return run_records.end(begun, results, failures, "new", (), Places()).id
 
 
 def test_a_run_without_all_cells_is_accepted_only_in_part(suite: tuple[Cell, ...]) -> None:

@@ -11,8 +11,8 @@ from small import cell
 from den import execution
 from den.execution import Execution, execute, finish
 from den.ledger import Asked, Ledger, Order, Places
-from flows import recording
-from flows.recording import Circumstances
+from flows.runtime import run_records
+from flows.runtime.run_records import Circumstances
 
 BEFORE, LATER = datetime(2026, 11, 29, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetTo]:
             now[0] += timedelta(seconds=1)
             return now[0]
 
-    for module in (execution, recording):
+    for module in (execution, run_records):
         monkeypatch.setattr(module, "datetime", Clock)
 
     def set_to(moment: datetime) -> None:
@@ -75,14 +75,14 @@ def test_an_interrupted_run_goes_on_after_the_clock_was_set_back(places: Places,
     asked = Asked(suite="tiny")
 
     def begin() -> str:
-        with recording.begun(asked, [cell()], places, Circumstances(slots=1)) as begun:
+        with run_records.begun(asked, [cell()], places, Circumstances(slots=1)) as begun:
             return begun.id
 
     first = begin()
     clock(BEFORE)
     assert begin() == first
-    with recording.begun(asked, [cell()], places, Circumstances(slots=1), fresh=True) as other:
+    with run_records.begun(asked, [cell()], places, Circumstances(slots=1), fresh=True) as other:
         assert other.id != first
-        recording.end(other, [], {}, "nothing measured", [], places)
+        run_records.end(other, [], {}, "nothing measured", [], places)
     assert begin() == first
     assert [run.id for run in Ledger.of(places).runs()] == [other.id, first]

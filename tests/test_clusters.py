@@ -18,7 +18,7 @@ from den.config import SettingsError
 from den.execution import execute
 from den.ledger import Ledger, Order, Places, sealed
 from den.worker import CellFailed
-from flows import cells, clusters
+from flows.executors import cell_flow, dask_cluster
 
 pytestmark = pytest.mark.long
 pytest.importorskip("distributed", reason="Dask is an extra: pip install distributed")
@@ -68,22 +68,22 @@ def test_a_cluster_measures_what_this_machine_measures(project: Path, cluster: s
 
 
 def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "PATIENCE", "1s")
+    monkeypatch.setattr(dask_cluster, "PATIENCE", "1s")
     with pytest.raises(SettingsError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
-        clusters.engine("tcp://127.0.0.1:9")
+        dask_cluster.engine("tcp://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("order", [Order(run="other-run"), Order(fingerprint="0" * 64), Order(torch="1.0")])
 def test_a_measurement_of_another_run_code_or_torch_is_not_taken_in(order: Order, places: Places) -> None:
     line = sealed.seal(execute(cell(), places, Order(write=False)))
     with pytest.raises(CellFailed, match="asked for was"):
-        cells.accepted(line, cell(), places, order)
+        cell_flow.accepted(line, cell(), places, order)
     assert Ledger.of(places).entries() == []
 
 
 def test_a_measurement_of_another_cell_or_a_damaged_one_is_not_taken_in(places: Places) -> None:
     line = sealed.seal(execute(cell(), places, Order(write=False)))
     with pytest.raises(CellFailed, match="cell and data"):
-        cells.accepted(line, cell("l2"), places, Order())
+        cell_flow.accepted(line, cell("l2"), places, Order())
     with pytest.raises(CellFailed, match="damaged"):
-        cells.accepted(line.replace("blobs", "globs"), cell(), places, Order())
+        cell_flow.accepted(line.replace("blobs", "globs"), cell(), places, Order())

@@ -21,7 +21,9 @@ from den.execution import Execution
 from den.ledger import LedgerError, Places
 from den.streams import prepared
 from den.streams.prepared import DataError
-from flows import lockfile, searching, status
+from flows.commands import status
+from flows.data import dvc_lock
+from flows.tuning import studies
 from reports import accepted_results
 
 VALUES = {
@@ -128,7 +130,7 @@ def test_a_lock_of_dvc_that_is_damaged_is_named(here: Path) -> None:
     for content in cuts(sound, 60):
         (here / "dvc.lock").write_bytes(content)
         try:
-            lockfile.pinned("blobs")
+            dvc_lock.pinned("blobs")
         except SettingsError as refusal:
             assert str(refusal).startswith("dvc.lock is damaged")
             assert len(str(refusal).splitlines()) == 1
@@ -140,6 +142,6 @@ def test_a_study_that_is_damaged_is_named(here: Path) -> None:
     for content in cuts(sound, 30):
         path.write_bytes(content)
         try:
-            searching.read(path)
+            studies.read(path)
         except SettingsError as refusal:
             assert str(refusal).startswith(f"{path} is damaged")

@@ -15,8 +15,8 @@ from den.cells import fingerprint
 from den.execution import execute
 from den.ledger import Machine, Measurement, Places
 from den.ledger.measurement import Carried, Record
-from flows import differences
-from flows.differences import Change
+from flows.judging import differences
+from flows.judging.differences import Change
 
 MEASURED = result("blobs", "den", 1, tasks=3).measurement
 

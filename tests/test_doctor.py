@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 from conftest import IDENTITY, ROOT
 
-from flows import checks, doctor, raw
-from flows.checks import Finding, State, hint, missing
 from flows.cli import main
+from flows.commands import checks, doctor
+from flows.commands.checks import Finding, State, hint, missing
+from flows.data import raw
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port, at which nothing listens
 

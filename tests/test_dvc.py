@@ -17,7 +17,7 @@ from conftest import IDENTITY, ROOT, den
 from den import sources, suites
 from den.ledger import Places
 from den.streams import STREAMS, prepared
-from flows import lockfile, raw
+from flows.data import dvc_lock, raw
 
 
 def dvc(folder: Path, *words: str) -> str:
@@ -79,7 +79,7 @@ def test_every_plot_names_curves_that_are_there() -> None:
 
 def test_the_report_depends_on_all_of_reports_but_its_own_output() -> None:
     modules = {f"reports/{path.name}" for path in (ROOT / "reports").glob("*.py")} - {"reports/__init__.py"}
-    folders = {f"reports/{name}" for name in ("accepted", "figures", "published", "templates")}
+    folders = {f"reports/{name}" for name in ("accepted", "analysis", "figures", "page", "published", "templates")}
     assert set(declared()["stages"]["report"]["deps"]) == modules | folders | {"reports/out/quick/metrics.json"}
 
 
@@ -109,15 +109,15 @@ def test_what_the_lock_says_holds_until_code_settings_or_bytes_change(
 ) -> None:
     assert den(project, "prepare", "--stream", "blobs").returncode == 0
     monkeypatch.chdir(project)
-    assert lockfile.holds("blobs", suites.load(), Places())
+    assert dvc_lock.holds("blobs", suites.load(), Places())
     assert "up to date" in dvc(project, "status", "data@blobs")
     for name in ("den/streams/blobs.py", "data/streams/blobs/manifest.json", "params.yaml"):
         before = Path(name).read_text()
         Path(name).write_text(before + "\n" if name != "params.yaml" else before.replace("seeds: 10", "seeds: 9"))
-        assert not lockfile.holds("blobs", suites.load(), Places()), name
+        assert not dvc_lock.holds("blobs", suites.load(), Places()), name
         Path(name).write_text(before)
-    assert lockfile.holds("blobs", suites.load(), Places())
-    assert not lockfile.holds("split_mnist", suites.load(), Places())
+    assert dvc_lock.holds("blobs", suites.load(), Places())
+    assert not dvc_lock.holds("split_mnist", suites.load(), Places())
 
 
 @pytest.mark.slow

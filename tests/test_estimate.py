@@ -11,8 +11,8 @@ from den.config import Network, Training
 from den.execution import execute
 from den.ledger import CellResult, Ledger, Places
 from den.ledger.settings import key_of
-from flows import estimate
-from flows.estimate import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
+from flows.runtime import estimates
+from flows.runtime.estimates import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
 
 SHAPE = Shape(examples=120, example=(48,), classes=4)
 STEPS = 3 * 6 * 6  # tasks, epochs, batches of 20 among 120 examples
@@ -26,7 +26,7 @@ def sample(one: Cell, stages: float = 2.0, step: float = 0.01, answer: float = 0
 
 
 def seconds(one: Cell, *samples: Sample) -> float:
-    return seconds_of(one, SHAPE, samples) - estimate.START
+    return seconds_of(one, SHAPE, samples) - estimates.START
 
 
 def test_a_cell_takes_what_its_like_took() -> None:
@@ -57,15 +57,15 @@ def test_near_samples_are_preferred_to_far_ones() -> None:
 def test_steps_of_another_size_tell_nothing_of_their_time_but_their_number() -> None:
     wide = cell(network=Network(widths=(80, 60)))
     assert nearest(cell(), [sample(wide)]) == []
-    assert seconds(cell(), sample(wide)) == pytest.approx(2 * STEPS * estimate.SMALLEST)
+    assert seconds(cell(), sample(wide)) == pytest.approx(2 * STEPS * estimates.SMALLEST)
 
 
 def test_the_constant_grows_with_weights_and_batch() -> None:
     base = Cell(stream="permuted_mnist", method="l2", seed=0)
     shape = Shape(55_000, (784,), 10)
-    assert estimate.step_seconds(base, shape) == estimate.STEP
+    assert estimates.step_seconds(base, shape) == estimates.STEP
     double = base.model_copy(update={"training": Training(batch_size=512, epochs=1)})
-    assert estimate.step_seconds(double, shape) == 2 * estimate.STEP
+    assert estimates.step_seconds(double, shape) == 2 * estimates.STEP
 
 
 def test_an_unknown_method_is_guessed_from_below() -> None:
@@ -98,7 +98,7 @@ def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> N
     gone = measurement.settings | {"method": "gone"}
     ledger = Ledger.of(places)
     ledger.add(measurement.model_copy(update={"settings": gone, "key": key_of(gone, measurement.data)}))
-    for (sample,) in (estimate.of_ledger(ledger), estimate.of_results([CellResult("l2", measurement)])):
+    for (sample,) in (estimates.of_ledger(ledger), estimates.of_results([CellResult("l2", measurement)])):
         assert sample.cell == cell("l2")
         assert sample.shape == SHAPE
         assert sample.steps == STEPS
@@ -107,8 +107,8 @@ def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> N
 
 
 def test_what_is_to_run_is_announced(places: Places, here: Path) -> None:
-    assert estimate.announce([], 3, 2, "tiny", places) == "0 of 3 cells to run"
-    text = estimate.announce([cell("l2"), cell("l2", seed=1)], 3, 2, "tiny", places)
+    assert estimates.announce([], 3, 2, "tiny", places) == "0 of 3 cells to run"
+    text = estimates.announce([cell("l2"), cell("l2", seed=1)], 3, 2, "tiny", places)
     assert text == "2 of 3 cells to run: at least 1 core-minute, 1 second on 2 slots"
     execute(cell("l2"), places)
-    assert estimate.announce([cell("l2", seed=1)], 3, 1, "tiny", places).startswith("1 of 3 cells to run: about ")
+    assert estimates.announce([cell("l2", seed=1)], 3, 1, "tiny", places).startswith("1 of 3 cells to run: about ")

@@ -12,20 +12,21 @@ from matplotlib.colors import to_rgb
 from synthetic import ABLATION, LARGE, LATER, METHODS, results
 
 from den import measures, metrics
-from reports import layers, names, page, printed, style, tables
+from reports import labels, layer_labels, tables, text_tables
 from reports.accepted_results import ACCEPTED
-from reports.beside import beside
-from reports.contest import contest
-from reports.figures import FIGURES
-from reports.findings import verdict
-from reports.growth import growth
-from reports.heat import STRONGEST, heat_maps
-from reports.later import later
-from reports.notes import BAGS_OF_WORDS, FEATURES, notes
-from reports.printed import SHORT
+from reports.analysis.comparison import contest
+from reports.analysis.findings import verdict
+from reports.analysis.growth import growth
+from reports.figures import FIGURES, style
+from reports.page import report
+from reports.page.cautions import BAGS_OF_WORDS, FEATURES, notes
+from reports.page.components import studies
+from reports.page.heat_maps import STRONGEST, heat_maps
+from reports.page.later_papers import later
+from reports.page.published_beside import beside
 from reports.spacing import early, shown, stride
-from reports.studies import studies
-from reports.summary import main_score, matrices, summary
+from reports.summaries import main_score, matrices, summary
+from reports.text_tables import SHORT
 
 CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "network_growth")
 
@@ -76,7 +77,7 @@ def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
 
 
 def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
-    shown = printed.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
+    shown = text_tables.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
     assert shown.map(lambda text: "±" in text).all(axis=None)
     for table in studies(grid(2, ABLATION)):
         measured = table.rows.drop(columns=["method", "task"], errors="ignore")
@@ -117,10 +118,10 @@ def test_the_axis_of_fifty_tasks_reaches_the_last_and_the_papers_points_are_mark
 
 
 def test_layers_go_by_their_form_where_some_are_convolutions() -> None:
-    assert [layers.layer(large("cifar100"), number) for number in (1, 2, 3, 4)] == [
+    assert [layer_labels.layer(large("cifar100"), number) for number in (1, 2, 3, 4)] == [
         "convolution 1", "convolution 2", "dense layer 1", "dense layer 2",
     ]  # fmt: skip
-    assert layers.title(grid(), 2) == "Hidden layer 2"
+    assert layer_labels.title(grid(), 2) == "Hidden layer 2"
     titles = [axes.get_title("left") for axes in FIGURES["units_over_tasks"](large("cifar100")).axes]
     assert titles == ["Convolution 1", "Convolution 2", "Dense layer 1", "Dense layer 2"]
 
@@ -145,7 +146,7 @@ def test_the_score_of_a_stream_is_that_of_its_published_table() -> None:
     superclass = large("cifar100_superclass", seeds=2)
     assert [main_score(stream) for stream in (*LARGE, "blobs")] == ["auroc", "auroc", "accuracy", "auroc"]
     assert "in average accuracy" in verdict(superclass)
-    assert list(printed.results(superclass))[1:3] == ["accuracy", "AUROC"]
+    assert list(text_tables.results(superclass))[1:3] == ["accuracy", "AUROC"]
     assert list(contest(superclass).tables[0])[1] == "accuracy"
     assert FIGURES["auroc_over_tasks"](superclass).axes[0].get_ylabel() == "Average accuracy"
     rows = summary(superclass).set_index("method")
@@ -159,8 +160,8 @@ def test_what_later_papers_published_stands_beside_the_superclasses() -> None:
     assert rows.loc["den", ["published accuracy", "published capacity"]].tolist() == [".511", "1.91"]
     assert rows.loc["ewc", "published capacity"] == rows.loc["wsn", "accuracy"] == ""
     assert {"rcl", "apd", "packnet", "multitask"} <= {*rows.index}
-    assert table.bold == tuple(names.ordered(LATER)) == tuple(rows.index[: len(LATER)])
-    assert "| **DEN** " in printed.markdown(table.rows, table.bold)
+    assert table.bold == tuple(labels.ordered(LATER)) == tuple(rows.index[: len(LATER)])
+    assert "| **DEN** " in text_tables.markdown(table.rows, table.bold)
     assert later(large("awa")) == later(grid()) == []
     figure = FIGURES["auroc_over_capacity"](large("cifar100_superclass"))
     assert "grey: not run here" in figure.axes[0].get_legend_handles_labels()[1]
@@ -192,9 +193,9 @@ def test_features_that_are_known_are_named_and_others_are_looked_up() -> None:
 def test_the_page_has_notes_and_published_numbers_and_names_its_figures_after_the_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
+    monkeypatch.setattr(report, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
     superclass = large("cifar100_superclass")
-    text = page.write(superclass, tmp_path).read_text()
+    text = report.write(superclass, tmp_path).read_text()
     for said in (text, (tmp_path / "report.md").read_text()):
         assert "Before comparing with what was published" in said
         assert "Published beside measured" in said

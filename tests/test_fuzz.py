@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from den import searches, suites
 from den.config import SettingsError
-from flows import running
+from flows.commands import run
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def refusal(content: dict[str, Any], file: Path) -> str | None:
     """Return what a benchmark, or a search, says to a file; None where it has nothing against it."""
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     try:
-        running.run(running.Request("nonesuch", (), (), None, (), None, "here"))
+        run.run(run.Request("nonesuch", (), (), None, (), None, "here"))
     except SettingsError as error:
         if "suite 'nonesuch' is unknown" not in str(error):
             return str(error)

@@ -18,9 +18,10 @@ from click.testing import CliRunner
 from den.config import SettingsError
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Ledger, Measurement, Places, Planned
 from den.ledger.settings import key_of
-from flows import history as command
 from flows.cli import main
-from reports import drawings, history, over_time
+from flows.commands import history as command
+from reports.analysis import history
+from reports.figures import export, metric_history
 
 FIRST = datetime(2026, 6, 1, 2, tzinfo=UTC)
 FINGERPRINT = "f" * 64
@@ -215,7 +216,7 @@ def test_every_metric_is_that_of_the_measurements_and_can_be_drawn(nights: Night
     points = history.history(nights.ledger, metric=metric)
     value = expected.get(metric, values["auroc"].get(metric, math.nan))
     assert list(points["value"]) == pytest.approx([value] * 3, abs=0, nan_ok=True)
-    assert drawings.png(over_time.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
+    assert export.png(metric_history.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
 
 
 def test_a_score_that_came_later_has_a_history_from_then_on(nights: Nights, here: Path) -> None:
@@ -236,7 +237,7 @@ def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> 
 
     ids = [nights.run(moved(day)) for day in range(16)]
     groups = list(history.series(history.history(nights.ledger)))
-    ((step,),) = history.change_points(groups)
+    ((step,),) = history.steps(groups)
     assert (step.last["run"], step.first["run"]) == (ids[7], ids[8])
     change = step.change
     assert change.after - change.before == pytest.approx(-0.05, abs=1e-9)
@@ -244,14 +245,14 @@ def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> 
     assert f"Changed 2026-06-09, run {ids[8]}: L2" in shown
     assert "2026-06-09" in shown.split("Changed")[0]
     hollow = groups[0].assign(measured=[True] * 8 + [False] * 8)
-    assert history.change_points([hollow]) == [[]]
+    assert history.steps([hollow]) == [[]]
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest() -> None:
-    assert over_time.sparkline([0.5, 0.75, 1.0]) == "▁▅█"
-    assert over_time.sparkline([0.5, 0.5]) == "▄▄"
-    assert over_time.sparkline([]) == ""
-    assert len(over_time.sparkline(list(range(1000)))) == over_time.WIDEST
+    assert metric_history.sparkline([0.5, 0.75, 1.0]) == "▁▅█"
+    assert metric_history.sparkline([0.5, 0.5]) == "▄▄"
+    assert metric_history.sparkline([]) == ""
+    assert len(metric_history.sparkline(list(range(1000)))) == metric_history.WIDEST
 
 
 def invoked(*words: str, code: int = 0) -> str:

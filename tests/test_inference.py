@@ -9,7 +9,7 @@ from hypothesis import strategies as draws
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from reports import inference
+from reports.analysis import inference
 
 NUMBERS = draws.lists(draws.floats(-1, 1), min_size=2, max_size=8).filter(lambda values: np.ptp(values) > 1e-6)
 

@@ -10,9 +10,10 @@ from scipy import stats
 from scipy.stats import binomtest
 from synthetic import results
 
-from reports import inference, judgement, tables
-from reports.contest import contest
-from reports.judgement import Series
+from reports import tables
+from reports.analysis import inference, judgement
+from reports.analysis.comparison import contest
+from reports.analysis.judgement import Series
 
 SPREAD, MEAN = 0.004, 0.8
 STEP = 0.01

@@ -20,9 +20,10 @@ from den.config import SettingsError
 from den.ledger import Asked, Begun, Ledger, Machine, Measurement, Places, sealed
 from den.ledger.settings import key_of
 from den.ledger.store import archive
-from flows import reporting
 from flows.cli import main
-from reports import accepted_results, page, tables
+from flows.pipeline import reporting
+from reports import accepted_results, tables
+from reports.page import report
 
 HOSTILE = ("../results/blobs", "../../outside", "/tmp/outside", "a/b", "..", ".hidden", "a b", "a\x00b", "~", "x" * 65)
 COMMANDS = (
@@ -68,7 +69,7 @@ def test_nothing_is_written_under_such_a_name(name: str, here: Path) -> None:
     with pytest.raises(SettingsError, match="file's name"):
         reporting._draw(name, collected, reporting.UNJUDGED)
     with pytest.raises(SettingsError, match="file's name"):
-        page.write(tables.Tables(**frames), here / "report")
+        report.write(tables.Tables(**frames), here / "report")
     with pytest.raises(ValidationError, match="variant"):
         Cell(stream="blobs", method="den", seed=0, variant=name)
 

@@ -13,7 +13,7 @@ from small import cell
 from den.config import SettingsError
 from den.execution import execute
 from den.ledger import Ledger, Order, Places
-from flows import running
+from flows.commands import run
 from flows.places import LONGEST, here
 
 
@@ -53,7 +53,7 @@ def test_a_run_in_a_longer_path_is_refused_before_a_server_is_waited_for(
     monkeypatch.chdir(folder_of(LONGEST + 1, tmp_path))
     shutil.copy(ROOT / "params.yaml", ".")
     with pytest.raises(SettingsError, match="the project's path has"):
-        running.run(running.Request("smoke", (), (), None, (), None, "here"))
+        run.run(run.Request("smoke", (), (), None, (), None, "here"))
 
 
 def test_a_cell_behind_a_link_has_the_same_ledger_and_results(blobs_folder: Path, tmp_path: Path) -> None:

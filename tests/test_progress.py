@@ -8,8 +8,8 @@ import synthetic
 from rich.console import Console
 from small import cell
 
-from flows import progress
-from flows.progress import Count, Lines, Live
+from flows.runtime import progress
+from flows.runtime.progress import Count, Lines, Live
 
 ONE, OTHER = cell(), cell("l2")
 REUSED = replace(synthetic.result("blobs", "ewc", 0), how="reused")

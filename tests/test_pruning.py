@@ -25,8 +25,9 @@ from den import files
 from den.config import SettingsError
 from den.execution import LOCKS, lock_of
 from den.ledger import Asked, Begun, Ledger, Machine, Places
-from flows import old_runs, pruning, tracking
-from flows.recording import LOCK
+from flows.commands import old_runs, prune
+from flows.runtime.run_records import LOCK
+from flows.tracking import tracker
 
 DAY = timedelta(days=1)
 KEYS = tuple(f"{number:016x}" for number in range(4))
@@ -68,14 +69,14 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_without_a_rule_nothing_is_pruned(places: Places) -> None:
     with pytest.raises(SettingsError, match="--keep"):
-        pruning.prune(None, None, False, places)
+        prune.prune(None, None, False, places)
 
 
 @pytest.mark.parametrize("text", ["90", "d", "-3d", "3 d", "1y", "", "1.5d"])
 def test_a_length_of_time_is_hours_days_or_weeks(text: str) -> None:
-    assert [pruning.duration(sound) for sound in ("36h", "90d", "2w")] == [1.5 * DAY, 90 * DAY, 14 * DAY]
+    assert [prune.duration(sound) for sound in ("36h", "90d", "2w")] == [1.5 * DAY, 90 * DAY, 14 * DAY]
     with pytest.raises(SettingsError, match="90d"):
-        pruning.duration(text)
+        prune.duration(text)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -86,11 +87,11 @@ def test_checkpoints_older_than_asked_go_and_younger_ones_stay(
     own = Places(work=tmp_path_factory.mktemp("work"), ledger=places.ledger, index=places.index)
     folders = [checkpoint(own, f"run-{age:03}", key, age * DAY) for age, key in zip(ages, KEYS, strict=True)]
     before = content(own.work)
-    dry = pruning.prune(keep * DAY, None, True, own)
+    dry = prune.prune(keep * DAY, None, True, own)
     assert content(own.work) == before
-    assert pruning.prune(keep * DAY, None, False, own) == dry
+    assert prune.prune(keep * DAY, None, False, own) == dry
     assert [folder.exists() for folder in folders] == [age < keep for age in ages]
-    assert pruning.prune(keep * DAY, None, False, own) == [pruning.NOTHING]
+    assert prune.prune(keep * DAY, None, False, own) == [prune.NOTHING]
 
 
 def test_what_a_living_process_uses_stays(places: Places) -> None:
@@ -102,15 +103,15 @@ def test_what_a_living_process_uses_stays(places: Places) -> None:
     assert held.exists()
     assert working.exists()
     assert not gone.exists()
-    assert pruning.prune(DAY, None, False, places) == ["checkpoints: 2 runs, 0.0 MB"]
+    assert prune.prune(DAY, None, False, places) == ["checkpoints: 2 runs, 0.0 MB"]
 
 
 PRUNE = """
 from datetime import timedelta
 from den.ledger import Places
-from flows import old_runs, pruning
+from flows.commands import old_runs, prune
 old_runs.of_prefect = lambda limit, dry_run: ""
-pruning.prune(timedelta(days=1), None, False, Places())
+prune.prune(timedelta(days=1), None, False, Places())
 """
 
 
@@ -119,11 +120,11 @@ def test_the_newest_runs_of_the_ledger_keep_what_is_theirs(places: Places) -> No
     for age in (40, 30, 20, 10):
         begin(ledger, f"run-{age}", age * DAY)
     folders = {age: checkpoint(places, f"run-{age}", KEYS[0], (age - 1) * DAY) for age in (40, 30, 20, 10)}
-    assert pruning.prune(None, 4, False, places) == [pruning.NOTHING]
-    assert pruning.prune(25 * DAY, 4, False, places) == [pruning.NOTHING]  # what either keeps stays
+    assert prune.prune(None, 4, False, places) == [prune.NOTHING]
+    assert prune.prune(25 * DAY, 4, False, places) == [prune.NOTHING]  # what either keeps stays
     files.write(places.work / "run-40" / LOCK, "")
-    pruning.prune(None, 2, True, places)
-    pruning.prune(None, 2, False, places)
+    prune.prune(None, 2, True, places)
+    prune.prune(None, 2, False, places)
     assert {path.name for path in places.work.iterdir()} == {"run-20", "run-10", LOCKS}
     assert [age for age, folder in folders.items() if folder.exists()] == [20, 10]
 
@@ -135,7 +136,7 @@ def test_reports_and_logs_go_and_the_ledger_and_the_index_stay(places: Places) -
     for folder in (Path("reports/out/quick"), Path(".den")):
         aged(folder, 200 * DAY)
     ledger = content(places.ledger)
-    lines = pruning.prune(90 * DAY, None, False, places)
+    lines = prune.prune(90 * DAY, None, False, places)
     assert lines == ["logs: 1 file, 0.0 MB", "reports: quick; 0.0 MB"]
     assert content(places.ledger) == ledger
     assert places.index.exists()
@@ -162,9 +163,9 @@ STAYS = RUNS.keys() - {"old", "old cell"}
 
 @pytest.mark.slow
 def test_of_mlflows_runs_all_go_that_nothing_refers_to(places: Places) -> None:
-    with tracking.store():
-        client, ids = MlflowClient(tracking.address()), dict[str, str]()
-        experiment = client.create_experiment("blobs", f"{tracking.artifacts()}/blobs")
+    with tracker.store():
+        client, ids = MlflowClient(tracker.address()), dict[str, str]()
+        experiment = client.create_experiment("blobs", f"{tracker.artifacts()}/blobs")
         for name, (days, _) in RUNS.items():
             run = client.create_run(experiment, int((time.time() - days * 86400) * 1000), run_name=name)
             ids[name] = run.info.run_id
@@ -174,17 +175,17 @@ def test_of_mlflows_runs_all_go_that_nothing_refers_to(places: Places) -> None:
                 client.set_tag(ids[name], key, ids.get(value, value))
         models = {name: client.create_logged_model(experiment, "network", ids[name]) for name in ("old", "old cell")}
         client.set_tag(ids["new"], "model", models["old cell"].model_id)
-    (line,) = pruning.prune(90 * DAY, None, True, places)
+    (line,) = prune.prune(90 * DAY, None, True, places)
     assert line == "MLflow: 2 runs, 0.0 MB of artifacts"
-    assert pruning.prune(90 * DAY, None, False, places) == [line]
-    assert pruning.prune(90 * DAY, None, False, places) == [pruning.NOTHING]
-    with sqlite3.connect(tracking.FOLDER / "mlflow.db") as connection:
+    assert prune.prune(90 * DAY, None, False, places) == [line]
+    assert prune.prune(90 * DAY, None, False, places) == [prune.NOTHING]
+    with sqlite3.connect(tracker.FOLDER / "mlflow.db") as connection:
         left = {run for (run,) in connection.execute("select run_uuid from runs")}
         assert [id for (id,) in connection.execute("select model_id from logged_models")] == [
             models["old cell"].model_id
         ]
     assert left == {ids[name] for name in STAYS}
-    assert {path.parent.parent.name for path in (tracking.FOLDER / "artifacts").rglob("summary.md")} == left
+    assert {path.parent.parent.name for path in (tracker.FOLDER / "artifacts").rglob("summary.md")} == left
 
 
 @prefect.flow(name="benchmark")

@@ -15,9 +15,9 @@ import pytest
 
 from den.streams import STREAMS, mnist_variation
 from den.streams.prepared import DataError
-from flows import raw
-from flows.raw import mnist, sources
-from flows.raw.sources import Source
+from flows.data import raw
+from flows.data.raw import mnist, sources
+from flows.data.raw.sources import Source
 
 IMAGES = "MNIST/raw/train-images-idx3-ubyte"
 SIZES = {

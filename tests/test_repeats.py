@@ -9,8 +9,8 @@ from synthetic import LATER_SCORE, MORE, ORIGIN, result, with_more, with_scores
 
 from den import measures
 from den.ledger import Columns, Entry, Measurement
-from reports import repeats
-from reports.repeats import Tally
+from reports.analysis import repeats
+from reports.analysis.repeats import Tally
 
 MEASURED_RESULT = result("blobs", "den", 1, tasks=3)
 MEASURED = MEASURED_RESULT.measurement

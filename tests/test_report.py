@@ -14,13 +14,14 @@ from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more
 
 from den import measures, metrics
 from den.methods.quirks import QUIRKS
-from reports import drawings, names, page, paper, printed, style, tables
-from reports.beside import LOG, REPRODUCTION, beside
-from reports.comparisons import by_seed, capacities, departures, difference, ratio, selected_units, training
-from reports.figures import FIGURES
-from reports.findings import findings, verdict
-from reports.studies import studies
-from reports.summary import PAPER, PUBLISHED
+from reports import labels, paper_numbers, tables, text_tables
+from reports.analysis.by_split import by_seed, capacities, departures, difference, ratio, selected_units, training
+from reports.analysis.findings import findings, verdict
+from reports.figures import FIGURES, export, style
+from reports.page import report
+from reports.page.components import studies
+from reports.page.published_beside import LOG, REPRODUCTION, beside
+from reports.summaries import PAPER, PUBLISHED
 
 LATER = {"Yoon et al. 2020", "Liang & Li 2023", "Kang et al. 2022"}
 CURVES = (
@@ -69,7 +70,7 @@ def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) ->
 def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str, size: str) -> None:
     before = dict(mpl.rcParams)
     found = grid(*SIZES[size])
-    assert drawings.svg(FIGURES[name](found)) == drawings.svg(FIGURES[name](found))
+    assert export.svg(FIGURES[name](found)) == export.svg(FIGURES[name](found))
     assert dict(mpl.rcParams) == before
 
 
@@ -95,7 +96,7 @@ def test_departures_have_a_figure_and_a_table_of_their_own_and_no_curves() -> No
     found = grid(1, DIFFERENCES)
     labels = FIGURES["differences"](found).axes[0].get_yticklabels()
     assert {label.get_text() for label in labels} == {"one step head", "all inputs"}
-    assert "step head" not in drawings.svg(FIGURES["auroc_over_tasks"](found)).decode()
+    assert "step head" not in export.svg(FIGURES["auroc_over_tasks"](found)).decode()
     assert not any("step head" in sentence for sentence in (verdict(found), *findings(found)))
     assert len(next(table for table in studies(found) if "departures" in table.title).rows) == 2
 
@@ -112,8 +113,8 @@ def test_a_departure_changes_what_its_two_cells_differ_in_split_by_split() -> No
 
 def test_every_quirk_is_shown_in_words() -> None:
     for quirk in QUIRKS:
-        assert names.method(f"plus_{quirk}") == f"DEN with {names.quirk(quirk)}"
-        assert names.method(f"minus_{quirk}") == f"Released code without {names.quirk(quirk)}"
+        assert labels.method(f"plus_{quirk}") == f"DEN with {labels.quirk(quirk)}"
+        assert labels.method(f"minus_{quirk}") == f"Released code without {labels.quirk(quirk)}"
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:
@@ -159,7 +160,7 @@ def test_a_stream_that_nobody_published_has_no_column_for_it() -> None:
     blobs = tables.collect(results("blobs", 1, tasks=3), "smoke")
     columns = {column for table in [*beside(blobs), *studies(blobs)] for column in table.rows}
     assert not any("paper" in column for column in columns)
-    assert paper.retraining("blobs") == {"auroc": {}, "seconds": {}}
+    assert paper_numbers.retraining("blobs") == {"auroc": {}, "seconds": {}}
 
 
 @pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*.csv")), ids=lambda path: path.stem)
@@ -168,8 +169,8 @@ def test_published_numbers_are_in_range_of_known_methods_and_say_where_they_were
     gaps = ["layer", "capacity"] if path.stem == "later" else ["layer"]
     assert not rows.drop(columns=gaps, errors="ignore").isna().any(axis=None)
     assert set(rows["source"]) <= ({PAPER, REPRODUCTION, LOG} if path.stem != "later" else LATER)
-    assert set(rows["method"]) <= {*names.METHODS, *(names.OTHERS if path.stem == "later" else ())}
-    assert set(rows["stream"]) <= set(names.STREAMS)
+    assert set(rows["method"]) <= {*labels.METHODS, *(labels.OTHERS if path.stem == "later" else ())}
+    assert set(rows["stream"]) <= set(labels.STREAMS)
     assert not rows.drop(columns=["value", "read_from"]).duplicated().any()
     for kind, group in rows.groupby("measure" if "measure" in rows else "score"):
         assert group["value"].between(*SPANS[str(kind)]).all()
@@ -250,7 +251,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
     both = results("mnist_variation", 2) + results("another_stream", 1, ("den", "another"), 3)
-    page.write(tables.collect(both, "odd & <script>"), folder, again="den report --accepted")
+    report.write(tables.collect(both, "odd & <script>"), folder, again="den report --accepted")
     return folder
 
 
@@ -275,22 +276,22 @@ def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -
 
 def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
     written = tables.read(folder)
-    found, odd = written.of(stream="mnist_variation"), printed.cells(written.of(stream="another_stream"))
+    found, odd = written.of(stream="mnist_variation"), text_tables.cells(written.of(stream="another_stream"))
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")
         assert all(sentence in text for sentence in [verdict(found), *findings(found)])
-        assert all(value in text for value in printed.results(found)["AUROC"])
+        assert all(value in text for value in text_tables.results(found)["AUROC"])
         assert all(f" {id} " in text or f">{id}<" in text for id in found.cells["measurement"].str.slice(0, 8))
         assert ".8131" in text
         assert "den report --accepted" in text
         advised = set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text))
-        assert advised == {printed.cells(found)["measurement"].iloc[0]} | {odd["measurement"].iloc[0]}
+        assert advised == {text_tables.cells(found)["measurement"].iloc[0]} | {odd["measurement"].iloc[0]}
 
 
 @pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
 def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answered(how: Any) -> None:
     measured = replace(result("blobs", "l2", 3), how=how)
-    (row,) = printed.cells(tables.collect([measured], "smoke")).to_dict("records")
+    (row,) = text_tables.cells(tables.collect([measured], "smoke")).to_dict("records")
     assert len(row["measurement"]) == 8
     assert measured.measurement.id.startswith(row["measurement"])
     assert (row["how"], row["machine"], row["commit"]) == (how, measured.measurement.origin.machine.label, "8c5ce2b")
@@ -299,7 +300,7 @@ def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answere
 
 def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
     odd = [result("blobs", "l2", 1, dirty=True), result("blobs", "l2", 2, commit=None, dirty=None)]
-    assert printed.cells(tables.collect(odd, "smoke"))["commit"].tolist() == ["8c5ce2b-dirty", "not recorded"]
+    assert text_tables.cells(tables.collect(odd, "smoke"))["commit"].tolist() == ["8c5ce2b-dirty", "not recorded"]
 
 
 def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
@@ -310,24 +311,24 @@ def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
 
 
 def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "FIGURES", {"differences": FIGURES["differences"]})
-    text = page.write(grid(1, DIFFERENCES), tmp_path).read_text()
+    monkeypatch.setattr(report, "FIGURES", {"differences": FIGURES["differences"]})
+    text = report.write(grid(1, DIFFERENCES), tmp_path).read_text()
     assert text.index("Released code without one step head") > text.index("Figures")
     assert "6 methods" in text
 
 
 def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
-    assert "paper AUROC" in printed.results(grid())
-    assert "paper AUROC" not in printed.results(tables.collect(results("blobs", 1, tasks=3), "smoke"))
+    assert "paper AUROC" in text_tables.results(grid())
+    assert "paper AUROC" not in text_tables.results(tables.collect(results("blobs", 1, tasks=3), "smoke"))
 
 
 def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "FIGURES", {})
+    monkeypatch.setattr(report, "FIGURES", {})
     old = results("blobs", 1, ("den", "l2"), tasks=3)
-    assert "verage precision" not in page.write(tables.collect(old, "smoke"), tmp_path).read_text()
-    text = page.write(tables.collect([with_more(old[0]), old[1]], "smoke"), tmp_path).read_text()
+    assert "verage precision" not in report.write(tables.collect(old, "smoke"), tmp_path).read_text()
+    text = report.write(tables.collect([with_more(old[0]), old[1]], "smoke"), tmp_path).read_text()
     assert '<th scope="col">Average precision</th>' in text
     assert "The same for average precision." in text
     (row,) = re.findall(r"</span>L2</th>(.*?)</tr>", text.partition("</table>")[0])
@@ -336,5 +337,5 @@ def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(
 
 def test_nothing_finished_is_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="den run"):
-        page.write(tables.collect([], "quick"), tmp_path)
+        report.write(tables.collect([], "quick"), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from flows import reporting
+from flows.pipeline import reporting
 from reports import tables
 from reports.tables import COLUMNS
 

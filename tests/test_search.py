@@ -28,8 +28,8 @@ from den.streams import prepared
 from den.suites import Plan
 from den.training import Diverged
 from den.worker import CellFailed
-from flows import choosing, searching
 from flows.cli import main
+from flows.tuning import chosen_numbers, studies
 
 pytestmark = pytest.mark.usefixtures("here")  # where studies are kept
 
@@ -82,11 +82,11 @@ def by_rate(cell: Cell) -> Measurement:
     return made_up(cell, 1 - abs(rate - 0.01), 1 + 100 * rate)
 
 
-def conducted(subject: Subject, places: Places, learn: searching.Learn) -> list[Any]:
+def conducted(subject: Subject, places: Places, learn: studies.Learn) -> list[Any]:
     """Return all trials of a study after its search."""
-    with searching.opened(subject, places) as study:
-        while searching.spent(study) < subject.search.trials:
-            searching.attempt(study, subject, searching.ask(study, subject), learn)
+    with studies.opened(subject, places) as study:
+        while studies.spent(study) < subject.search.trials:
+            studies.attempt(study, subject, studies.ask(study, subject), learn)
         return study.trials
 
 
@@ -144,7 +144,7 @@ def erratic(cell: Cell) -> Measurement:
 def test_every_method_has_the_same_budget(places: Places) -> None:
     for subject in searches.subjects(plan_of(trials=3, spaces=dict.fromkeys(("l2", "joint", "den"), RATE)), "blobs"):
         conducted(subject, places, erratic if subject.method == "l2" else by_rate)
-        assert searching.found(subject, places).trials == 3
+        assert studies.found(subject, places).trials == 3
 
 
 def test_a_trial_that_diverged_counts_and_says_why(places: Places) -> None:
@@ -166,22 +166,22 @@ def test_the_best_trial_is_within_the_capacity_limit(places: Places) -> None:
     subject = subject_of(trials=12, capacity={"l2": 1.8})
     trials = conducted(subject, places, by_rate)
     highest = max(trials, key=lambda trial: trial.value)
-    best = searching.found(subject, places).trial
+    best = studies.found(subject, places).trial
     assert highest.user_attrs["capacity"] > 1.8
     within = [trial for trial in trials if trial.user_attrs["capacity"] <= 1.8]
     assert best.value == max(trial.value for trial in within) < highest.value
-    assert all((trial.constraints[searching.EXCESS] > 0) == (trial not in within) for trial in trials)
+    assert all((trial.constraints[studies.EXCESS] > 0) == (trial not in within) for trial in trials)
 
 
 def test_a_trial_that_outgrew_the_limit_counts_and_is_told_apart(places: Places) -> None:
     def outgrown(cell: Cell) -> Measurement:
-        raise searching.TooLarge(2.5, 2.0, 3)
+        raise studies.TooLarge(2.5, 2.0, 3)
 
     trials = conducted(subject_of(trials=3), places, outgrown)
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3
     assert trials[0].user_attrs["reason"] == "capacity 2.50 after task 3, above the limit of 2"
-    assert trials[0].constraints == {searching.EXCESS: 0.5}
-    assert searching.found(subject_of(trials=3), places).trial is None
+    assert trials[0].constraints == {studies.EXCESS: 0.5}
+    assert studies.found(subject_of(trials=3), places).trial is None
 
 
 def test_no_numbers_are_tried_twice(places: Places) -> None:
@@ -191,7 +191,7 @@ def test_no_numbers_are_tried_twice(places: Places) -> None:
 
 
 def test_a_space_with_fewer_settings_than_trials_is_refused(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "DRAWS", 5)
+    monkeypatch.setattr(studies, "DRAWS", 5)
     epochs = {"training.epochs": {"low": 4, "high": 5, "integer": True}}
     with pytest.raises(SettingsError, match=r"search\.blobs\.spaces\.l2: too small for 3 different trials"):
         conducted(subject_of(trials=3, spaces={"l2": epochs}), places, made_up)
@@ -223,7 +223,7 @@ def test_an_interrupted_study_goes_on_as_if_nothing_had_happened(
 ) -> None:
     subject = subject_of(trials=12)  # the sampler learns from the eleventh on
     whole = conducted(subject, places, by_rate)
-    monkeypatch.setattr(searching, "STUDIES", Path("interrupted"))
+    monkeypatch.setattr(studies, "STUDIES", Path("interrupted"))
     first, second = Killed(11, KeyboardInterrupt()), Killed(0, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         conducted(subject, places, first)
@@ -251,10 +251,10 @@ def test_dying_while_trials_are_revived_makes_no_duplicate(places: Places) -> No
     subject = subject_of(trials=3)
     with pytest.raises(KeyboardInterrupt):
         conducted(subject, places, Killed(2, KeyboardInterrupt()))
-    with searching.opened(subject, places) as study:
+    with studies.opened(subject, places) as study:
         (waiting,) = study.get_trials(states=(TrialState.WAITING,))
         study.ask()  # and dies at once, before a number was drawn
-    with searching.opened(subject, places) as study:
+    with studies.opened(subject, places) as study:
         assert [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))] == [
             waiting.system_attrs["fixed_params"]
         ]
@@ -263,7 +263,7 @@ def test_dying_while_trials_are_revived_makes_no_duplicate(places: Places) -> No
 def test_half_a_line_is_mended(places: Places) -> None:
     subject = subject_of()
     before = told(conducted(subject, places, by_rate))
-    path = searching.path_of(subject, places)
+    path = studies.path_of(subject, places)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"op_code":6,"wor')
     assert told(conducted(subject, places, by_rate)) == before
@@ -273,16 +273,16 @@ def test_half_a_line_is_mended(places: Places) -> None:
 def test_a_study_is_lines_of_json_and_reading_leaves_it_alone(places: Places) -> None:
     subject = subject_of()
     conducted(subject, places, by_rate)
-    path = searching.path_of(subject, places)
+    path = studies.path_of(subject, places)
     before = path.read_bytes()
     assert all(isinstance(json.loads(line), dict) for line in before.splitlines())
-    searching.found(subject, places)
+    studies.found(subject, places)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_one_process_at_a_time_has_a_study(places: Places) -> None:
-    with searching.opened(subject_of(), places), pytest.raises(Busy, match=r"blobs · l2 is being searched"):
+    with studies.opened(subject_of(), places), pytest.raises(Busy, match=r"blobs · l2 is being searched"):
         conducted(subject_of(), places, by_rate)
 
 
@@ -417,7 +417,7 @@ def test_writing_leaves_the_rest_of_the_file_alone(places: Places) -> None:
     subject = subject_of()
     conducted(subject, places, by_rate)
     before = (ROOT / "params.yaml").read_text()
-    after = choosing.with_chosen(before, [searching.found(subject, places)])
+    after = chosen_numbers.with_chosen(before, [studies.found(subject, places)])
     assert lines_without(after, "chosen") == lines_without(before, "chosen")
     chosen = yaml.safe_load(after)["chosen"]
     assert chosen.pop("blobs").keys() == {"l2"}
@@ -429,12 +429,12 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     subject = subject_of()
     trials = conducted(subject, places, by_rate)
     trials[0].user_attrs["numbers"] = {"strength": value}
-    end = searching.Found(subject, "12e4567890123456", 2, trials[0])
-    text = choosing.with_chosen("suites: {} # none\n", [end])
+    end = studies.Found(subject, "12e4567890123456", 2, trials[0])
+    text = chosen_numbers.with_chosen("suites: {} # none\n", [end])
     entry = yaml_files.parsed(text, yaml_files.FILE)["chosen"]["blobs"]["l2"]
     assert entry == {"study": "12e4567890123456", "numbers": {"strength": value}}
     assert type(entry["numbers"]["strength"]) is type(value)
-    assert choosing.with_chosen(text, [end]) == text
+    assert chosen_numbers.with_chosen(text, [end]) == text
 
 
 def test_the_command_writes_finished_studies_alone(here: Path, blobs_folder: Path) -> None:
@@ -470,11 +470,11 @@ def test_chosen_numbers_are_the_best_of_the_study_they_name() -> None:
         pytest.skip("params.yaml has no chosen numbers")
     budgets = {}
     for stream, method, entry in own:
-        study = searching.read(ROOT / searching.STUDIES / stream / method / f"{entry['study']}.jsonl")
-        best = searching.best(study)
+        study = studies.read(ROOT / studies.STUDIES / stream / method / f"{entry['study']}.jsonl")
+        best = studies.best(study)
         assert best is not None
         assert entry["numbers"] == best.user_attrs["numbers"]
-        budgets.setdefault(stream, set()).add(searching.spent(study))
+        budgets.setdefault(stream, set()).add(studies.spent(study))
     assert all(len(trials) == 1 for trials in budgets.values())
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prefect.settings import PREFECT_HOME, temporary_settings
 
 from den.config import SettingsError
-from flows import server
+from flows.runtime import server
 
 PAGE = 4096
 

@@ -13,10 +13,11 @@ from test_cli import suite  # noqa: F401  a fixture
 from den.cells import Cell, key_of
 from den.execution import Execution, execute, folder_of, lock_of, locked
 from den.ledger import Asked, Ledger, Order, Places
-from flows import processes, recording, status
 from flows.cli import main
-from flows.recording import Circumstances
-from flows.status import FINISHED, RESUMABLE, RUNNING, WAITING
+from flows.commands import status
+from flows.commands.status import FINISHED, RESUMABLE, RUNNING, WAITING
+from flows.runtime import processes, run_records
+from flows.runtime.run_records import Circumstances
 
 HOLD = """
 import sys, time
@@ -61,9 +62,9 @@ def test_a_cell_runs_as_long_as_the_process_that_holds_its_lock_lives(places: Pl
 @pytest.mark.parametrize(("again", "state"), [(False, RESUMABLE), (True, WAITING)])
 def test_a_cell_that_failed_is_resumable_if_its_run_would_be_continued(again: bool, state: str, places: Places) -> None:
     asked = Asked(suite="smoke", again=again)
-    with recording.begun(asked, [cell()], places, Circumstances()) as run:
+    with run_records.begun(asked, [cell()], places, Circumstances()) as run:
         begin(cell(), places, 2, Order(run=run.id))
-        recording.end(run, [], {cell().title: "killed"}, "failed", [], places)
+        run_records.end(run, [], {cell().title: "killed"}, "failed", [], places)
     assert states([cell()], places) == [state]
 
 

@@ -20,7 +20,7 @@ from nightly import FIRST, name_of, run_of
 from sites import mlflow_server
 
 from den.ledger import CellResult, Ledger
-from flows import claims, stores
+from flows.tracking import claims, stores
 
 pytestmark = pytest.mark.long
 

@@ -13,7 +13,7 @@ from sites import measurements
 from sqlalchemy.engine import make_url
 
 from den import worker
-from flows import tracking
+from flows.tracking import tracker
 
 ODD = "a?b #c %d%20e"
 DEAD = "http://127.0.0.1:9"  # a proxy that does not answer
@@ -57,7 +57,7 @@ def test_the_address_of_mlflow_s_database_leads_to_the_project(
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / name)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert Path(str(make_url(tracking.address()).database)).resolve() == tmp_path / name / ".mlflow/mlflow.db"
+    assert Path(str(make_url(tracker.address()).database)).resolve() == tmp_path / name / ".mlflow/mlflow.db"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such sockets")

@@ -10,9 +10,9 @@ import pytest
 from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_values
 
 from den import measures, metrics
-from reports import accepted_results, names, printed, tables
-from reports.contest import contest
-from reports.summary import estimate, fired, matrices, published, summary
+from reports import accepted_results, labels, tables, text_tables
+from reports.analysis.comparison import contest
+from reports.summaries import estimate, fired, matrices, published, summary
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
     rows = summary(tables.collect(results("mnist_variation", seeds=1), "quick")).set_index("method")
     assert rows[["auroc_error", "accuracy_error", "forgetting_error"]].isna().all(axis=None)
     assert math.isnan(rows["forgetting"]["joint"])
-    assert list(rows.index) == names.ordered(METHODS)
+    assert list(rows.index) == labels.ordered(METHODS)
 
 
 def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_zero() -> None:
@@ -150,8 +150,8 @@ def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_
     assert math.isnan(rows[LATER_SCORE]["l2"])
     assert rows[LATER_SCORE]["den"] == metrics.average(new[1].measurement.matrix("auroc"))
     assert math.isnan(rows[f"{LATER_SCORE}_error"]["den"])
-    shown = printed.results(mixed).set_index("method")[names.SCORES[LATER_SCORE]]
-    assert shown.to_dict() == {"l2": "", "den": names.score(rows[LATER_SCORE]["den"])}
+    shown = text_tables.results(mixed).set_index("method")[labels.SCORES[LATER_SCORE]]
+    assert shown.to_dict() == {"l2": "", "den": labels.score(rows[LATER_SCORE]["den"])}
     told = accepted_results.metrics(mixed)["blobs"]
     assert LATER_SCORE in told["den"]
     assert LATER_SCORE not in told["l2"]
@@ -160,9 +160,9 @@ def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_
 def test_a_score_that_nothing_has_is_left_out() -> None:
     for collected, there in ((results("blobs", 2, tasks=3), 2), ([*map(with_more, results("blobs", 2, tasks=3))], 3)):
         found = tables.collect(collected, "smoke")
-        assert (names.SCORES[LATER_SCORE] in printed.results(found)) == (there == len(names.SCORES))
+        assert (labels.SCORES[LATER_SCORE] in text_tables.results(found)) == (there == len(labels.SCORES))
         assert len(contest(found).tables) == there
-        assert (LATER_SCORE in contest(found).numbers) == (there == len(names.SCORES))
+        assert (LATER_SCORE in contest(found).numbers) == (there == len(labels.SCORES))
 
 
 @pytest.mark.parametrize("rival", METHODS)
@@ -173,7 +173,7 @@ def test_a_contest_in_a_score_that_the_rival_or_others_lack_gives_no_difference(
     assert rows[f"{LATER_SCORE}_difference"].isna().all()
     assert set(rows.index[rows[LATER_SCORE].notna()]) == {"den"}
     text = found.tables[-1].set_index("method")
-    assert text.drop(index="den")[[names.SCORES[LATER_SCORE], "difference", "p"]].eq("").all(axis=None)
+    assert text.drop(index="den")[[labels.SCORES[LATER_SCORE], "difference", "p"]].eq("").all(axis=None)
 
 
 def test_streams_are_kept_apart() -> None:
@@ -201,10 +201,10 @@ def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure
     collected = tables.collect(given, "smoke")
     tables.write(collected, tmp_path)
     assert tables.read(tmp_path).cells.equals(collected.cells)
-    shown = printed.cells(collected).set_index("method")
+    shown = text_tables.cells(collected).set_index("method")
     columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}
     assert {name for name, column in columns.items() if not shown.loc["den", column]} == {measure} & columns.keys()
-    assert len(printed.results(collected)) == 2
+    assert len(text_tables.results(collected)) == 2
 
 
 def test_an_estimate_leaves_out_what_is_not_known() -> None:
@@ -220,7 +220,7 @@ def test_published_numbers_are_whole_and_say_where_they_were_read(name: str, str
     assert not rows.isna().any(axis=None)
     assert rows["read_from"].str.startswith("Figure").all()
     assert rows["value"].between(0.5, 1).all()
-    assert set(rows["method"]) <= set(names.METHODS)
+    assert set(rows["method"]) <= set(labels.METHODS)
 
 
 @pytest.mark.parametrize("name", ["over_tasks", "capacity"])
@@ -232,11 +232,11 @@ def test_published_numbers_agree_with_each_other(name: str) -> None:
 
 
 def test_numbers_are_printed_as_the_paper_does() -> None:
-    assert names.score(0.798) == ".798"
-    assert names.score(1.0) == "1.000"
-    assert names.score(-0.0001) == ".000"
-    assert names.with_error(0.8, 0.004) == ".800 ± .004"
-    assert names.with_error(0.8, math.nan) == ".800"
-    assert names.signed(-0.01) == "−.010"
-    assert names.signed(0.01) == "+.010"
-    assert names.signed(math.nan) == names.score(math.nan) == names.number(math.nan) == ""
+    assert labels.score(0.798) == ".798"
+    assert labels.score(1.0) == "1.000"
+    assert labels.score(-0.0001) == ".000"
+    assert labels.with_error(0.8, 0.004) == ".800 ± .004"
+    assert labels.with_error(0.8, math.nan) == ".800"
+    assert labels.signed(-0.01) == "−.010"
+    assert labels.signed(0.01) == "+.010"
+    assert labels.signed(math.nan) == labels.score(math.nan) == labels.number(math.nan) == ""

@@ -20,7 +20,7 @@ from nightly import FIRST, LENGTH, name_of, run_of
 
 from den import measures, metrics
 from den.ledger import CellResult, Ledger, Places, Run
-from flows import inventory, models, newest, parents, points, syncing, tracking, views
+from flows.tracking import inventory, metric_points, models, newest_tags, parent_runs, syncing, tracker, views
 from reports import accepted_results
 
 METHODS = ("den", "l2")
@@ -34,7 +34,7 @@ def night(number: int, seeds: int = 1, methods: Sequence[str] = METHODS, stream:
 
 
 def track(number: int, results: Sequence[CellResult], report: Path | None = None, **about: Any) -> None:
-    assert tracking.track(run_of(number, results, **about), results, report)
+    assert tracker.track(run_of(number, results, **about), results, report)
 
 
 def moved(result: CellResult, by: float = 0.01) -> CellResult:
@@ -56,16 +56,16 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
-        tracking.store()
-    return folder / tracking.FOLDER
+        tracker.store()
+    return folder / tracker.FOLDER
 
 
 @pytest.fixture
 def client(here: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DEN_LEDGER", raising=False)
-    shutil.copytree(empty, tracking.FOLDER)
-    return MlflowClient(tracking.address())
+    shutil.copytree(empty, tracker.FOLDER)
+    return MlflowClient(tracker.address())
 
 
 def search(client: MlflowClient, condition: str, stream: str = "Blobs") -> list[Shown]:
@@ -128,7 +128,7 @@ def test_a_parent_has_means_over_measured_and_reused_cells_and_names_the_reused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verdict", parents.ALARMS)
+@pytest.mark.parametrize("verdict", parent_runs.ALARMS)
 def test_an_alarm_is_a_failed_run(client: MlflowClient, verdict: str) -> None:
     track(0, night(0), verdict=verdict, failures={"blobs · ewc · seed 1": "diverged", "other · ewc · seed 1": "no"})
     parent = only(client, "run")
@@ -151,7 +151,7 @@ def test_a_run_has_a_parent_per_stream(client: MlflowClient) -> None:
 def test_a_run_in_which_every_cell_failed_is_shown(client: MlflowClient) -> None:
     run = run_of(0, night(0), verdict="failed", failures={r.title: "diverged" for r in night(0)})
     run = Run(run.begun, run.ended.model_copy(update={"answers": ()}))
-    assert tracking.track(run, [])
+    assert tracker.track(run, [])
     assert "diverged" in only(client, "run").data.tags["mlflow.note.content"]
 
 
@@ -166,9 +166,9 @@ def test_twice_shows_it_once(client: MlflowClient) -> None:
 def test_a_run_that_a_retry_completes_is_shown_as_it_ended_last(client: MlflowClient) -> None:
     results = night(0)
     run = run_of(0, results, verdict="failed", failures={results[1].title: "killed"})
-    assert tracking.track(run, results[:1])
+    assert tracker.track(run, results[:1])
     later = run.ended.model_copy(update={"ended": run.ended.ended + timedelta(hours=1), "verdict": "unchanged"})
-    assert tracking.track(Run(run.begun, later), results)
+    assert tracker.track(Run(run.begun, later), results)
     parent = only(client, "run")
     assert (parent.info.status, parent.data.tags["verdict"], parent.data.tags["measured"]) == (
         "FINISHED",
@@ -434,7 +434,8 @@ def test_every_suite_has_a_history_of_its_own(client: MlflowClient) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("module", "name"), [(points, "of_cell"), (newest, "_write"), (points, "of_results"), (models, "log")]
+    ("module", "name"),
+    [(metric_points, "of_cell"), (newest_tags, "_write"), (metric_points, "of_results"), (models, "log")],
 )
 def test_a_run_that_was_cut_off_is_shown_anew(
     client: MlflowClient, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
@@ -443,7 +444,7 @@ def test_a_run_that_was_cut_off_is_shown_anew(
     results = [moved(result) for result in night(1)]
     with monkeypatch.context() as broken:
         broken.setattr(module, name, lambda *given, **more: 1 / 0)
-        assert not tracking.track(run_of(1, results), results)
+        assert not tracker.track(run_of(1, results), results)
     track(1, results)
     assert {run.info.status for role in ("run", "cell") for run in runs(client, role)} == {"FINISHED"}
     assert (len(runs(client, "cell")), len(runs(client, "run"))) == (4, 2)
@@ -458,8 +459,8 @@ def test_a_dead_server_is_a_warning(
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free.getsockname()[1]}")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        assert not tracking.track(run_of(0, night(0)), night(0))
-        assert not tracking.sync(Places())
+        assert not tracker.track(run_of(0, night(0)), night(0))
+        assert not tracker.sync(Places())
     assert "the results are in the ledger" in caplog.text
 
 
@@ -467,13 +468,13 @@ def test_a_dead_server_is_a_warning(
 def test_the_store_is_made_whole_by_several_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=tracking.store) for _ in range(2)]
+    processes = [context.Process(target=tracker.store) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
-    assert MlflowClient(tracking.address()).search_experiments()
+    assert MlflowClient(tracker.address()).search_experiments()
 
 
 # All of the ledger
@@ -499,7 +500,7 @@ def test_a_sync_shows_all_ended_runs_in_order_then_accepted_results(
     accepted = [moved(result) for result in night(-9, methods=("den", "plus_head"))]
     accepted_results.write(accepted, "quick")
     steps = []
-    assert tracking.sync(Places(), steps.append)
+    assert tracker.sync(Places(), steps.append)
     assert steps == ["1 of 3: smoke · 2026-11-28 02:00", "2 of 3: smoke · 2026-11-29 02:00", "3 of 3: accepted · quick"]
     assert [f": {run.info.run_name}" for run in runs(client, "run", suite="smoke")] == [step[6:] for step in steps[:2]]
     parent = only(client, "run", trigger="accepted")
@@ -514,16 +515,16 @@ def test_a_sync_with_nothing_to_add_adds_and_reads_nothing(
     client: MlflowClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted_results.write(night(-9), "quick")
-    assert tracking.sync(Places())
+    assert tracker.sync(Places())
     last = run_of(2, night(2))
     ledger.end(last.ended)
-    assert tracking.track(last, night(2))
+    assert tracker.track(last, night(2))
     monkeypatch.setattr(syncing, "_show", None)
     monkeypatch.setattr(syncing, "_shown", None)
     monkeypatch.setattr(Ledger, "load", None)
     monkeypatch.setattr(accepted_results, "results", None)
     steps = []
-    assert tracking.sync(Places(), steps.append)
+    assert tracker.sync(Places(), steps.append)
     assert not steps
 
 
@@ -533,12 +534,12 @@ def test_a_sync_puts_the_sum_of_a_run_that_was_cut_off_right(
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(inventory, "toggle", lambda *given: 1 / 0)
-        assert not tracking.track(run_of(0, night(0)), night(0))
+        assert not tracker.track(run_of(0, night(0)), night(0))
     steps = []
-    assert tracking.sync(Places(), steps.append)
+    assert tracker.sync(Places(), steps.append)
     assert steps == ["1 of 1: smoke · 2026-11-29 02:00"]
     monkeypatch.setattr(syncing, "_shown", None)
-    assert tracking.sync(Places(), steps.append)
+    assert tracker.sync(Places(), steps.append)
     assert len(steps) == 1
 
 
@@ -549,21 +550,21 @@ def test_an_interrupted_sync_goes_on(client: MlflowClient, ledger: Ledger) -> No
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tracking.sync(Places(), interrupt)
+        tracker.sync(Places(), interrupt)
     steps = []
-    assert tracking.sync(Places(), steps.append)
+    assert tracker.sync(Places(), steps.append)
     assert steps == ["1 of 1: smoke · 2026-11-29 02:00"]
     assert [len(runs(client, role)) for role in ("run", "cell", "history")] == [2, 4, 1]
 
 
 @pytest.mark.slow
 def test_a_sync_leaves_out_what_was_pruned(client: MlflowClient, ledger: Ledger) -> None:
-    assert tracking.sync(Places())
+    assert tracker.sync(Places())
     first, second = runs(client, "run")
     for run in search(client, f"tags.run = '{name_of(0)}'"):
         client.delete_run(run.info.run_id)
     client.set_experiment_tag(first.info.experiment_id, syncing.PRUNED, str(second.info.start_time))
-    assert tracking.sync(Places())
+    assert tracker.sync(Places())
     assert [run.info.run_id for run in runs(client, "run")] == [second.info.run_id]
 
 
@@ -572,7 +573,7 @@ def test_accepted_results_that_change_are_a_parent_of_their_own(client: MlflowCl
     for results in (night(-9), [moved(result) for result in night(-8)]):
         accepted_results.write(results, "quick")
         for _ in range(2):
-            assert tracking.sync(Places())
+            assert tracker.sync(Places())
     assert [run.info.run_name for run in runs(client, "run")] == ["accepted · quick"] * 2
     assert means(client, "quick") == expected([moved(result) for result in night(-8)])
 

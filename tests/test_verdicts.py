@@ -12,8 +12,8 @@ from synthetic import LATER_SCORE, ORIGIN, result, results, with_more, with_scor
 from den import measures
 from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Planned, Run
 from den.ledger.settings import key_of
-from flows import verdicts
-from flows.verdicts import Verdict
+from flows.judging import verdicts
+from flows.judging.verdicts import Verdict
 from reports import accepted_results
 
 METHODS = ("den", "l2", "ewc")

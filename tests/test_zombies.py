@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from prefect.states import Running
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import processes, server, zombies
+from flows.runtime import dead_runs, processes, server
 
 
 @prefect.flow
@@ -42,9 +42,9 @@ def test_only_a_process_of_this_machine_can_be_dead_to_it() -> None:
 
 def test_a_server_left_behind_by_a_dead_run_is_ended() -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    environments = [os.environ | {zombies.VARIABLE: of} for of in (gone(), name(psutil.Process()))]
+    environments = [os.environ | {dead_runs.VARIABLE: of} for of in (gone(), name(psutil.Process()))]
     left, own = (subprocess.Popen(command, env=environment) for environment in environments)
-    zombies.end_servers()
+    dead_runs.end_servers()
     assert left.wait(10) != 0
     assert own.poll() is None
     own.kill()
@@ -58,7 +58,7 @@ def test_runs_of_dead_processes_are_marked_and_those_of_living_ones_are_not() ->
             of: client.create_flow_run(nothing, tags=[f"process:{of}"], state=Running())
             for of in (gone(), name(psutil.Process()))
         }
-        zombies.mark()
+        dead_runs.mark()
         dead, living = (client.read_flow_run(run.id).state for run in runs.values())
     assert dead is not None
     assert living is not None

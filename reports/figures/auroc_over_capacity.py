@@ -4,8 +4,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from den import metrics
-from reports import names, paper, style
-from reports.summary import PAPER, estimate, estimates, plain, score_name
+from reports import labels, paper_numbers
+from reports.figures import style
+from reports.summaries import PAPER, estimate, estimates, plain, score_name
 from reports.tables import Tables
 
 MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
@@ -36,13 +37,13 @@ def draw(tables: Tables) -> Figure:
 
 
 def _paper(axes: style.Axes, tables: Tables, methods: set[str]) -> None:
-    rows = paper.points(tables.streams[0])
-    rows = rows[rows["method"].isin({*methods, *names.OTHERS})]
+    rows = paper_numbers.points(tables.streams[0])
+    rows = rows[rows["method"].isin({*methods, *labels.OTHERS})]
     for row in rows.itertuples():
         style.opened(axes, row.capacity, row.value, row.method)
     if len(rows):
         style.explain_open(axes, "open: the paper" if set(rows["source"]) == {PAPER} else "open: published")
-    if rows["method"].isin(names.OTHERS).any():
+    if rows["method"].isin(labels.OTHERS).any():
         style.explain_open(axes, "grey: not run here", style.OTHER[1])
 
 

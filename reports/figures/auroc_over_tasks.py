@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from den import metrics
-from reports import style
-from reports.summary import matrices, over_seeds, plain, published, score_name
+from reports.figures import style
+from reports.summaries import matrices, over_seeds, plain, published, score_name
 from reports.tables import Tables
 
 

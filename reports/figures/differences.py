@@ -3,9 +3,9 @@
 from matplotlib.figure import Figure
 
 from den import metrics
-from reports import style
-from reports.comparisons import PAPER_METHOD, RELEASED_METHOD, Departure, by_seed, departures
-from reports.summary import score_name
+from reports.analysis.by_split import PAPER_METHOD, RELEASED_METHOD, Departure, by_seed, departures
+from reports.figures import style
+from reports.summaries import score_name
 from reports.tables import Tables
 
 

@@ -5,10 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports import layers, names, style
-from reports.growth import growth
+from reports import labels, layer_labels
+from reports.analysis.growth import growth
+from reports.figures import style
 from reports.spacing import stride
-from reports.summary import plain
+from reports.summaries import plain
 from reports.tables import Tables
 
 PARTS = {"kept": (-0.21, 1.0), "split": (0.21, 0.45)}
@@ -24,7 +25,7 @@ def draw(tables: Tables) -> Figure | None:
     found = growth(plain(tables))
     if found.empty:
         return None
-    methods, numbers = names.ordered(found.index.unique("method")), sorted(found.index.unique("layer"))
+    methods, numbers = labels.ordered(found.index.unique("method")), sorted(found.index.unique("layer"))
     rows, columns = style.shape(len(numbers))
     height = BESIDE_ROWS + ROW * rows * len(methods) + TITLE * (rows * len(methods) - 1) * (rows > 1)
     every = stride(int(tables.scores["task"].max()))
@@ -34,8 +35,8 @@ def draw(tables: Tables) -> Figure | None:
             own = style.first(panels[at * rows * columns : (at + 1) * rows * columns], len(numbers))
             for axes, number in zip(own, numbers, strict=True):
                 _panel(axes, found.loc[(method, number)], method, every)
-                axes.set_title(layers.title(tables, number) if rows > 1 or not at else "")
-                axes.set_ylabel(names.method(method) if style.leftmost(axes) else "")
+                axes.set_title(layer_labels.title(tables, number) if rows > 1 or not at else "")
+                axes.set_ylabel(labels.method(method) if style.leftmost(axes) else "")
         figure.supxlabel("Task learned" if every == 1 else f"Tasks learned, {every} to a bar")
         _explain(panels[0])
         style.legend(figure)

@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports import names, style
+from reports import labels
+from reports.figures import style
 from reports.spacing import early
-from reports.summary import matrices, over_seeds, plain, published, score_name
+from reports.summaries import matrices, over_seeds, plain, published, score_name
 from reports.tables import Tables
 
 
@@ -27,7 +28,7 @@ def draw(tables: Tables) -> Figure:
             axes.set_title(f"Task {task}")
             style.tasks(axes, last, first=task, most=6)
             style.scores(axes)
-        panels[0].set_ylabel(names.heading(score_name(tables)))
+        panels[0].set_ylabel(labels.heading(score_name(tables)))
         figure.supxlabel("Tasks learned")
         style.legend(figure)
     return figure

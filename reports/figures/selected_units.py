@@ -4,9 +4,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from den import measures
-from reports import layers, names, paper, style
-from reports.comparisons import mean_of, selected_units
-from reports.summary import plain
+from reports import labels, layer_labels, paper_numbers
+from reports.analysis.by_split import mean_of, selected_units
+from reports.figures import style
+from reports.summaries import plain
 from reports.tables import Tables
 
 
@@ -15,14 +16,14 @@ def draw(tables: Tables) -> Figure | None:
     found = {number: values for number, values in selected_units(plain(tables)).items() if number > 0}
     if not found:
         return None
-    methods = names.ordered(method for values in found.values() for method in values)
+    methods = labels.ordered(method for values in found.values() for method in values)
     with style.house():
-        figure, panels = style.rows([names.method(method) for method in methods], len(found))
+        figure, panels = style.rows([labels.method(method) for method in methods], len(found))
         for axes, (number, values) in zip(panels, sorted(found.items()), strict=True):
             measured = {method: mean_of(values, method).pair for method in methods}
-            style.comparison(axes, methods, measured, paper.selected(tables.streams[0], number))
+            style.comparison(axes, methods, measured, paper_numbers.selected(tables.streams[0], number))
             _base(axes, tables, number)
-            axes.set_title(layers.title(tables, number))
+            axes.set_title(layer_labels.title(tables, number))
             style.from_zero(axes)
         figure.supxlabel("Units selected")
         style.legend(figure)

@@ -3,9 +3,10 @@
 from matplotlib.figure import Figure
 
 from den import measures, metrics
-from reports import names, paper, style
-from reports.comparisons import by_seed, mean_of, ratio, training
-from reports.summary import score_name
+from reports import labels, paper_numbers
+from reports.analysis.by_split import by_seed, mean_of, ratio, training
+from reports.figures import style
+from reports.summaries import score_name
 from reports.tables import Tables
 
 METHODS = ("finetune", "dnn_l1", "dnn_selective")
@@ -15,13 +16,13 @@ SUBJECT = "dnn_selective"
 def draw(tables: Tables) -> Figure | None:
     """Draw a panel for time and one for AUROC, bars are standard errors; None without both methods compared."""
     seconds, auroc = training(tables, measures.SECONDS), by_seed(tables, metrics.average)
-    if not {paper.WHOLE, SUBJECT} <= set(seconds):
+    if not {paper_numbers.WHOLE, SUBJECT} <= set(seconds):
         return None
     methods = [method for method in METHODS if method in seconds]
-    theirs = paper.retraining(tables.streams[0])
+    theirs = paper_numbers.retraining(tables.streams[0])
     with style.house():
-        figure, (times, scores) = style.rows([names.method(method) for method in methods], 2)
-        times_measured = {method: ratio(seconds, method, paper.WHOLE).pair for method in methods}
+        figure, (times, scores) = style.rows([labels.method(method) for method in methods], 2)
+        times_measured = {method: ratio(seconds, method, paper_numbers.WHOLE).pair for method in methods}
         style.comparison(times, methods, times_measured, theirs["seconds"])
         style.comparison(scores, methods, {method: mean_of(auroc, method).pair for method in methods}, theirs["auroc"])
         times.set(xlabel="Time, relative to fine-tuning")

@@ -2,17 +2,18 @@
 
 from matplotlib.figure import Figure
 
-from reports import names, style
-from reports.summary import estimate, plain
+from reports import labels
+from reports.figures import style
+from reports.summaries import estimate, plain
 from reports.tables import Tables
 
 
 def draw(tables: Tables) -> Figure:
     """Draw a row a method, bars are standard errors over seeds."""
     known = plain(tables)
-    methods = names.ordered(known.cells["method"])
+    methods = labels.ordered(known.cells["method"])
     with style.house():
-        figure, (axes,) = style.rows([names.method(method) for method in methods])
+        figure, (axes,) = style.rows([labels.method(method) for method in methods])
         for row, method in enumerate(methods):
             seconds = estimate(known.of(method=method).cells["train_seconds"])
             style.point(axes, row, *seconds.pair, method)

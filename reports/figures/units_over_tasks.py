@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from den import measures
-from reports import layers, names, style
-from reports.summary import plain
+from reports import labels, layer_labels
+from reports.figures import style
+from reports.summaries import plain
 from reports.tables import Tables
 
 HIGHER = 1.5
@@ -29,7 +30,7 @@ def draw(tables: Tables) -> Figure | None:
         figure, panels = style.panels(rows, columns, share=False, height=style.HEIGHT + HIGHER * (rows - 1))
         for axes, number in zip(style.first(panels, len(numbers)), numbers, strict=True):
             _layer(axes, units[units["layer"] == number])
-            axes.set_title(layers.title(tables, number))
+            axes.set_title(layer_labels.title(tables, number))
             axes.set_ylabel("Units" if style.leftmost(axes) else "")
             style.tasks(axes, int(units["after_task"].max()), most=6)
         figure.supxlabel("Tasks learned")
@@ -43,7 +44,7 @@ def _layer(axes: Axes, units: pd.DataFrame) -> None:
     )
     for width in sorted(widths.unique()):
         axes.axhline(width, color=style.FAINT, linestyle=(0, (4, 3)), linewidth=1, label="Fixed width")
-    for method in names.ordered(set(units["method"]) - set(widths.index)):
+    for method in labels.ordered(set(units["method"]) - set(widths.index)):
         growth = units[units["method"] == method].groupby("after_task")["value"].agg(["mean", "sem"])
         style.curve(axes, growth.index.to_numpy(), growth["mean"].to_numpy(), growth["sem"].to_numpy(), method)
     axes.margins(y=0.12)

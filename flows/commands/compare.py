@@ -1,0 +1,94 @@
+"""`den compare`: every method against one of them, printed as one likes it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from den import suites
+from den.config import SettingsError
+from flows.commands import console
+from flows.pipeline import suite_results
+from flows.places import here
+from reports import accepted_results, labels, tables, text_tables
+from reports.analysis.comparison import Contest, contest
+from reports.tables import Tables
+
+MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
+
+
+def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
+    """Print how a suite's methods did against a rival, stream by stream. Raises SettingsError.
+
+    Cells that are not measured here are taken from the accepted results; accepted: all of them are.
+    """
+    collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
+    contests = [_contest(collected.of(stream=stream), methods, rival) for stream in collected.streams]
+    if form == "csv":
+        rows = [
+            one.numbers.assign(stream=one.stream, rival=one.rival, how=_how(collected, one.stream, one.numbers))
+            for one in contests
+        ]
+        print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
+        return
+    for one in contests:
+        _show(replace(one, note=" ".join(filter(None, (one.note, _sources(collected, one.stream))))), form)
+
+
+def _collected(suite: str) -> Tables:
+    suites.load().suite(suite)
+    results = suite_results.with_accepted(suite, here())
+    if not results:
+        raise SettingsError(
+            f"suite {suite} has no results, measured or accepted; `den run --suite {suite}` measures it"
+        )
+    return tables.collect(results, suite)
+
+
+def _sources(collected: Tables, stream: str) -> str:
+    """Return which methods are measured here and which are accepted, from which commits and machines."""
+    cells = collected.cells[collected.cells["stream"] == stream]
+    accepted, measured = cells[cells["how"] == "accepted"], cells[cells["how"] != "accepted"]
+    if accepted.empty or measured.empty:
+        return ""
+    commits = ", ".join(sorted({str(commit)[:7] for commit in accepted["commit"]}))
+    machines = "; ".join(sorted({str(machine) for machine in accepted["machine"]}))
+    return f"Measured here: {_methods(measured)}. Accepted (commits {commits}; {machines}): {_methods(accepted)}."
+
+
+def _methods(cells: pd.DataFrame) -> str:
+    return ", ".join(labels.method(method) for method in labels.ordered(cells["method"]))
+
+
+def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
+    """Return, per method, whether it was measured here, accepted, or both."""
+    cells = collected.cells[collected.cells["stream"] == stream]
+    sources = cells.assign(how=cells["how"].where(cells["how"] == "accepted", "measured")).groupby("method")["how"]
+    return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]
+
+
+def _contest(tables: Tables, methods: Sequence[str], rival: str) -> Contest:
+    """Return the contest of the methods asked for. Raises SettingsError for one that is not there."""
+    known = labels.ordered(tables.cells["method"])
+    if unknown := [method for method in [*methods, rival] if method and method not in known]:
+        there = f"there are {', '.join(known)}"
+        raise SettingsError(f"{', '.join(unknown)}: no finished cell on {tables.streams[0]}; {there}")
+    asked = [method for method in known if not methods or method in (*methods, rival or "den")]
+    return contest(tables.among(asked), rival)
+
+
+def _show(one: Contest, form: str) -> None:
+    title = f"{labels.stream(one.stream)}: {one.title}"
+    if form == "table":
+        console.show_table(title, *one.tables, note=one.note)
+        return
+    if form == "markdown":
+        print(f"### {title}\n\n{one.note}")
+    for table in one.tables:
+        print(_latex(table, one.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
+
+
+def _latex(table: pd.DataFrame, note: str) -> str:
+    labelled = table.assign(method=table["method"].map(labels.method))
+    about = {"caption": note.replace("%", r"\%"), "column_format": "l" + "r" * (len(table.columns) - 1)}
+    return labelled.to_latex(index=False, escape=True, **about).translate(MATHS)

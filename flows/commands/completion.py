@@ -1,0 +1,79 @@
+"""What the shell completes: suites and variants of params.yaml, streams, methods, and ids of measurements.
+
+It answers while somebody types: it reads files, and loads nothing of the library.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from click import Context, Parameter
+from click.shell_completion import CompletionItem, get_completion_class
+
+PARAMS = Path("params.yaml")
+INDEX = Path(".den/index.sqlite")
+MOST = 100  # ids that a shell is given
+LIBRARY = Path(__file__).parents[2] / "den"
+
+
+def script(program: Any, shell: str) -> str:
+    """Return what a shell has to source to complete the words of `den`."""
+    kind = get_completion_class(shell)
+    assert kind is not None, shell
+    return kind(program, {}, "den", "_DEN_COMPLETE").source()
+
+
+def suites(context: Context, parameter: Parameter, beginning: str) -> list[str]:
+    """Return the suites that begin so."""
+    return _beginning(_block(_params(), "suites"), beginning)
+
+
+def streams(context: Context, parameter: Parameter, beginning: str) -> list[str]:
+    """Return the streams that begin so."""
+    return _beginning(_registered("streams"), beginning)
+
+
+def methods(context: Context, parameter: Parameter, beginning: str) -> list[str]:
+    """Return the methods and variants that begin so."""
+    return _beginning([*_registered("methods"), *_block(_params(), "variants")], beginning)
+
+
+def results(context: Context, parameter: Parameter, beginning: str) -> list[CompletionItem]:
+    """Return the ids of measurements that begin so, as the index has them."""
+    if not INDEX.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{INDEX.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(
+                "SELECT id FROM measurements WHERE substr(id, 1, ?) = ?", (len(beginning), beginning)
+            )
+            return [CompletionItem(id) for (id,) in rows.fetchmany(MOST)]
+    except sqlite3.DatabaseError:
+        return []
+
+
+def _registered(package: str) -> list[str]:
+    """Return the names in the registry of a package of the library, a line each; importing it would load torch."""
+    return re.findall(r'^    "(\w+)": ', (LIBRARY / package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def _params() -> Any:
+    """Return what params.yaml has, or nothing where it cannot be read: a shell is no place to say so."""
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        return YAML(typ="safe").load(PARAMS.read_text(encoding="utf-8"))
+    except (OSError, ValueError, LookupError, YAMLError):
+        return None
+
+
+def _block(content: Any, key: str) -> Mapping[str, Any]:
+    block = content.get(key) if isinstance(content, dict) else None
+    return block if isinstance(block, dict) else {}
+
+
+def _beginning(names: Iterable[str], beginning: str) -> list[str]:
+    return sorted({name for name in names if name.startswith(beginning)})

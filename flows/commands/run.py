@@ -1,0 +1,107 @@
+"""What `den run` does: the flow, watched, and the table at its end."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from den import suites
+from den.cells import Cell, current, present_of
+from den.ledger import Ledger
+from flows.commands import console
+from flows.pipeline.benchmark import Outcome, RunFailed, benchmark, refuse_nowhere
+from flows.places import REPORTS, here
+from flows.runtime import concurrency, dead_runs, estimates, garbage_collection, quiet_logs, server, signals
+from flows.runtime.progress import watched
+from flows.runtime.task_states import settled
+from flows.tracking import tracker
+from reports import labels, tables
+
+ALARM = 3  # the exit code of a checked run whose verdict is worse or unstable
+LATER = ("flows.tracking.mirror", "flows.pipeline.reporting", "scipy.stats")  # needed after the cells
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for on the command line: a suite, and what differs from it."""
+
+    suite: str
+    streams: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[int] | None
+    overrides: Sequence[str]
+    slots: int | None
+    on: str
+    again: bool = False
+    fresh: bool = False
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells that are meant. Raises SettingsError."""
+        return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
+
+
+def run(request: Request, check: bool = False) -> int:
+    """Run a suite in the terminal; return the exit code. Raises SettingsError before anything runs.
+
+    check: measure every cell, and return ALARM if none failed and the verdict is worse or unstable.
+    """
+    request = replace(request, again=request.again or check)
+    request.cells()
+    refuse_nowhere(request.on)
+    here()  # refuses a place where nothing can be kept, before a server is waited for
+    try:
+        with dead_runs.named(), server.sheltered(), started(), quiet_logs.quiet(), watched(), settled():
+            outcome = benchmark(**vars(request))
+    except RunFailed as error:
+        outcome = error.outcome
+    except KeyboardInterrupt as interrupt:
+        signals.report(signals.INTERRUPTED)
+        return signals.code_of(interrupt)
+    _show(request.suite, outcome)
+    return 1 if outcome.failures else ALARM if check and outcome.verdict.alarming else 0
+
+
+def estimated(request: Request) -> str:
+    """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
+    cells, places = request.cells(), here()
+    ledger, elsewhere = Ledger.of(places), request.on != "here"
+    waiting = [
+        cell for cell in cells if request.again or current(cell, ledger, places, present_of(cell, elsewhere)) is None
+    ]
+    slots = request.slots or (1 if elsewhere else concurrency.slots(cells))
+    return estimates.announce(waiting, len(cells), slots, request.suite, places)
+
+
+def _show(suite: str, outcome: Outcome) -> None:
+    if outcome.results:
+        collected = tables.collect(outcome.results, suite)
+        console.show(collected)
+        for stream in collected.streams:
+            if judged := outcome.verdict.table(stream):
+                title = f"{labels.stream(stream)}: {outcome.verdict.of(stream)}, {judged.title.lower()}"
+                console.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
+        for remark in outcome.verdict.remarks:
+            print(remark)
+        print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / suite}")
+    for cell, reason in outcome.failures.items():
+        print(f"failed: {cell}: {reason}", file=sys.stderr)
+
+
+@contextmanager
+def started() -> Iterator[None]:
+    """Start, side by side, what takes seconds to start: Prefect's server, MLflow's store, what the end needs."""
+    server.load()  # before the other thread: two that import packages of circular imports at once fail at times
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(tracker.store)  # where it fails, tracking will say so
+        aside.submit(load, LATER)
+        with server.answering():
+            yield
+
+
+def load(modules: Sequence[str]) -> None:
+    """Import modules ahead of time, so that later steps need not wait for them."""
+    with garbage_collection.loading():
+        for module in modules:
+            import_module(module)

@@ -1,0 +1,62 @@
+"""`den search`: the flow in the terminal, and the table of what each study has found."""
+
+import sys
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from den import searches, suites
+from den.worker import CellFailed
+from flows.pipeline.search import search
+from flows.places import here
+from flows.runtime import dead_runs, quiet_logs, server, signals
+from flows.runtime.task_states import settled
+from flows.tuning.studies import Found
+from reports import labels
+
+COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
+
+
+def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slots: int | None) -> int:
+    """Search in the terminal; returns the exit code. Raises SettingsError before anything runs."""
+    if not streams:
+        raise suites.SettingsError("say on which stream to search: --stream NAME")
+    plan = suites.load()
+    for stream in streams:
+        searches.subjects(plan, stream, methods, trials)
+    here()  # refuses a place where nothing can be kept, before a server is waited for
+    try:
+        with dead_runs.named(), server.sheltered(), server.answering(), quiet_logs.quiet(), settled():
+            ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
+    except KeyboardInterrupt as interrupt:
+        signals.report(signals.INTERRUPTED)
+        return signals.code_of(interrupt)
+    except CellFailed as failure:
+        print(f"a trial broke off: {failure}; the same command runs it again", file=sys.stderr)
+        return 1
+    show(ends)
+    return 0
+
+
+def show(ends: Sequence[Found]) -> None:
+    """Print what studies have come to, a table per stream."""
+    for stream in dict.fromkeys(end.subject.stream for end in ends):
+        title = f"{labels.stream(stream)}, validation data of split {searches.SPLIT}"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        for column in COLUMNS:
+            table.add_column(column, overflow="fold")
+        for end in ends:
+            if end.subject.stream == stream:
+                table.add_row(*_row(end))
+        Console().print(table)
+
+
+def _row(end: Found) -> tuple[str, ...]:
+    method, trials = labels.method(end.subject.method), str(end.trials)
+    if end.trial is None:
+        return method, trials, "", "", end.identity, "no finished trial within the capacity limit"
+    told = end.trial.user_attrs
+    numbers = ", ".join(f"{key} {value:g}" for key, value in told["numbers"].items())
+    return method, trials, labels.score(told["auroc"]), labels.number(told["capacity"], 2), end.identity, numbers

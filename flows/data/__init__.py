@@ -1,0 +1,1 @@
+"""Data on disk: raw sets and their sources, prepared streams, and what DVC has recorded of them."""

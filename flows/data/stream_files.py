@@ -1,0 +1,78 @@
+"""Has the streams ready: through DVC where the project is under DVC, directly elsewhere."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from den.ledger import Places
+from den.streams import STREAMS, prepared
+from den.suites import Plan, refuse_unknown
+from flows.data import dvc_lock, raw
+
+RAW = Path("data/raw")
+
+
+class PreparationError(RuntimeError):
+    """A stream could not be prepared; what was written on the way says why."""
+
+
+def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = False) -> None:
+    """Have the prepared files of these streams in `places.data`, made anew where `force` is set.
+
+    Raises SettingsError for a stream that there is none of, and DataError for files that DVC takes for right and that
+    are not.
+    """
+    for stream in streams:
+        refuse_unknown(stream, STREAMS, "stream")
+    if versioned():
+        if stale := [stream for stream in streams if force or not dvc_lock.holds(stream, plan, places)]:
+            _reproduce(stale, force)
+        for stream in streams:
+            prepared.read(places.data / stream)
+        return
+    for stream in streams:
+        build(stream, plan, places, force)
+
+
+def of_suites(plan: Plan) -> list[str]:
+    """Return the streams of all suites."""
+    return sorted({cell.stream for suite in plan.suites for cell in plan.cells(suite)})
+
+
+def versioned() -> bool:
+    """Tell whether DVC keeps the data: not inside a stage of its own, where it would wait for itself."""
+    inside = "DVC_STAGE" in os.environ
+    return not inside and all(Path(name).exists() for name in (".git", ".dvc", "dvc.yaml")) and bool(find_spec("dvc"))
+
+
+def build(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
+    """Prepare one stream without DVC, unless what lies there was made with the same settings."""
+    preparation = plan.data.preparation(stream)
+    if not force and _current(places.data / stream, preparation.model_dump(mode="json"), plan.data.seeds):
+        return
+    name = STREAMS[stream].RAW
+    if name is not None:
+        raw.fetch(name, RAW)
+    arrays = raw.load(name, RAW) if name is not None else {}
+    prepared.prepare(stream, preparation, arrays, plan.data.seeds, places.data)
+
+
+def _current(folder: Path, preparation: dict[str, Any], seeds: int) -> bool:
+    try:
+        about = prepared.read(folder).about
+    except prepared.DataError:
+        return False
+    return about["preparation"] == preparation and about["seeds"] == seeds
+
+
+def _reproduce(streams: Sequence[str], force: bool) -> None:
+    flags = ["--quiet", "--single-item", "--keep-going", *(["--force"] if force else [])]
+    targets = [f"data@{stream}" for stream in streams]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *flags, *targets]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    if subprocess.run(command, env=os.environ | {"PATH": path}, stdout=sys.stderr, check=False).returncode:
+        raise PreparationError(f"preparing {', '.join(streams)} failed; the lines above say why")

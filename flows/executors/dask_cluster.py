@@ -1,0 +1,56 @@
+"""Cells on a Dask cluster that is there already: `den run --on tcp://HOST:8786`. Needs the extra `dask`.
+
+Its workers run in checkouts of their own, started without a nanny, since a cell is a process and a nanny's workers may
+have none: docs/operations.md has the commands, on loopback for one machine and with TLS for several. The machines share
+the scheduler alone: data is prepared there, and the measurement comes back as the task's result.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import prefect
+from prefect.cache_policies import NO_CACHE
+
+from den.cells import Cell
+from den.config import SettingsError
+from den.ledger import Order, Places
+from den.worker import Worker
+from flows.data import dvc_lock
+from flows.executors.cell_flow import Worked, accepted, received, sent
+from flows.runtime import addresses, task_states
+
+PATIENCE = "10s"  # for a scheduler to answer
+ATTEMPTS = 2  # more, of a cell whose worker was lost
+
+
+def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
+    """Return what has a cell measured on the cluster at `address`. Raises SettingsError if none answers."""
+    if find_spec("distributed") is None:
+        raise SettingsError(
+            f"on: {addresses.shown(address)} is a Dask cluster; `pip install distributed` makes one usable"
+        )
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:  # the second of an address of no kind that it knows
+        raise SettingsError(f"on: no Dask scheduler answers at {addresses.shown(address)}: {error}") from None
+
+    @prefect.task(task_run_name="{cell.title}", cache_policy=NO_CACHE)
+    def learn_there(cell: Cell, places: Places, order: Order) -> Worked:
+        task_states.note()
+        needs = {"GPU": 1} if cell.training.device == "cuda" else {}
+        parameters = cell.model_dump(mode="json"), order.model_dump(mode="json")
+        future = client.submit(learned, *parameters, pure=False, retries=ATTEMPTS, resources=needs)
+        return accepted(future.result(), cell, places, order)
+
+    return learn_there
+
+
+def learned(cell: dict[str, Any], order: dict[str, Any]) -> str:
+    """Measure one cell on this machine and return the measurement as a sealed line: what a cluster's worker does."""
+    asked, places, own = received(cell, order)
+    own = own.model_copy(update={"data_version": dvc_lock.pinned(asked.stream)})
+    with Worker(asked, places, own) as worker:
+        return sent(worker.finish())

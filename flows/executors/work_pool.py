@@ -1,0 +1,78 @@
+"""Cells on other machines: the workers of a Prefect work pool measure them, each a run of the deployment `cell`.
+
+The machines share the servers alone. A worker prepares its data itself, refuses other code or torch than the asker's,
+and sends the measurement back as an artifact of its run; the asker writes it into the ledger, once.
+"""
+
+import json
+import time
+from typing import Any, cast
+
+import prefect
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+
+from den.cells import Cell, key_of
+from den.ledger import Order, Places
+from den.worker import CellFailed
+from flows.executors.cell_flow import Worked, accepted, learn, received, sent
+from flows.runtime import checkout
+
+DEPLOYMENT = "remote cell/cell"
+ON_GPU = "remote cell/cell-gpu"
+ATTEMPTS = 3  # of a cell whose worker was lost
+PAUSE = 10.0  # seconds before the second attempt, doubled before every other
+ARTIFACT = "measurement"
+
+
+@prefect.flow(name="remote cell", flow_run_name="{cell[stream]} · {cell[method]} · seed {cell[seed]}")
+def cell(cell: dict[str, Any], order: dict[str, Any]) -> None:
+    """Measure one cell on this machine and send the measurement back.
+
+    Raises OtherCode for other code or torch than the asker's, SettingsError for another commit than the deployment's.
+    """
+    checkout.refuse_other_commit()
+    asked, places, own = received(cell, order)
+    worked = learn(asked, places, own)
+    Artifact(key=_key(own, key_of(asked, places)), type=ARTIFACT, data={"line": sent(worked.measurement)}).create()
+
+
+def learn_elsewhere(cell: Cell, places: Places, order: Order) -> Worked:
+    """Have a worker of the pool measure the cell; return what it sends, written into this machine's ledger.
+
+    A worker that is lost is replaced, at most twice. Raises CellFailed.
+    """
+    run = _run(cell, order)
+    for attempt in range(1, ATTEMPTS):
+        if run.state is None or run.state.type != StateType.CRASHED:
+            break
+        time.sleep(PAUSE * 2 ** (attempt - 1))
+        run = _run(cell, order)
+    if run.state is None or run.state.type != StateType.COMPLETED:
+        raise CellFailed(f"flow run {run.name} {run.id}: {run.state.message if run.state else 'no state'}")
+    return accepted(_line(cell, places, order, run), cell, places, order)
+
+
+def _run(cell: Cell, order: Order) -> FlowRun:
+    deployment = ON_GPU if cell.training.device == "cuda" else DEPLOYMENT
+    parameters = {"cell": cell.model_dump(mode="json"), "order": order.model_dump(mode="json")}
+    begun = run_deployment(deployment, parameters=parameters, timeout=None, poll_interval=2)
+    return cast(FlowRun, begun)  # a coroutine only if it is called from one
+
+
+def _line(cell: Cell, places: Places, order: Order, run: FlowRun) -> str:
+    """Return the sealed line that a run sent back. Raises CellFailed if there is none of this cell."""
+    key = _key(order, key_of(cell, places))
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
+    if not artifacts:
+        raise CellFailed(f"flow run {run.id} sent no artifact {key}: its machine has other data")
+    return str(json.loads(str(artifacts[0].data))["line"])
+
+
+def _key(order: Order, key: str) -> str:
+    """Return the artifact's key: of a run and a cell, in what Prefect allows in one."""
+    return f"measurement-{order.run}-{key}"

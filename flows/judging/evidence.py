@@ -1,0 +1,225 @@
+"""What a verdict rests on: the cells that a run measured, beside accepted results and earlier measurements."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from statistics import median
+
+from den.ledger import Begun, CellResult, Entry, Ledger, Measurement
+from den.ledger.settings import series_of
+from flows.judging import differences
+from flows.judging.differences import Change
+from reports import accepted_results
+from reports.analysis import durations, judgement, repeats
+from reports.analysis.durations import Pace
+from reports.analysis.judgement import Series
+from reports.analysis.repeats import Deviation, Streak
+
+References = Mapping[int, Measurement]
+"Accepted measurements of one series, by seed."
+
+
+@dataclass(frozen=True)
+class Instability:
+    """Two measurements that must be the same to the bit and are not: when the other was made, where they differ."""
+
+    since: str
+    deviation: Deviation | None
+
+    def __str__(self) -> str:
+        where = f"; {self.deviation}" if self.deviation else ""
+        return f"differs from the measurement of {self.since} by the same code on the same kind of machine{where}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell that the run measured, its accepted result, and its earlier measurements, the oldest first."""
+
+    result: CellResult
+    accepted: Measurement | None
+    earlier: tuple[Entry, ...]
+
+    @property
+    def measurement(self) -> Measurement:
+        return self.result.measurement
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        return self.measurement.digests
+
+    @cached_property
+    def as_accepted(self) -> bool:
+        """Whether it has the bits of its accepted result."""
+        return self.accepted is not None and repeats.same_bits(self.accepted.digests, self.digests)
+
+    @cached_property
+    def as_before(self) -> bool:
+        """Whether it has the bits of its newest earlier measurement."""
+        return bool(self.earlier) and repeats.same_bits(self.earlier[-1].digests, self.digests)
+
+    @cached_property
+    def streak(self) -> Streak:
+        """How many runs before gave the same bits."""
+        return repeats.streak(self.measurement, self.earlier)
+
+    @cached_property
+    def time(self) -> Pace | None:
+        """Its time against earlier measurements on a like machine; None if they are too few."""
+        recent = self.like[-durations.RECENT :]
+        return durations.pace(self.measurement.train_seconds, [entry.train_seconds for entry in recent])
+
+    @cached_property
+    def like(self) -> tuple[Entry, ...]:
+        """Its earlier measurements on a machine of the same kind for time."""
+        kind = self.measurement.origin.time
+        return tuple(entry for entry in self.earlier if kind and entry.time == kind)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cells of one stream and method that the run measured, alike but for the seed.
+
+    accepted: by seed, of the same settings, or under the same name in the suite that was run.
+    """
+
+    cells: tuple[Measured, ...]
+    accepted: References
+    series: Series
+
+
+def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepted: Iterable[CellResult]) -> list[Group]:
+    """Return what was measured by stream and method, beside what it is compared with."""
+    by_series: dict[str, list[Measurement]] = defaultdict(list)
+    for result in accepted:
+        by_series[series_of(result.measurement.settings)].append(result.measurement)
+    groups: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
+    for result in measured:
+        groups[result.measurement.stream, result.name].append(result)
+    return [_group(begun, results, ledger, by_series) for results in groups.values()]
+
+
+def instability(cell: Measured, ledger: Ledger) -> Instability | None:
+    """Return how a cell differs from a measurement that it must repeat, accepted or earlier; None if it does not."""
+    entry = repeats.must_agree(cell.measurement, cell.earlier)
+    if entry is not None and not repeats.same_bits(entry.digests, cell.digests):
+        return _unlike(cell, ledger.loaded(entry.id), f"{entry.when:%Y-%m-%d %H:%M}")
+    if cell.accepted is None or cell.as_accepted or cell.accepted.key != cell.measurement.key:
+        return None
+    if repeats.must_agree(cell.measurement, [Entry.of(cell.accepted, cell.accepted.id)]) is None:
+        return None
+    return _unlike(cell, cell.accepted, f"{cell.accepted.origin.ended:%Y-%m-%d %H:%M}, which is accepted,")
+
+
+def since_accepted(groups: Iterable[Group]) -> list[Change]:
+    """Return what is different from when the accepted results were measured whose bits were not repeated."""
+    return list(dict.fromkeys(change for group in groups for change in _since_accepted(group)))
+
+
+def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change]]:
+    """Return what is different from the last measurement of methods whose bits are other than then, by its time."""
+    changes: dict[str, list[Change]] = defaultdict(list)
+    for group in groups:
+        cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
+        before = ledger.loaded(cell.earlier[-1].id) if cell else None
+        if cell and before:
+            when = f"{before.origin.ended:%Y-%m-%d %H:%M}"
+            changes[when] += differences.changes(before, cell.measurement)
+    return {when: list(dict.fromkeys(found)) for when, found in changes.items() if found}
+
+
+def _group(
+    begun: Begun, results: Sequence[CellResult], ledger: Ledger, by_series: Mapping[str, Sequence[Measurement]]
+) -> Group:
+    first = results[0]
+    series = series_of(first.measurement.settings)
+    accepted = _references(results, by_series.get(series) or _named(begun, first))
+    cells = tuple(_measured(begun, result, ledger, accepted) for result in results)
+    present = {cell.measurement.seed: judgement.values_of(cell.measurement) for cell in cells}
+    reference = {seed: judgement.values_of(measurement) for seed, measurement in accepted.items()}
+    same, is_accepted = all(cell.as_accepted for cell in cells), True
+    if not same and len(reference) < 2:
+        of_ledger = _of_ledger(begun, series, ledger)
+        if not reference or len(of_ledger) > 2:
+            reference, is_accepted = of_ledger, False
+            same = all(cell.as_before for cell in cells)
+    values = judgement.by_metric(present), judgement.by_metric(reference)
+    return Group(cells, accepted, Series(first.measurement.stream, first.name, *values, same, is_accepted))
+
+
+def _references(results: Sequence[CellResult], accepted: Sequence[Measurement]) -> References:
+    """Return one accepted measurement per seed, though several suites and machines may have one.
+
+    The same bits come first, then the same kind of machine, the same device, and the newest.
+    """
+    measured = {result.measurement.seed: result.measurement.digests for result in results}
+    other = results[0].measurement
+
+    def rank(candidate: Measurement) -> tuple[bool, bool, bool, datetime]:
+        now = measured.get(candidate.seed)
+        same = now is not None and repeats.same_bits(now, candidate.digests)
+        kinds = candidate.origin.bits == other.origin.bits, candidate.device == other.device
+        return same, *kinds, candidate.origin.ended
+
+    return {candidate.seed: candidate for candidate in sorted(accepted, key=rank)}
+
+
+def _named(begun: Begun, result: CellResult) -> list[Measurement]:
+    """Return what is accepted in the run's suite under a result's name, with other settings than it has.
+
+    Nothing if the run was asked for other settings than the suite's.
+    """
+    suite, measurement = begun.asked.suite, result.measurement
+    if begun.asked.overrides or suite not in accepted_results.suites():
+        return []
+    return [
+        accepted.measurement
+        for accepted in accepted_results.results(suite)
+        if (accepted.measurement.stream, accepted.name) == (measurement.stream, result.name)
+        and accepted.measurement.settings["evaluation"] == measurement.settings["evaluation"]
+    ]
+
+
+def _measured(begun: Begun, result: CellResult, ledger: Ledger, accepted: References) -> Measured:
+    """Return a cell beside what is known of it from before this run."""
+    measurement = result.measurement
+    entries = ledger.entries(key=measurement.key)
+    earlier = (entry for entry in entries if entry.run != begun.id and entry.when < measurement.origin.ended)
+    return Measured(result, accepted.get(measurement.seed), tuple(earlier))
+
+
+def _of_ledger(begun: Begun, series: str, ledger: Ledger) -> dict[int, dict[str, float]]:
+    """Return the metrics of a series by seed, each the median of the different results that earlier runs had.
+
+    Of results that are the same the newest counts, which has the scores that came later.
+    """
+    results: dict[int, list[Entry]] = defaultdict(list)
+    earlier = [entry for entry in ledger.entries(series=series) if entry.run != begun.id and entry.when < begun.started]
+    for entry in reversed(earlier):
+        if not any(repeats.same_bits(entry.digests, other.digests) for other in results[entry.seed]):
+            results[entry.seed].append(entry)
+    return {seed: _medians([judgement.values_of(entry) for entry in entries]) for seed, entries in results.items()}
+
+
+def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    metrics = dict.fromkeys(metric for value in values for metric in value)
+    return {metric: median(value[metric] for value in values if metric in value) for metric in metrics}
+
+
+def _unlike(cell: Measured, before: Measurement | None, since: str) -> Instability | None:
+    """Return how a cell differs from a measurement that it must repeat; None if other versions explain it."""
+    if before is None:
+        return Instability(since, None)
+    if not repeats.same_versions(before, cell.measurement):
+        return None
+    return Instability(since, repeats.deviation(before, cell.measurement))
+
+
+def _since_accepted(group: Group) -> Iterable[Change]:
+    if not group.accepted or all(cell.as_accepted for cell in group.cells):
+        return ()
+    cell = next((cell for cell in group.cells if cell.accepted and not cell.as_accepted), group.cells[0])
+    before = cell.accepted or next(iter(group.accepted.values()))
+    found = differences.changes(before, cell.measurement)
+    return (change for change in found if cell.accepted or change.kind != "data")  # other seeds have other data

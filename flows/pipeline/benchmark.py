@@ -1,0 +1,202 @@
+"""The benchmark as a Prefect flow: prepare the data, answer every cell, judge, report, track."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+import prefect
+from prefect.states import Completed
+
+from den import suites
+from den.cells import Cell, current, key_of, own, present_of
+from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
+from den.worker import CellFailed
+from flows.executors import work_pool
+from flows.executors.cell_flow import Worked, learn
+from flows.judging.verdicts import Verdict
+from flows.pipeline import announcements, tasks
+from flows.places import here
+from flows.runtime import addresses, checkout, concurrency, estimates, run_records, workers
+from flows.runtime.progress import watcher
+
+Engine = Callable[[Cell, Places, Order], Worked]
+
+ENGINES: dict[str, Engine] = {"here": learn, "pool": work_pool.learn_elsewhere}
+WAITING = 32  # cells that are asked of a pool at a time; its own limits say how many run
+STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one moment, and tries again only seconds later
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its results, why other cells failed, and the verdict."""
+
+    run: Run
+    results: tuple[CellResult, ...]
+    failures: dict[str, str]
+    verdict: Verdict
+
+
+class RunFailed(RuntimeError):
+    """Cells failed, or what was measured is worse or unstable; everything else is done. `outcome` holds it all."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        reasons = [f"{cell}: {reason}" for cell, reason in outcome.failures.items()] or outcome.verdict.remarks
+        super().__init__("\n  ".join([f"verdict: {outcome.verdict.word}", *reasons]))
+
+
+@prefect.flow(name="benchmark", flow_run_name=announcements.name_of_flow_run)
+def benchmark(
+    suite: str,
+    streams: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    overrides: Sequence[str] = (),
+    slots: int | None = None,
+    on: str = "here",
+    again: bool = False,
+    fresh: bool = False,
+) -> Any:
+    """Answer every cell of a suite, by measuring it or by a current measurement; judge, report and track the run.
+
+    slots: cells at a time, by default what this machine has room for.
+    on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster at an address.
+    again: measure every cell. fresh: begin another run even if an unended one could be continued.
+    Returns the Outcome. Raises RunFailed, after everything else is done, if cells failed or the verdict is worse or
+    unstable; SettingsError, before anything, if a deployment was made for another commit.
+    """
+    checkout.refuse_other_commit()
+    engine = engine_for(on)
+    plan, places = suites.load(overrides=overrides), here()
+    cells = plan.cells(suite, streams, methods, seeds)
+    tasks.prepare(cells, plan, places)
+    slots = slots or (concurrency.slots(cells) if on == "here" else None)
+    request = Asked(
+        suite=suite,
+        streams=tuple(streams),
+        methods=tuple(methods),
+        seeds=None if seeds is None else tuple(seeds),
+        overrides=tuple(overrides),
+        on=on,
+        again=again,
+    )
+    with run_records.begun(request, cells, places, tasks.circumstances(slots), fresh) as begun:
+        results, failures = run_cells(cells, begun, places, engine, slots)
+        verdict = tasks.judge(begun, results, failures, places)
+        run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
+    outcome = Outcome(run, results, failures, verdict)
+    folder = tasks.report(run, results, verdict) if results else None
+    if results and tasks.track(run, results, folder):
+        run_records.discard_checkpoints(run, places)
+    tasks.announce(run, results, folder, verdict)
+    if verdict.alarming:
+        raise RunFailed(outcome)
+    return Completed(message=f"verdict: {verdict.word}", data=outcome)  # the caller of a flow gets the data
+
+
+def engine_for(on: str) -> Engine:
+    """Return what runs a cell where it is wanted. Raises SettingsError for a place that is none."""
+    if "://" in on:
+        from flows.executors import dask_cluster
+
+        return dask_cluster.engine(on)
+    refuse_nowhere(on)
+    return ENGINES[on]
+
+
+def refuse_nowhere(on: str) -> None:
+    """Raise SettingsError for a place that is neither known nor an address."""
+    if "://" not in on:
+        suites.refuse_unknown(on, ENGINES, "on")
+
+
+def run_cells(
+    cells: Sequence[Cell], begun: Begun, places: Places, engine: Engine, slots: int | None
+) -> tuple[tuple[CellResult, ...], dict[str, str]]:
+    """Answer the cells of a run; return results and, by title, why other cells failed.
+
+    slots: cells at a time here, None if others run them.
+    A cell that fails stops no other. Cells of equal keys are measured once, whatever their names.
+    """
+    answers = answered(cells, begun, places, elsewhere=slots is None)
+    groups = _alike([cell for cell in cells if cell.title not in answers], places)
+    firsts = [group[0] for group in groups]
+    announcement = estimates.announce(firsts, len(cells), slots or WAITING, begun.asked.suite, places)
+    watcher().planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
+    failures: dict[str, str] = {}
+    attempts = _attempts(firsts, begun, places, slots, engine)
+    for group, attempt in zip(groups, attempts, strict=True):
+        end = attempt.result()
+        for cell in group:
+            if isinstance(end, str):
+                failures[cell.title] = end
+            else:
+                answers[cell.title] = CellResult(cell.name, end.measurement, "measured" if end.measured else "reused")
+    return tuple(answers[cell.title] for cell in cells if cell.title in answers), failures
+
+
+def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: bool) -> dict[str, CellResult]:
+    """Return the results of cells that need not run, by title: measured by this run before, or current.
+
+    elsewhere: cells run on other machines, so a measurement of any kind of machine is current.
+    """
+    ledger = Ledger.of(places)
+    results = {}
+    for cell in cells:
+        measured = own(cell, ledger, places, begun.id)
+        again = measured or begun.asked.again
+        entry = measured if again else current(cell, ledger, places, present_of(cell, elsewhere))
+        if entry is not None:
+            results[cell.title] = CellResult(cell.name, ledger.load(entry.id), "measured" if measured else "reused")
+    return results
+
+
+def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
+    """Return the cells, those of equal key together, in the order of the first of them."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(key_of(cell, places), []).append(cell)
+    return list(groups.values())
+
+
+def _attempts(
+    cells: Sequence[Cell], begun: Begun, places: Places, slots: int | None, engine: Engine
+) -> list[Future[Worked | str]]:
+    """Return every cell's finished attempt, in order."""
+    attempts = []
+    with ThreadPoolExecutor(slots or WAITING, thread_name_prefix="cell") as pool, workers.dismissed(pool):
+        for cell in cells:
+            order = run_records.order_for(begun, cell, slots)
+            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, engine))
+            time.sleep(STAGGER)
+        if attempts:
+            _get_ready()
+        wait(attempts)
+    return attempts
+
+
+def _get_ready() -> None:
+    """Do, while the cells run, what the first model of a run would else wait for at its end."""
+    from flows.tracking import models
+
+    models.warm_up()
+
+
+def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked | str:
+    """Return what answers the cell, or why it failed."""
+    try:
+        worked = engine(cell, places, order)
+    except CellFailed as error:
+        end: Worked | str = addresses.without_secrets(str(error))
+    except Exception as error:  # a cell that cannot even begin must not stop the others
+        end = addresses.without_secrets(f"{type(error).__name__}: {error}")
+    else:
+        end = worked
+    if isinstance(end, str):
+        watcher().ended(cell, end)
+    else:
+        watcher().ended(cell, reused=None if end.measured else end.measurement)
+    return end

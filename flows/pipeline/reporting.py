@@ -1,0 +1,72 @@
+"""From results to what a person reads: the report's folder, and tidy rows."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from den import files, paths, suites
+from den.config import SettingsError
+from den.ledger import CellResult, Ledger
+from flows.judging import verdicts
+from flows.judging.verdicts import UNJUDGED, Verdict
+from flows.pipeline import suite_results
+from flows.places import REPORTS, here
+from reports import accepted_results, tables
+from reports.page import report
+from reports.tables import Tables
+
+
+def write(suite: str, results: Sequence[CellResult], verdict: Verdict) -> Path:
+    """Write tables, figures and the page of a suite, and its metrics for DVC; return their folder."""
+    return _draw(suite, tables.collect(results, suite), verdict)
+
+
+def refresh(suite: str, run: str | None) -> Path:
+    """Write the report of a run, or of the newest measurements of a suite; return its folder. Raises SettingsError."""
+    ledger = Ledger.of(here())
+    if run:
+        chosen = ledger.run(run)
+        results = ledger.results(chosen)
+        return write(chosen.suite, results, verdicts.of_run(chosen, results, ledger))
+    results = suite_results.of_ledger(suite, here())
+    if not results:
+        raise SettingsError(f"no cell of suite {suite} is measured here; {_remedy(suite)}")
+    return write(suite, results, UNJUDGED)
+
+
+def redraw(suite: str) -> Path:
+    """Write the report of a suite's accepted tables, without measurements or data; return its folder."""
+    return _draw(suite, accepted_results.read_tables(suite), UNJUDGED, f"den report --accepted --suite {suite}")
+
+
+def scores(suite: str | None, accepted: bool, form: str) -> str:
+    """Return the tidy scores of a suite, or of all, as a table, JSON or CSV; accepted: from the accepted tables."""
+    if accepted:
+        names = [suite] if suite else accepted_results.suites()
+        frames = [accepted_results.read_tables(name).scores for name in names]
+    else:
+        names = [suite] if suite else list(suites.load().suites)
+        frames = [tables.collect(suite_results.of_ledger(name, here()), name).scores for name in names]
+    frame = pd.concat(frames)
+    if form == "csv":
+        return frame.to_csv(index=False, lineterminator="\n")
+    if form == "json":
+        rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
+        return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
+    return frame.to_string(index=False) + "\n"
+
+
+def _draw(suite: str, collected: Tables, verdict: Verdict, again: str = "") -> Path:
+    judged = {stream: verdict.table(stream) for stream in collected.streams}
+    folder = REPORTS / paths.part(suite)
+    report.write(collected, folder, judged, again)
+    files.write(folder / "metrics.json", json.dumps(accepted_results.metrics(collected), indent=1) + "\n")
+    return folder
+
+
+def _remedy(suite: str) -> str:
+    """Return what to do about a suite without measurements."""
+    accepted = f", `den report --accepted --suite {suite}` draws the accepted results"
+    return f"`den run --suite {suite}` measures them{accepted if suite in accepted_results.suites() else ''}"

@@ -1,0 +1,143 @@
+"""Descriptions in MLflow: Markdown of a stream, a parent, a cell and a trend, and the table of a parent."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from den import metrics
+from den.ledger import CellResult
+from den.methods import METHODS
+from flows.tracking import views
+from flows.tracking.parent_runs import Parent
+from reports import labels, summaries, tables, text_tables
+
+NOTE = "mlflow.note.content"  # the tag that MLflow's pages show as the description
+
+CHARTS = """
+| chart | what it shows |
+|---|---|
+| `auroc/average` | the average over the tasks so far: the learning curve |
+| `auroc/forgetting` | how far earlier tasks have fallen below their best so far |
+| `auroc/task 01` | how well the first task is remembered while others are learned |
+| `capacity/capacity` | how large the network is, as a multiple of the base network |
+| `final/…` | size and training time after the last task |
+"""
+
+
+def of_stream(stream: str) -> str:
+    """Return what the experiment of a stream holds, and how to read its charts."""
+    return (
+        f"The stream **{labels.stream(stream)}**. A run here is one run of a suite, or a suite's accepted results; the "
+        "runs below it are the cells that it measured, one method with one seed each. `history` shows a suite's trend."
+        f"\n\nIn charts `step` is the number of tasks learned; in `history` it is the number of the run.\n{CHARTS}"
+    )
+
+
+def of_parent(parent: Parent, twin: str = "") -> str:
+    """Return what a parent came to: its table, what was reused, and what failed. twin: a link to one of equal bits."""
+    verdict = f", verdict **{parent.verdict}**" if parent.verdict else ""
+    parts = [
+        f"Suite **{parent.suite}** on **{labels.stream(parent.stream)}**, {parent.trigger}: "
+        f"{len(parent.measured)} cells measured, {len(parent.reused)} reused{verdict}.",
+        "\n".join(f"- {remark}" for remark in parent.remarks),
+        f"The same bits as {twin}, which has the report." if twin else "",
+        markdown(parent),
+        "Scores are averages over all tasks after the last one: means over seeds ± standard errors."
+        if parent.results
+        else "",
+        _reused(parent.reused),
+        "\n".join(f"- {title} failed: {reason}" for title, reason in parent.failures.items()),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def of_cell(result: CellResult, model: str | None, twin: str = "") -> str:
+    """Return what a cell is, what it came to, and how to get at it again. twin: a link to a run of equal bits."""
+    measurement = result.measurement
+    return "\n\n".join(
+        filter(
+            None,
+            (
+                f"**{labels.method(result.name)}** on **{labels.stream(measurement.stream)}**, "
+                f"seed {measurement.seed}. {_purpose(measurement.method)}",
+                _scores(result),
+                f"The same bits as {twin}." if twin else "",
+                f"`den why {measurement.id}` prints where these numbers come from, `den rerun {measurement.id}` "
+                "computes them again.",
+                _use(model, measurement.tasks) if model else "",
+            ),
+        )
+    )
+
+
+def of_history(suite: str, stream: str) -> str:
+    """Return how to read the trend of a suite."""
+    return (
+        f"The trend of suite **{suite}** on **{labels.stream(stream)}**: a metric per method, its mean over seeds "
+        "after the last task. `step` is the number of the run, as in the tag `number` of the runs. A method has a "
+        "point for every run that measured all its cells."
+    )
+
+
+def link(title: str, experiment: str, run: str) -> str:
+    """Return a link to a run's page, in Markdown."""
+    return f"[{title}](#/experiments/{experiment}/runs/{run}?{views.TRAINING})"
+
+
+def markdown(parent: Parent) -> str:
+    """Return the table of a parent; empty if there are no results, or several per method and seed."""
+    return text_tables.markdown(text_tables.results(_tables(parent))) if _tabular(parent) else ""
+
+
+def numbers(parent: Parent) -> pd.DataFrame:
+    """Return the numbers of the table, unrounded; empty if there is no table."""
+    return summaries.summary(_tables(parent)) if _tabular(parent) else pd.DataFrame()
+
+
+def _tables(parent: Parent) -> tables.Tables:
+    return tables.collect(parent.results, parent.suite)
+
+
+def _tabular(parent: Parent) -> bool:
+    places = {(result.name, result.measurement.seed) for result in parent.results}
+    return bool(parent.results) and len(places) == len(parent.results)
+
+
+def _reused(reused: Sequence[CellResult]) -> str:
+    """Return the reused cells, per method and day of their measurement."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for result in reused:
+        day = f"{result.measurement.origin.ended:%Y-%m-%d}"
+        groups.setdefault((labels.method(result.name), day), []).append(result.measurement.seed)
+    rows = (
+        f"- {label}, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, sorted(seeds)))}: measured {day}"
+        for (label, day), seeds in groups.items()
+    )
+    return "\n".join(["Reused:\n", *rows]) if reused else ""
+
+
+def _purpose(method: str) -> str:
+    """Return the first line of the method's docstring; empty for a method that is no longer there."""
+    return (METHODS[method].__doc__ or "").split("\n")[0] if method in METHODS else ""
+
+
+def _scores(result: CellResult) -> str:
+    matrices = {name: result.measurement.matrix(name) for name in result.measurement.scores}
+    rows = [
+        {
+            "score": score,
+            "after the last task": labels.score(metrics.average(matrix)),
+            "when each is learned": labels.score(metrics.plasticity(matrix)),
+            "forgetting": labels.score(metrics.forgetting(matrix)),
+        }
+        for score, matrix in matrices.items()
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def _use(model: str, tasks: int) -> str:
+    return (
+        "The final network answers:\n\n```python\n"
+        f'network = mlflow.pyfunc.load_model("models:/{model}")\n'
+        f'network.predict(images, params={{"task_id": {tasks}}})\n```'
+    )

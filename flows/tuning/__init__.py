@@ -1,0 +1,1 @@
+"""The search for hyper-parameters: Optuna's studies, and the chosen numbers in params.yaml."""

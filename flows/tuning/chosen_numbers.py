@@ -1,0 +1,87 @@
+"""Writes the best numbers of finished studies into the chosen block of params.yaml, its comments kept."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+from den import files, searches, suites
+from flows.places import here
+from flows.tuning import studies
+from flows.tuning.studies import Found
+
+PARAMS = Path("params.yaml")
+
+
+def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) -> list[str]:
+    """Write what finished studies chose, by default of all streams that have any; return a line per study.
+
+    A study that has not spent its budget exactly is passed over: its best would be the best of fewer, or more, trials
+    than that of the others.
+    """
+    places = here()
+    plan = suites.load(PARAMS)
+    named = streams or sorted(path.name for path in studies.STUDIES.glob("*"))
+    ends = [
+        studies.found(subject, places)
+        for stream in named
+        for subject in searches.subjects(plan, stream, methods, trials)
+    ]
+    ready = [end for end in ends if _ready(end)]
+    if ready:
+        files.write(PARAMS, with_chosen(PARAMS.read_text(encoding="utf-8"), ready))
+    return list(map(_line, ends)) or ["no study in reports/studies; `den search --stream NAME` makes one"]
+
+
+def with_chosen(text: str, ends: Sequence[Found]) -> str:
+    """Return a params file with the numbers of these studies in its chosen block, all else as it was."""
+    content = _yaml().load(text)
+    for end in ends:
+        assert end.trial is not None
+        block = _block(_block(content, "chosen"), end.subject.stream)
+        block[end.subject.method] = _chosen(end.identity, end.trial.user_attrs["numbers"])
+    written = StringIO()
+    _yaml().dump(content, written)
+    return written.getvalue()
+
+
+def _ready(end: Found) -> bool:
+    return end.trials == end.subject.search.trials and end.trial is not None
+
+
+def _line(end: Found) -> str:
+    budget = end.subject.search.trials
+    if _ready(end):
+        return f"{end.subject.title}: study {end.identity} written to {PARAMS}"
+    if end.trials == budget:
+        return f"{end.subject.title}: passed over, no trial is within the capacity limit; raise it or the trials"
+    return f"{end.subject.title}: passed over, it has {end.trials} different trials and not {budget}"
+
+
+def _chosen(identity: str, numbers: Mapping[str, float]) -> CommentedMap:
+    """Return one entry, its numbers on one line."""
+    inner = CommentedMap(numbers)
+    inner.fa.set_flow_style()
+    return CommentedMap(study=SingleQuotedScalarString(identity), numbers=inner)
+
+
+def _block(content: CommentedMap, key: str) -> CommentedMap:
+    """Return a block of the file, made if there is none, its entries on lines of their own."""
+    if key not in content:
+        content[key] = CommentedMap()
+    block: CommentedMap = content[key]
+    block.fa.set_block_style()
+    return block
+
+
+def _yaml() -> YAML:
+    kept = YAML()
+    kept.width = 4096
+    kept.preserve_quotes = True
+    kept.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return kept
