@@ -43,7 +43,7 @@ check: $(READY)  ## lint, format, types, import layers; changes nothing
 	.venv/bin/lint-imports
 
 docs: $(READY)  ## the site of the documents, in site/; fails on a broken link
-	$(RUN) mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 lock:  ## bring the lock in step with pyproject.toml (needs uv); torchvision is built for one torch
 	printf 'torch==2.14.1\ntorchvision==0.29.1\nnumpy<2.5\n' | uv pip compile --quiet --universal --fork-strategy fewest \
