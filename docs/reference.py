@@ -1,4 +1,7 @@
-"""Generate the reference pages from the code: `python -m docs.reference` writes docs/reference/*.md."""
+"""Generate the reference pages from the code: `python -m docs.reference` writes docs/reference/*.md.
+
+`python -m docs.reference --check` writes nothing and fails if a page is not current.
+"""
 
 import ast
 import inspect
@@ -215,7 +218,14 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
+def stale() -> list[str]:
+    """Return the pages that differ from what the code has now."""
+    return [name for name, page in PAGES.items() if (FOLDER / name).read_text(encoding="utf-8") != page()]
+
+
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(f"not current: {', '.join(names)}" if (names := stale()) else 0)
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), encoding="utf-8")
         sys.stdout.write(f"{FOLDER / name}\n")
