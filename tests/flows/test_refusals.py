@@ -1,0 +1,125 @@
+"""What a person can get wrong: every command says in one line what to do, and exits with 2."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from projects import ROOT
+
+from flows.cli import main
+
+
+@pytest.fixture
+def project(here: Path, blobs_folder: Path) -> Path:
+    """Return a project with blobs prepared and nothing run."""
+    shutil.copy(ROOT / "params.yaml", here)
+    shutil.copytree(blobs_folder, here / "data/streams")
+    return here
+
+
+def refusal(words: str) -> str:
+    """Return the one line that a command ends in."""
+    answer = CliRunner().invoke(main, words.split(), catch_exceptions=False, prog_name="den")
+    assert answer.exit_code == 2, answer.output
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("den: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("run --suite nonesuch", "params.yaml has quick"),
+        ("run --suite smoke --on nonesuch", "there are here, pool"),
+        ("run --suite quick --estimate", "den prepare"),
+        ("run --suite smoke --seeds 99 --estimate", "raise data.seeds"),
+        ("status --suite nonesuch", "params.yaml has quick"),
+        ("results --suite nonesuch", "params.yaml has quick"),
+        ("results --format nonesuch", "'table', 'json', 'csv'"),
+        ("report --suite nonesuch", "params.yaml has quick"),
+        ("report --suite smoke", "`den run --suite smoke`"),
+        ("report --suite smoke --accepted", "`den accept --suite smoke`"),
+        ("accept --suite smoke", "`den run --suite smoke --seeds 0,1,2,3,4`"),
+        ("accept --suite smoke --partial", "`den run --suite smoke --seeds 0,1,2,3,4`"),
+        ("accept", "`den accept --help`"),
+        ("prepare --stream nonesuch", "there are mnist_variation"),
+        ("search", "--stream NAME"),
+        ("search --stream blobs", "say there how many trials"),
+        ("search --stream mnist_variation --method nonesuch", "there are finetune"),
+        ("why nonesuch", "no measurement has it"),
+        ("why **", "no measurement has it"),
+        ("why /", "no measurement has it"),
+        ("rerun nonesuch", "no measurement has it"),
+        ("report --suite smoke --run nonesuch", "has no run nonesuch"),
+        ("accept --suite smoke --run nonesuch", "nonesuch"),
+        ("history --suite nonesuch", "nonesuch"),
+        ("history --stream ../somewhere", "../somewhere"),
+        ("ledger import params.yaml", "`den ledger export FILE`"),
+        ("ledger export all.xz --run nonesuch", "has no run nonesuch"),
+        ("prune --keep soon", "90d"),
+        ("compare --suite nonesuch", "params.yaml has quick"),
+        ("run --suite smoke --method den --method den", "name each once"),
+        ("ui --port 0", "`den ui --help`"),
+        ("completion tcsh", "'bash', 'zsh', 'fish'"),
+        ("nonesuch", "`den --help`"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_that_says_what_to_do(words: str, advice: str, project: Path) -> None:
+    assert advice in refusal(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["run", "results", "report", "prepare", "status", "accept --suite smoke", "search --write"]
+)
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        (b"suites: [", "not YAML: "),
+        (b"\xff\xfe\xad", "not YAML"),
+        (b"[]", "expected a mapping"),
+        (None, "run the command in the project's folder"),
+    ],
+)
+def test_a_params_file_that_is_none_is_refused_by_every_command(
+    text: bytes | None, advice: str, words: str, here: Path
+) -> None:
+    if text is not None:
+        Path("params.yaml").write_bytes(text)
+    assert advice in refusal(words)
+
+
+def test_each_of_several_wrong_keys_has_a_line_of_its_own(project: Path) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("optimizer: adam, ", "optimiser: adam, shedule: linear, "))
+    lines = CliRunner().invoke(main, ["run"]).stderr.splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == ["training.optimiser", "training.shedule"]
+    assert all(line.startswith("den: ") and "allowed here: batch_size" in line for line in lines)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(here: Path) -> None:
+    Path("params.yaml").mkdir()
+    assert "params.yaml: Is a directory; a folder stands where a file belongs" in refusal("status")
+
+
+def test_accepted_tables_that_are_not_whole_are_named(here: Path) -> None:
+    Path("reports/accepted/tiny").mkdir(parents=True)
+    assert "`den accept`" in refusal("report --accepted --suite tiny")
+
+
+def test_a_port_in_use_is_refused_before_mlflow_begins(here: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "choose another with --port" in refusal(f"ui --port {taken.getsockname()[1]}")
+    assert not list(here.iterdir())
+
+
+def test_a_fault_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(**asked: object) -> None:
+        raise ValueError("ours")
+
+    monkeypatch.setattr(main.commands["status"], "callback", fault)
+    with pytest.raises(ValueError, match="ours"):
+        CliRunner().invoke(main, ["status"], catch_exceptions=False)

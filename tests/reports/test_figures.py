@@ -1,0 +1,211 @@
+"""What figures, heat maps and tables show of synthetic results, with its error, and that it can be seen."""
+
+from dataclasses import replace
+from functools import cache
+from html import escape
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import pytest
+from matplotlib.colors import to_rgb
+from projects import ROOT
+from synthetic import ABLATION, LARGE, LATER, METHODS, results
+
+from den import measures, metrics
+from reports import labels, layer_labels, tables, text_tables
+from reports.accepted_results import ACCEPTED
+from reports.analysis.comparison import contest
+from reports.analysis.findings import verdict
+from reports.analysis.growth import growth
+from reports.figures import FIGURES, style
+from reports.page import report
+from reports.page.cautions import BAGS_OF_WORDS, FEATURES, notes
+from reports.page.components import studies
+from reports.page.heat_maps import STRONGEST, heat_maps
+from reports.page.later_papers import later
+from reports.page.published_beside import beside
+from reports.spacing import early, shown, stride
+from reports.summaries import main_score, matrices, summary
+from reports.text_tables import SHORT
+
+CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "network_growth")
+
+
+def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> tables.Tables:
+    """Return the tables of a synthetic run of one stream."""
+    return tables.collect(results("mnist_variation", seeds, methods), "quick")
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
+def test_every_method_stands_out_from_a_light_and_a_dark_page(ground: str) -> None:
+    colors = {style.look(method)["color"] for method in (*style.LOOKS, "homemade")}
+    assert min(contrast(color, ground) for color in colors) >= 3
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as the Web Content Accessibility Guidelines have it."""
+    light, dark = sorted((luminance(color) for color in (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: str) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color)]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_growth_is_what_is_kept_and_split_and_the_network_has_got_wider_by() -> None:
+    found = growth(grid(2))
+    assert list(found.index.unique("method")) == ["den"]
+    assert found.loc[("den", 1, 3), ("kept", "mean")] == 8
+    assert (found.loc[("den", 2), ("added", "mean")] == 7).all()
+    assert not growth(grid(1))["units", "sem"].notna().any()
+    assert growth(grid(1, ("l2", "ewc"))).empty
+
+
+def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
+    maps = heat_maps(grid(2))
+    squares = [square for rows in maps.methods.values() for row in rows.values() for square in row if square.score]
+    assert {(square.score == maps.low, square.score == maps.high) for square in squares} >= {
+        (True, False),
+        (False, True),
+    }
+    assert (min(square.heat for square in squares), max(square.heat for square in squares)) == (0, STRONGEST)
+    assert all(square.error for square in squares)
+    assert [*maps.methods["joint"]] == [10]
+    one_seed = heat_maps(grid(1)).methods["den"][1]
+    assert (one_seed[0].error, one_seed[1].score) == ("", "")
+
+
+def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
+    shown = text_tables.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
+    assert shown.map(lambda text: "±" in text).all(axis=None)
+    for table in studies(grid(2, ABLATION)):
+        measured = table.rows.drop(columns=["method", "task"], errors="ignore")
+        own = measured[[column for column in measured if not column.startswith("paper")]]
+        assert own.map(lambda text: not text or "±" in text).all(axis=None), table.title
+
+
+@cache
+def large(stream: str, seeds: int = 1) -> tables.Tables:
+    """Return the tables of a synthetic run of a stream with convolutions or many tasks."""
+    return tables.collect(results(stream, seeds, LATER, LARGE[stream]), stream)
+
+
+@pytest.mark.parametrize("name", CROWDED)
+@pytest.mark.parametrize("stream", ["awa", "cifar100_superclass"])
+def test_no_label_stands_on_another_where_tasks_or_layers_are_many(stream: str, name: str) -> None:
+    figure = FIGURES[name](large(stream))
+    with style.house():
+        figure.draw_without_rendering()
+    panels = [axes.get_tightbbox() for axes in figure.axes]
+    for box in (*panels, *(legend.get_window_extent() for legend in figure.legends)):
+        assert figure.bbox.contains(box.x0, box.y0)
+        assert figure.bbox.contains(box.x1, box.y1)
+    assert not any(one.overlaps(other) for one, other in combinations(panels, 2))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        labels = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
+        there = [box for box in labels if figure.bbox.overlaps(box)]
+        assert not any(one.overlaps(other) for one, other in pairwise(there))
+
+
+def test_the_axis_of_fifty_tasks_reaches_the_last_and_the_papers_points_are_marked() -> None:
+    axes = FIGURES["auroc_over_tasks"](large("awa")).axes[0]
+    low, high = axes.get_xlim()
+    assert low < 1 < 50 < high
+    papers = [line for line in axes.lines if list(line.get_xdata()) == [1, 10, 20, 30, 40, 50]]
+    assert len(papers) == 7
+    assert all(line.get_marker() != "None" for line in papers)
+
+
+def test_layers_go_by_their_form_where_some_are_convolutions() -> None:
+    assert [layer_labels.layer(large("cifar100"), number) for number in (1, 2, 3, 4)] == [
+        "convolution 1", "convolution 2", "dense layer 1", "dense layer 2",
+    ]  # fmt: skip
+    assert layer_labels.title(grid(), 2) == "Hidden layer 2"
+    titles = [axes.get_title("left") for axes in FIGURES["units_over_tasks"](large("cifar100")).axes]
+    assert titles == ["Convolution 1", "Convolution 2", "Dense layer 1", "Dense layer 2"]
+
+
+def test_fifty_tasks_make_tables_and_heat_maps_that_can_be_read() -> None:
+    awa = large("awa")
+    found = {table.title: table.rows for table in [*beside(awa), *studies(awa)]}
+    grown = found["Network growth"][found["Network growth"]["method"] == "den"]
+    assert grown["task"].tolist()[:2] == ["2–5", "6–10"]
+    assert len(grown) == 10
+    kept = awa.of(method="den", measure=measures.KEPT_UNITS, layer=1).measures["value"].sum()
+    assert sum(map(float, grown["layer 1: kept"])) == kept
+    assert grown["layer 1: units"].tolist()[-1] == f"{312 + 9 * 49:.1f}"
+    curves = found["After each task"]
+    assert list(curves)[2:] == ["1", *map(str, range(5, 51, 5))]
+    paper = curves[(curves["method"] == "den") & (curves["source"] == "paper")]
+    assert paper[["10", "15", "50"]].iloc[0].tolist() == [".915", "", ".891"]
+    assert (heat_maps(awa).told, heat_maps(large("cifar100")).told) == ("none", "whole")
+
+
+def test_the_score_of_a_stream_is_that_of_its_published_table() -> None:
+    superclass = large("cifar100_superclass", seeds=2)
+    assert [main_score(stream) for stream in (*LARGE, "blobs")] == ["auroc", "auroc", "accuracy", "auroc"]
+    assert "in average accuracy" in verdict(superclass)
+    assert list(text_tables.results(superclass))[1:3] == ["accuracy", "AUROC"]
+    assert list(contest(superclass).tables[0])[1] == "accuracy"
+    assert FIGURES["auroc_over_tasks"](superclass).axes[0].get_ylabel() == "Average accuracy"
+    rows = summary(superclass).set_index("method")
+    expected = [metrics.forgetting(R) for R in matrices(superclass, "accuracy")["l2"].values()]
+    assert rows.loc["l2", "forgetting"] == pytest.approx(sum(expected) / 2)
+
+
+def test_what_later_papers_published_stands_beside_the_superclasses() -> None:
+    (table,) = later(large("cifar100_superclass"))
+    rows = table.rows.set_index("method")
+    assert rows.loc["den", ["published accuracy", "published capacity"]].tolist() == [".511", "1.91"]
+    assert rows.loc["ewc", "published capacity"] == rows.loc["wsn", "accuracy"] == ""
+    assert {"rcl", "apd", "packnet", "multitask"} <= {*rows.index}
+    assert table.bold == tuple(labels.ordered(LATER)) == tuple(rows.index[: len(LATER)])
+    assert "| **DEN** " in text_tables.markdown(table.rows, table.bold)
+    assert later(large("awa")) == later(grid()) == []
+    figure = FIGURES["auroc_over_capacity"](large("cifar100_superclass"))
+    assert "grey: not run here" in figure.axes[0].get_legend_handles_labels()[1]
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    {
+        "awa": ("DECAF", "source", "30, 30 and 30", ".906"),
+        "cifar100": ("AlexNet", "convolutions of 20 and 50 channels below dense layers of 800 and 500 units"),
+        "cifar100_superclass": ("batches of 100, 20 epochs", "logistic", "authors of DEN", "DEN 3,900"),
+    }.items(),
+)
+def test_the_notes_say_what_to_know_before_comparing(stream: str, told: tuple[str, ...]) -> None:
+    said = " ".join(notes(large(stream)))
+    assert all(words in said for words in told)
+
+
+def test_features_that_are_known_are_named_and_others_are_looked_up() -> None:
+    accepted = tables.read_one(ROOT / ACCEPTED / "awa", "cells")
+    assert {data[:SHORT] for data in accepted["data"]} <= FEATURES.keys()
+    unknown = large("awa")
+    bags = replace(unknown, cells=unknown.cells.assign(data=accepted["data"][0]))
+    assert f"Features: {BAGS_OF_WORDS}, reduced" in notes(bags)[0]
+    assert "manifest" in notes(unknown)[0]
+    assert notes(grid()) == []
+
+
+def test_the_page_has_notes_and_published_numbers_and_names_its_figures_after_the_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
+    superclass = large("cifar100_superclass")
+    text = report.write(superclass, tmp_path).read_text()
+    for said in (text, (tmp_path / "report.md").read_text()):
+        assert "Before comparing with what was published" in said
+        assert "Published beside measured" in said
+        assert all(escape(note, quote=False) in said or note in said for note in notes(superclass))
+    assert (tmp_path / "figures/cifar100_superclass/accuracy_over_tasks.png").exists()
+    assert "Average accuracy over the number of tasks learned" in text
+
+
+def test_few_of_many_tasks_are_shown_and_all_of_few() -> None:
+    assert [stride(tasks) for tasks in (1, 10, 11, 20, 21, 50, 51, 100)] == [1, 1, 2, 2, 5, 5, 10, 10]
+    assert shown(3) == [1, 2, 3]
+    assert shown(21) == [1, 5, 10, 15, 20, 21]
+    assert [early(tasks) for tasks in (2, 10, 20, 50)] == [[1], [1, 4, 7], [1, 8, 14], [1, 20, 35]]
