@@ -128,19 +128,22 @@ def _named(block: str, name: str, kind: type[Params], file: Mapping[str, Any]) -
 
 def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> list[str]:
     """Return a table of the fields of a model; `values` are those of params.yaml."""
-    schema = kind.model_json_schema()
     meanings = _meanings(kind)
-    rows = []
-    for name, field in schema["properties"].items():
-        default = _literal(field["default"]) if "default" in field else "required"
-        written = _literal(values[name]) if name in values else ""
-        rows.append(f"| `{name}` | {_kind(field)} | {default} | {written} | {meanings.get(name, '')} |")
-    header = ["| key | values | default | `params.yaml` | meaning |", "| --- | --- | --- | --- | --- |"]
-    if not any(name in values for name in schema["properties"]):
-        header = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
-        rows = [row.replace(" |  | ", " | ", 1) for row in rows]
+    header = ("key", "values", "default", "`params.yaml`", "meaning")
+    rows = [
+        (
+            f"`{name}`",
+            _kind(field),
+            _literal(field["default"]) if "default" in field else "required",
+            _literal(values[name]) if name in values else "",
+            meanings.get(name, ""),
+        )
+        for name, field in kind.model_json_schema()["properties"].items()
+    ]
+    filled = [column for column in range(len(header)) if any(row[column] for row in rows)]
+    lines = [" | ".join(row[column] for column in filled) for row in (header, ["---"] * len(header), *rows)]
     about = title or inspect.cleandoc(kind.__doc__ or "")
-    return [*textwrap.wrap(" ".join(about.split()), 118), "", *header, *rows, ""]
+    return [*textwrap.wrap(" ".join(about.split()), 118), "", *(f"| {line} |" for line in lines), ""]
 
 
 def _meanings(kind: type[Params]) -> dict[str, str]:
