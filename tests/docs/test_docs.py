@@ -205,7 +205,7 @@ def test_the_method_of_the_tutorial_is_in_every_table_figure_test_and_in_mlflow(
     assert client.search_runs(experiments, "tags.method = 'averaged'")
     shutil.copytree(ROOT / "tests", project / "tests")
     shutil.copy(ROOT / "pyproject.toml", project)
-    contracts = [sys.executable, "-m", "pytest", "-q", "tests/test_methods.py", "-k", "averaged"]
+    contracts = [sys.executable, "-m", "pytest", "-q", "tests/den/test_methods.py", "-k", "averaged"]
     kept = subprocess.run(contracts, cwd=project, capture_output=True, text=True, check=False)
     assert kept.returncode == 0, kept.stdout
     assert int(re.search(r"(\d+) passed", kept.stdout)[1]) > 5
