@@ -34,7 +34,7 @@ test-long: $(READY)  ## before a release: nights, clusters, lost servers, plante
 	$(RUN) pytest -q -m long
 
 bench: $(READY)  ## time everything side by side, on a quiet machine; writes benchmarks/results.md
-	.venv/bin/python benchmarks/bench.py
+	.venv/bin/python -m benchmarks.bench
 
 check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff check .

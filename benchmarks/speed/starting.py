@@ -7,9 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import kills
-import timing
-
+from benchmarks.reliability import kills
+from benchmarks.speed import timing
 from den.worker import MEMORY_KEPT, ONE_THREAD
 
 

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timing
 import torch
-import training
 from torch import Generator, Tensor
-from training import BATCH, SIZES
 
+from benchmarks.speed import timing, training
+from benchmarks.speed.training import BATCH, SIZES
 from den import harness
 from den.config import Network, Training, read
 from den.ledger import Places

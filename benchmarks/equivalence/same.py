@@ -1,4 +1,4 @@
-"""Whether two commits compute the same numbers, to the last bit: python benchmarks/same.py OLD [NEW]
+"""Whether two commits compute the same numbers, to the last bit: python -m benchmarks.equivalence.same OLD [NEW]
 
 Short cells of every method and stream run with the code of both commits, each in a checkout, a process and one thread
 of its own, on the streams prepared here and under OLD's settings. Scores, measures and everything learned are compared
@@ -25,7 +25,7 @@ from den.ledger.settings import flat
 from den.measures import TIMES
 from den.worker import ONE_THREAD
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SIDE, CELLS = Path(__file__).with_name("same_side.py"), Path(__file__).with_name("same_cells.yaml")
 NAMED = 3  # differing numbers that are named
 SEED = 1

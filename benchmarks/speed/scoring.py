@@ -2,11 +2,10 @@
 
 from functools import partial
 
-import timing
 import torch
-import training
 from torch import Generator
 
+from benchmarks.speed import timing, training
 from den import harness
 from den.config import Network, Training
 from den.methods.base import Problem

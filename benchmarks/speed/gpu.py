@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from unittest.mock import patch
 
-import timing
 import torch
-import training
 from torch import Generator
 
+from benchmarks.speed import timing, training
 from den.networks.layers import Chain, to
 
 NOT_RUN = "torch sees no GPU here; docs/results.md has the numbers of one"

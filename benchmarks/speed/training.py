@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from itertools import islice
 
-import timing
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from benchmarks.speed import timing
 from den.config import Network, Training
 from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, fresh

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import timing
 import torch
-import training
 from torch import Generator
 
+from benchmarks.speed import timing, training
 from den.config import Training
 from den.networks.layers import Chain
 from den.tasks import Split

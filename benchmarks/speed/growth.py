@@ -8,9 +8,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import psutil
-import timing
 import torch
 
+from benchmarks.speed import timing
 from den import harness
 from den.config import Network, Training, read
 from den.methods import METHODS

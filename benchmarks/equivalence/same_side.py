@@ -1,4 +1,4 @@
-"""One side of benchmarks/same.py: plans or runs cells with the code of the checkout that it is started in.
+"""One side of benchmarks/equivalence/same.py: plans or runs cells with the code of the checkout that it is started in.
 
 Reads a job and writes a line for each of its items, in JSON. Either commit's code runs it, so it asks little of that.
 """

@@ -1,6 +1,6 @@
-"""What orchestration costs over the bare library: python benchmarks/overhead.py --suite quick
+"""What orchestration costs over the bare library: python -m benchmarks.orchestration.overhead --suite quick
 
-The suite's cells run twice in alternation, with nothing finished: by the library alone (benchmarks/bare.py), and by
+The suite's cells run twice in alternation, with nothing finished: by the library alone (`bare.py`), and by
 `den run` in a copy of the project, as many at a time. Orchestration is all that `den run` does from its first stage to
 its end but the report: stages as Prefect tasks, checkpoints, ledger, MLflow, Prefect's own end. Start-up, which ends
 with the first stage, and the report are printed apart. CPU seconds are those of all processes while cells run,
@@ -20,10 +20,11 @@ from pathlib import Path
 from statistics import median
 
 import click
-import kills
 import psutil
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.reliability import kills
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A project's folder with years of nightly runs in its ledger: python benchmarks/nights.py FOLDER RUNS
+"""A project's folder with years of nightly runs in its ledger: python -m benchmarks.orchestration.nights FOLDER RUNS
 
 All measurements are varied from a few real ones. Prints their number, one of their ids, and the keys of the suite.
 """
@@ -20,7 +20,7 @@ from den.ledger import Answer, Asked, Begun, Ended, Measurement, Order, Places, 
 from den.ledger.settings import key_of as key_of_settings
 from den.streams import prepared
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SUITE, TASKS, SEEDS = "smoke", 10, 5
 FIRST, NIGHT = datetime(2018, 1, 1, 2, tzinfo=UTC), timedelta(days=1)
 EVERY_SEED, RELEASE, MACHINE = 30, 300, 1000  # runs from one of all seeds, one release, one machine to the next

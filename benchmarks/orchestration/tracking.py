@@ -1,4 +1,4 @@
-"""What mirroring in MLflow costs after years of nightly runs: python benchmarks/tracking.py
+"""What mirroring in MLflow costs after years of nightly runs: python -m benchmarks.orchestration.tracking
 
 Makes a ledger of 3,000 nightly runs and mirrors two of them; the others are copies of the second in MLflow's database.
 Then measures, in a fresh process each, what people wait for: a nightly run with new networks, another with the same
@@ -20,8 +20,8 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import click
-import nights
 
+from benchmarks.orchestration import nights
 from den import execution, suites
 from den.cells import fingerprint, key_of
 from den.ledger import Answer, Begun, Ended, Ledger, Measurement, Order, Places, Planned, Run

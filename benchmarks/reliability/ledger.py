@@ -1,4 +1,4 @@
-"""A ledger after eight years of nightly runs: python benchmarks/ledger.py
+"""A ledger after eight years of nightly runs: python -m benchmarks.reliability.ledger
 
 Makes 20,400 measurements from 3,000 runs out of a few real ones, in a copy of the project's settings; then measures
 what people wait for, each in a process of its own: wall-clock seconds, CPU seconds and the most memory. Exits with 1 if
@@ -19,7 +19,7 @@ import click
 
 from den.ledger import Places
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECONDS, MEBIBYTES = 2.0, 500
 
 LOOK_UP = """
@@ -69,7 +69,7 @@ def made(folder: Path, runs: int) -> list[str]:
 
     In a process of its own: a process begins with the most memory that the one which started it has ever had.
     """
-    command = (sys.executable, str(ROOT / "benchmarks/nights.py"), str(folder), str(runs))
+    command = (sys.executable, str(ROOT / "benchmarks/orchestration/nights.py"), str(folder), str(runs))
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 

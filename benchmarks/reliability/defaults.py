@@ -1,4 +1,4 @@
-"""Every method at its default numbers on small tables, beside fine-tuning: python benchmarks/defaults.py
+"""Every method at its default numbers on small tables, beside fine-tuning: python -m benchmarks.reliability.defaults
 
 scikit-learn's digits make five tasks of two classes; its wine and breast cancer make a task a class, that class against
 the rest. A method that falls behind fine-tuning by more than noise, breaks off, or grows beyond twice the base network

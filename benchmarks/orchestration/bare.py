@@ -1,4 +1,6 @@
-"""A suite by the library alone: python benchmarks/bare.py SUITE SLOTS prints wall and CPU seconds of all its cells.
+"""A suite by the library alone: python -m benchmarks.orchestration.bare SUITE SLOTS
+
+Prints wall and CPU seconds of all its cells.
 
 As many processes as slots, torch loaded before the clock starts, take one cell after another: no checkpoints, no
 measurements, no orchestration. Two cells at a time slow each other down, here as under `den run`.

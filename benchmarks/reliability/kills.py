@@ -1,4 +1,4 @@
-"""Kill a suite at random moments, continue it, and compare what it measures: python benchmarks/kills.py --count 50
+"""Kill a suite at random moments, continue it, compare: python -m benchmarks.reliability.kills --count 50
 
 A copy of the project runs the suite twice undisturbed, then again and again: killed once, by SIGKILL, and continued by
 the same command. Killed is the flow, the process of a cell (the next one to start, if none runs), or, as in a power
@@ -24,7 +24,7 @@ import psutil
 
 from den.ledger import Ledger
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 VICTIMS = ("flow", "cell", "all")
 PATIENCE = 600  # seconds that a run may take to be continued to its end
 
