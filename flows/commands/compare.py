@@ -1,4 +1,4 @@
-"""`den compare`: every method against one of them, printed as one likes it."""
+"""`den compare`: compare the methods of a suite with one of them, as a table, Markdown, CSV or LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,22 +17,27 @@ from reports.tables import Tables
 MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
 
 
-def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
-    """Print how a suite's methods did against a rival, stream by stream. Raises SettingsError.
+def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
+    """Print a comparison of a suite's methods with `rival` for each stream. Raises SettingsError.
 
-    Cells that are not measured here are taken from the accepted results; accepted: all of them are.
+    Accepted results stand in for cells that are not measured here. accepted: use accepted results alone.
     """
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
     contests = [_contest(collected.of(stream=stream), methods, rival) for stream in collected.streams]
     if form == "csv":
         rows = [
-            one.numbers.assign(stream=one.stream, rival=one.rival, how=_how(collected, one.stream, one.numbers))
-            for one in contests
+            comparison.numbers.assign(
+                stream=comparison.stream,
+                rival=comparison.rival,
+                how=_how(collected, comparison.stream, comparison.numbers),
+            )
+            for comparison in contests
         ]
         print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
         return
-    for one in contests:
-        _show(replace(one, note=" ".join(filter(None, (one.note, _sources(collected, one.stream))))), form)
+    for comparison in contests:
+        notes = filter(None, (comparison.note, _sources(collected, comparison.stream)))
+        _show(replace(comparison, note=" ".join(notes)), form)
 
 
 def _collected(suite: str) -> Tables:
@@ -46,7 +51,7 @@ def _collected(suite: str) -> Tables:
 
 
 def _sources(collected: Tables, stream: str) -> str:
-    """Return which methods are measured here and which are accepted, from which commits and machines."""
+    """Return which methods were measured here, and which are accepted, with their commits and machines."""
     cells = collected.cells[collected.cells["stream"] == stream]
     accepted, measured = cells[cells["how"] == "accepted"], cells[cells["how"] != "accepted"]
     if accepted.empty or measured.empty:
@@ -61,31 +66,31 @@ def _methods(cells: pd.DataFrame) -> str:
 
 
 def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
-    """Return, per method, whether it was measured here, accepted, or both."""
+    """Return for each method whether its results were measured here, accepted, or both."""
     cells = collected.cells[collected.cells["stream"] == stream]
     sources = cells.assign(how=cells["how"].where(cells["how"] == "accepted", "measured")).groupby("method")["how"]
     return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]
 
 
 def _contest(tables: Tables, methods: Sequence[str], rival: str) -> Contest:
-    """Return the contest of the methods asked for. Raises SettingsError for one that is not there."""
-    known = labels.ordered(tables.cells["method"])
-    if unknown := [method for method in [*methods, rival] if method and method not in known]:
-        there = f"there are {', '.join(known)}"
-        raise SettingsError(f"{', '.join(unknown)}: no finished cell on {tables.streams[0]}; {there}")
-    asked = [method for method in known if not methods or method in (*methods, rival or "den")]
-    return contest(tables.among(asked), rival)
+    """Return the comparison of these methods. Raises SettingsError for a method without a finished cell."""
+    finished = labels.ordered(tables.cells["method"])
+    if missing := [method for method in [*methods, rival] if method and method not in finished]:
+        advice = f"there are {', '.join(finished)}"
+        raise SettingsError(f"{', '.join(missing)}: no finished cell on {tables.streams[0]}; {advice}")
+    compared = [method for method in finished if not methods or method in (*methods, rival or "den")]
+    return contest(tables.among(compared), rival)
 
 
-def _show(one: Contest, form: str) -> None:
-    title = f"{labels.stream(one.stream)}: {one.title}"
+def _show(comparison: Contest, form: str) -> None:
+    title = f"{labels.stream(comparison.stream)}: {comparison.title}"
     if form == "table":
-        console.show_table(title, *one.tables, note=one.note)
+        console.show_table(title, *comparison.tables, note=comparison.note)
         return
     if form == "markdown":
-        print(f"### {title}\n\n{one.note}")
-    for table in one.tables:
-        print(_latex(table, one.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
+        print(f"### {title}\n\n{comparison.note}")
+    for table in comparison.tables:
+        print(_latex(table, comparison.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
 
 
 def _latex(table: pd.DataFrame, note: str) -> str:
