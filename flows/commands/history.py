@@ -90,7 +90,7 @@ def _show_tables(
     points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None, search: Search
 ) -> None:
     if points.empty:
-        click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes some.")
+        click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
         return
     groups = [
         rows.reset_index(drop=True) for _, of_stream in points.groupby("stream") for rows in history.series(of_stream)

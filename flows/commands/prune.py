@@ -115,7 +115,7 @@ def _locked(path: Path, existing: bool = False) -> Iterator[bool]:
     if existing and not path.exists():
         yield True
         return
-    lock = processes.taken(path)
+    lock = processes.try_lock(path)
     try:
         yield lock is not None
     finally:
