@@ -8,9 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from click import Context, Parameter
+from click import Command, Context, Parameter
 from click.shell_completion import CompletionItem, get_completion_class
 
 PARAMS = Path("params.yaml")
@@ -19,7 +18,7 @@ MOST = 100  # ids that a shell receives
 LIBRARY = Path(__file__).parents[2] / "den"
 
 
-def script(program: Any, shell: str) -> str:
+def script(program: Command, shell: str) -> str:
     """Return the script that a shell sources to complete the arguments of `den`."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
@@ -60,7 +59,7 @@ def _registered(package: str) -> list[str]:
     return re.findall(r'^    "(\w+)": ', (LIBRARY / package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def _params() -> Any:
+def _params() -> object:
     """Return the content of params.yaml; None if it cannot be read, since completion cannot report errors."""
     from ruamel.yaml import YAML, YAMLError
 
@@ -70,7 +69,7 @@ def _params() -> Any:
         return None
 
 
-def _block(content: Any, key: str) -> Mapping[str, Any]:
+def _block(content: object, key: str) -> Mapping[str, object]:
     block = content.get(key) if isinstance(content, dict) else None
     return block if isinstance(block, dict) else {}
 

@@ -1,19 +1,18 @@
 """The form of all tables in the terminal. It imports nothing but rich: `den doctor` must work in a broken set-up."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from rich import box
 from rich.table import Table
 
 
 def grid(
-    columns: Iterable[Any],
+    columns: Iterable[Hashable],
     rows: Iterable[Sequence[str]],
     *,
     title: str | None = None,
-    numbers: Collection[Any] = (),
-    unwrapped: Collection[Any] = (),
+    numbers: Collection[Hashable] = (),
+    unwrapped: Collection[Hashable] = (),
     fold: bool = False,
     padding: int | tuple[int, int] = (0, 1),
 ) -> Table:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ruamel.yaml import YAML, YAMLError
 
@@ -19,7 +19,7 @@ class Pinned(NamedTuple):
     """The entry of a stream: the hash of its folder, its settings, and the hashes of the code that prepared it."""
 
     md5: str
-    params: Any
+    params: object
     code: dict[str, str]
 
 

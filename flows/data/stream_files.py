@@ -3,10 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from den.ledger import Places
 from den.streams import STREAMS, prepared
@@ -61,7 +60,7 @@ def build(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
     prepared.prepare(stream, preparation, arrays, plan.data.seeds, places.data)
 
 
-def _current(folder: Path, preparation: dict[str, Any], seeds: int) -> bool:
+def _current(folder: Path, preparation: Mapping[str, object], seeds: int) -> bool:
     try:
         about = prepared.read(folder).about
     except prepared.DataError:

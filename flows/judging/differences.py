@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 
@@ -139,7 +139,7 @@ def _fields(old: Machine, new: Machine, labels: Mapping[str, str]) -> Iterator[C
             yield Change("processor", _moved(name, _plain(before), _plain(after)))
 
 
-def _settings(old: Settings, new: Settings) -> Iterator[tuple[str, Any, Any]]:
+def _settings(old: Settings, new: Settings) -> Iterator[tuple[str, object, object]]:
     """Yield key, old value and new value of settings that differ, except the seed."""
     before, after = dict(flat(old)), dict(flat(new))
     for key in sorted(before.keys() | after.keys()):
@@ -192,7 +192,7 @@ def _moved(name: str, old: object, new: object) -> str:
     return f"{name} is {new}, it was {old}"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={content}" for name, content in value.items()) or "none"
     return "none" if value is None else str(value)

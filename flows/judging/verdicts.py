@@ -83,11 +83,8 @@ def judge(
     groups = evidence.gather(begun, [result for result in results if result.how == "measured"], ledger, accepted)
     cells = [cell for group in groups for cell in group.cells]
     judgements = judgement.judge([group.series for group in groups])
-    unstable = {
-        cell.result.title: instability
-        for cell in cells
-        if (instability := evidence.instability(cell, ledger)) is not None
-    }
+    pairs = ((cell.result.title, evidence.instability(cell, ledger)) for cell in cells)
+    unstable = {title: instability for title, instability in pairs if instability is not None}
     muted = remarks.muted(begun, cells)
     outcomes = (
         *((judged.stream, judged.grave) for judged in judgements),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from den.cells import Cell, cell_of, open_stream
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger, Places
+from den.ledger.settings import Settings
 from den.networks.blueprint import Blueprint
 from den.training import length
 from reports import accepted_results
@@ -168,7 +169,7 @@ def shape_of(cell: Cell, places: Places) -> Shape:
 
 
 def _sample(
-    settings: Mapping[str, Any], sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
+    settings: Settings, sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
 ) -> Iterator[Sample]:
     """Yield the sample of a measurement if it took a step and this code can read its settings."""
     if steps:

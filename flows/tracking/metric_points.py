@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
@@ -47,7 +46,7 @@ def _summary(measurement: Measurement) -> Iterator[tuple[str, float]]:
     yield measures.SECONDS, measurement.train_seconds
 
 
-def _scores(scores: Mapping[str, Any]) -> Iterator[Point]:
+def _scores(scores: Mapping[str, Sequence[Sequence[float | None]]]) -> Iterator[Point]:
     """Yield the scores of each task and the metrics of the score matrix, after each task as if it were the last."""
     for score, rows in scores.items():
         R = np.array(rows, dtype=float)

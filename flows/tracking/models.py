@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import mlflow
 import torch
@@ -116,7 +115,7 @@ def _requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in NEEDED]
 
 
-def _about(execution: Execution) -> dict[str, Any]:
+def _about(execution: Execution) -> dict[str, object]:
     """Return what flows/tracking/served_model.py needs, besides the checkpoint, to rebuild the network."""
     stream, first = execution.stream, execution.stream.tests[0]
     cell = execution.cell.model_copy(update={"training": execution.cell.training.model_copy(update={"device": "cpu"})})

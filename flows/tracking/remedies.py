@@ -16,10 +16,9 @@ class Trashed(RuntimeError):
     """The experiment of a stream is in MLflow's trash; the message has the command that restores it."""
 
     def __init__(self, name: str, id: str, address: str) -> None:
-        variable = f"MLFLOW_TRACKING_URI={addresses.shown(address)}"
+        command = f"MLFLOW_TRACKING_URI={addresses.shown(address)} mlflow experiments restore --experiment-id {id}"
         super().__init__(
-            f"the experiment {name!r} was deleted in MLflow; `{variable} mlflow experiments restore --experiment-id {id}` "
-            "restores it, then `den sync` completes it"
+            f"the experiment {name!r} was deleted in MLflow; `{command}` restores it, then `den sync` completes it"
         )
 
 

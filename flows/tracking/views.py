@@ -5,7 +5,6 @@ A link that names a view opens it with its filter, its order and its columns.
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 TAG = "mlflow.sharedViewState."
 CELLS, RUNS = "cells", "runs"
@@ -23,19 +22,19 @@ def path(experiment: str, view: str = CELLS) -> str:
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={view}&{TRAINING}"
 
 
-def _cells() -> Mapping[str, Any]:
+def _cells() -> Mapping[str, object]:
     """Return the view of each cell's newest measurement, the best first; MLflow nests runs only in order of time."""
     columns = ["tags.`method`", "tags.`seed`", "metrics.`auroc/average`", "metrics.`final/capacity`", "tags.`verdict`"]
     condition = "tags.role = 'cell' and tags.newest = 'yes'"
     return _view(condition, "metrics.`auroc/average`", [*columns, "tags.`suites`"])
 
 
-def _runs() -> Mapping[str, Any]:
+def _runs() -> Mapping[str, object]:
     """Return the view of runs, the newest first."""
     columns = ["tags.`verdict`", "tags.`trigger`", "tags.`measured`", "tags.`reused`", "tags.`number`"]
     return _view("tags.role = 'run'", "attributes.start_time", [*columns, "metrics.`auroc/den`"])
 
 
-def _view(condition: str, order: str, columns: list[str]) -> Mapping[str, Any]:
+def _view(condition: str, order: str, columns: list[str]) -> Mapping[str, object]:
     facets = {"searchFilter": condition, "orderByKey": order, "orderByAsc": False}
     return facets | {"selectedColumns": columns, "runListHidden": False}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import optuna
@@ -38,6 +38,16 @@ class TooLarge(RuntimeError):
     def __init__(self, capacity: float, limit: float, task: int) -> None:
         self.excess = capacity - limit
         super().__init__(f"capacity {capacity:.2f} after task {task}, above the limit of {limit:g}")
+
+
+class Outcome(TypedDict):
+    """The values of a finished trial that a study stores."""
+
+    auroc: float
+    forgetting: float
+    capacity: float
+    seconds: float
+    cell: str
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,7 @@ def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -
         _report(study, trial, outcome(measurement), subject.limit)
 
 
-def outcome(measurement: Measurement) -> dict[str, Any]:
+def outcome(measurement: Measurement) -> Outcome:
     """Return the values of a trial's measurement that the study stores."""
     R = measurement.matrix("auroc")
     return {
@@ -156,7 +166,7 @@ def outcome(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _report(study: optuna.Study, trial: Trial, values: Mapping[str, Any], limit: float) -> None:
+def _report(study: optuna.Study, trial: Trial, values: Outcome, limit: float) -> None:
     if math.isnan(values["auroc"]):
         raise CellFailed(
             f"trial {trial.number + 1} has no validation AUROC: the validation data of a task has only one class"
