@@ -57,29 +57,25 @@ COLUMNS = {"scores": SCORES, "cells": CELLS, "measures": MEASURES}
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Scores, cells and measures of some suites, one tidy frame each; tasks and layers count from 1."""
+    """Scores, cells and measures of some suites, one tidy frame each. Tasks and layers count from 1."""
 
     scores: pd.DataFrame
     cells: pd.DataFrame
     measures: pd.DataFrame
 
-    def of(self, **values: object) -> "Tables":
-        """Return the rows whose columns have these values, as in `tables.of(stream="blobs", seed=1)`."""
-        return Tables(*(_where(frame, values) for frame in (self.scores, self.cells, self.measures)))
-
-    def among(self, methods: Collection[str]) -> "Tables":
-        """Return the rows of these methods."""
+    def of(self, stream: str) -> "Tables":
+        """Return the rows of one stream."""
         frames = (self.scores, self.cells, self.measures)
-        return Tables(*(frame[frame["method"].isin(methods)].reset_index(drop=True) for frame in frames))
+        return Tables(*(frame[frame["stream"] == stream].reset_index(drop=True) for frame in frames))
 
     @property
     def streams(self) -> list[str]:
-        """Names of the streams, in order of the alphabet."""
+        """Names of the streams, in alphabetical order."""
         return sorted(self.cells["stream"].unique())
 
 
 def collect(results: Iterable[CellResult], suite: str) -> Tables:
-    """Return the tables of these results, as cells of `suite`, whatever their order."""
+    """Return the tables of these results, as cells of `suite`; the order of the results does not matter."""
     results = list(results)
     rows: dict[str, Iterable[dict[str, Any]]] = {
         "scores": (row for result in results for row in _scores(result)),
@@ -92,7 +88,7 @@ def collect(results: Iterable[CellResult], suite: str) -> Tables:
 def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> None:
     """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit.
 
-    compressed: tables that are written as .csv.xz, the same bytes each time.
+    compressed: names of tables that are written as .csv.xz, the same bytes each time.
     """
     for field in fields(tables):
         plain, packed = _forms(folder, field.name)
@@ -106,12 +102,12 @@ def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> Non
 
 
 def read(folder: Path) -> Tables:
-    """Return the tables that lie in `folder`, compressed or not."""
+    """Return the tables of a folder, compressed or not."""
     return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
 def read_one(folder: Path, name: str) -> pd.DataFrame:
-    """Return one of the tables that lie in `folder`: scores, cells or measures.
+    """Return one of the tables of a folder: scores, cells or measures.
 
     Raises FileNotFoundError for a missing one, SettingsError for a damaged one or one of another format.
     """
@@ -131,7 +127,7 @@ def read_one(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _forms(folder: Path, name: str) -> tuple[Path, Path]:
-    """Return where a table lies, plain and compressed."""
+    """Return the two paths of a table, plain and compressed."""
     return folder / f"{name}.csv", folder / f"{name}.csv.xz"
 
 
@@ -141,13 +137,6 @@ def _frame(suite: str, rows: Iterable[dict[str, Any]], columns: Mapping[str, str
 
 def _tidy(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     return frame.astype(dict(columns)).sort_values(list(columns), kind="stable", ignore_index=True)
-
-
-def _where(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
-    for column, value in values.items():
-        if column in frame:
-            frame = frame[frame[column] == value]
-    return frame.reset_index(drop=True)
 
 
 def _place(result: CellResult) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from flows.commands import console
 from flows.pipeline import suite_results
 from flows.places import here
 from reports import accepted_results, labels, tables, text_tables
-from reports.analysis.comparison import Contest, contest
+from reports.analysis.comparison import Comparison, against_rival
+from reports.stream_results import StreamResults, per_stream
 from reports.tables import Tables
 
 MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
@@ -23,16 +24,21 @@ def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form
     Cells that are not measured here are taken from the accepted results; accepted: all of them are.
     """
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
-    contests = [_contest(collected.of(stream=stream), methods, rival) for stream in collected.streams]
+    comparisons = [_comparison(results, methods, rival) for results in per_stream(collected)]
     if form == "csv":
         rows = [
-            one.numbers.assign(stream=one.stream, rival=one.rival, how=_how(collected, one.stream, one.numbers))
-            for one in contests
+            comparison.numbers.assign(
+                stream=comparison.stream,
+                rival=comparison.rival,
+                how=_how(collected, comparison.stream, comparison.numbers),
+            )
+            for comparison in comparisons
         ]
         print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
         return
-    for one in contests:
-        _show(replace(one, note=" ".join(filter(None, (one.note, _sources(collected, one.stream))))), form)
+    for comparison in comparisons:
+        note = " ".join(filter(None, (comparison.note, _sources(collected, comparison.stream))))
+        _show(replace(comparison, note=note), form)
 
 
 def _collected(suite: str) -> Tables:
@@ -67,25 +73,25 @@ def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
     return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]
 
 
-def _contest(tables: Tables, methods: Sequence[str], rival: str) -> Contest:
-    """Return the contest of the methods asked for. Raises SettingsError for one that is not there."""
-    known = labels.ordered(tables.cells["method"])
-    if unknown := [method for method in [*methods, rival] if method and method not in known]:
-        there = f"there are {', '.join(known)}"
-        raise SettingsError(f"{', '.join(unknown)}: no finished cell on {tables.streams[0]}; {there}")
-    asked = [method for method in known if not methods or method in (*methods, rival or "den")]
-    return contest(tables.among(asked), rival)
+def _comparison(results: StreamResults, methods: Sequence[str], rival: str) -> Comparison:
+    """Return the comparison of the requested methods. Raises SettingsError for a method without results."""
+    unknown = [method for method in [*methods, rival] if method and method not in results.methods]
+    if unknown:
+        measured = f"there are {', '.join(results.methods)}"
+        raise SettingsError(f"{', '.join(unknown)}: no finished cell on {results.stream}; {measured}")
+    chosen = [method for method in results.methods if not methods or method in (*methods, rival or "den")]
+    return against_rival(results.among(chosen), rival)
 
 
-def _show(one: Contest, form: str) -> None:
-    title = f"{labels.stream(one.stream)}: {one.title}"
+def _show(comparison: Comparison, form: str) -> None:
+    title = f"{labels.stream(comparison.stream)}: {comparison.title}"
     if form == "table":
-        console.show_table(title, *one.tables, note=one.note)
+        console.show_table(title, *comparison.tables, note=comparison.note)
         return
     if form == "markdown":
-        print(f"### {title}\n\n{one.note}")
-    for table in one.tables:
-        print(_latex(table, one.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
+        print(f"### {title}\n\n{comparison.note}")
+    for table in comparison.tables:
+        print(_latex(table, comparison.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
 
 
 def _latex(table: pd.DataFrame, note: str) -> str:

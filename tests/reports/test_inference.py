@@ -1,4 +1,4 @@
-"""Statistics of differences by split: against SciPy's and statsmodels' own words, and at their limits."""
+"""Statistics of differences by seed: against SciPy's and statsmodels' own words, and at their limits."""
 
 import math
 
@@ -43,7 +43,7 @@ def test_a_correction_makes_nothing_surer_and_keeps_the_order(chances: list[floa
     assert list(np.array(adjusted)[order]) == sorted(adjusted)
 
 
-def test_one_split_says_nothing() -> None:
+def test_one_seed_says_nothing() -> None:
     found = inference.paired([0.3])
     assert found.over.mean == 0.3
     assert math.isnan(found.p)
@@ -70,7 +70,7 @@ def test_holm_is_that_of_statsmodels(chances: list[float]) -> None:
         assert [p for p in adjusted if not math.isnan(p)] == pytest.approx(list(expected))
 
 
-def test_methods_are_paired_by_the_splits_that_both_have() -> None:
+def test_methods_are_paired_by_the_seeds_that_both_have() -> None:
     values = {"den": {1: 0.8, 2: 0.9, 3: 0.7}, "l2": {2: 0.8, 3: 0.65, 4: 0.1}, "ewc": {9: 0.5}}
     found = inference.against(values, "den")
     assert found["l2"].p == pytest.approx(stats.ttest_rel([0.8, 0.65], [0.9, 0.7]).pvalue)

@@ -12,8 +12,9 @@ from synthetic import results
 
 from reports import tables
 from reports.analysis import inference, judgement
-from reports.analysis.comparison import contest
+from reports.analysis.comparison import against_rival
 from reports.analysis.judgement import Series
+from reports.stream_results import StreamResults
 
 SPREAD, MEAN = 0.004, 0.8
 STEP = 0.01
@@ -131,13 +132,13 @@ def with_drop(run: list[Series]) -> list[Series]:
     return [fallen, *run[1:]]
 
 
-@pytest.mark.parametrize("splits", [2, 3, 5])
-def test_equal_differences_in_steps_are_no_certainty(splits: int) -> None:
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_equal_differences_in_steps_are_no_certainty(seeds: int) -> None:
     """By enumeration, over all outcomes of a noise in steps of .01, its chances 1/4, 1/2, 1/4."""
     chance = {"worse": 0.0, "better": 0.0}
-    for gaps in product((-1, 0, 1), repeat=splits):
+    for gaps in product((-1, 0, 1), repeat=seeds):
         present = [0.9 + STEP * gap for gap in gaps]
-        outcome = word(series([0.9] * splits, present, same=not any(gaps)))
+        outcome = word(series([0.9] * seeds, present, same=not any(gaps)))
         if outcome in chance:
             chance[outcome] += 0.25 ** np.count_nonzero(gaps) * 0.5 ** gaps.count(0)
     assert sum(chance.values()) <= inference.LEVEL
@@ -253,26 +254,29 @@ def test_a_table_of_judgements_has_a_row_for_each_method_and_for_all_that_moved(
     assert table.note.startswith("Of 2 judgements 1 worse, 1 unchanged.")
 
 
-def test_a_contest_has_a_row_for_each_method_and_no_difference_of_the_rival() -> None:
-    collected = tables.collect(results("blobs", 5, ("den", "ewc", "l2"), 3), "smoke")
-    found = contest(collected)
-    assert found.rival == "den"
-    assert set(found.numbers["method"]) == set(collected.cells["method"])
-    rival = found.numbers.set_index("method").loc["den"]
+def blobs(seeds: int, *methods: str) -> StreamResults:
+    return StreamResults.of(tables.collect(results("blobs", seeds, methods, 3), "smoke"))
+
+
+def test_a_comparison_has_a_row_for_each_method_and_no_difference_of_the_rival() -> None:
+    stream = blobs(5, "den", "ewc", "l2")
+    comparison = against_rival(stream)
+    assert comparison.rival == "den"
+    assert set(comparison.numbers["method"]) == set(stream.methods)
+    rival = comparison.numbers.set_index("method").loc["den"]
     assert rival.filter(like="difference").isna().all()
-    assert "cannot go below p = .0625" in found.note
-    for table in found.tables:
+    assert "cannot go below p = .0625" in comparison.note
+    for table in comparison.tables:
         assert (table[table["method"] != "den"]["p"] != "").all()
 
 
-def test_a_contest_of_one_split_says_that_it_says_nothing() -> None:
-    found = contest(tables.collect(results("blobs", 1, ("den", "ewc"), 3), "smoke"))
-    assert "too small to say anything" in found.note
-    assert all((table["p"] == "").all() for table in found.tables)
+def test_a_comparison_over_one_seed_has_no_p_and_says_why() -> None:
+    comparison = against_rival(blobs(1, "den", "ewc"))
+    assert comparison.note == "One seed is too few to judge differences."
+    assert all((table["p"] == "").all() for table in comparison.tables)
 
 
 def test_without_den_the_best_is_the_rival() -> None:
-    found = contest(tables.collect(results("blobs", 2, ("finetune", "single_task"), 5), "smoke"))
-    assert found.rival == "single_task"
+    assert against_rival(blobs(2, "finetune", "single_task")).rival == "single_task"
     with pytest.raises(ValueError, match="ewc has no finished cell; there are"):
-        contest(tables.collect(results("blobs", 2, ("finetune",), 5), "smoke"), "ewc")
+        against_rival(blobs(2, "finetune"), "ewc")

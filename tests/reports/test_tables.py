@@ -10,9 +10,12 @@ import pytest
 from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_values
 
 from den import measures, metrics
-from reports import accepted_results, labels, tables, text_tables
-from reports.analysis.comparison import contest
-from reports.summaries import estimate, fired, matrices, published, summary
+from reports import accepted_results, labels, stream_results, tables, text_tables
+from reports.analysis.comparison import against_rival
+from reports.analysis.findings import fired
+from reports.estimates import estimate
+from reports.published_numbers import numbers
+from reports.stream_results import StreamResults, summary
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +82,12 @@ def test_an_id_that_looks_like_a_number_stays_text(id: str, grid: tables.Tables,
 
 
 def test_a_variant_is_a_method_of_its_own() -> None:
-    plain = result("blobs", "den", 1, tasks=2)
-    both = tables.collect([plain, replace(plain, name="den_same")], "smoke")
-    for frame in (both.scores, both.cells, both.measures):
+    cell = result("blobs", "den", 1, tasks=2)
+    pair = tables.collect([cell, replace(cell, name="den_same")], "smoke")
+    for frame in (pair.scores, pair.cells, pair.measures):
         assert set(frame["method"]) == {"den", "den_same"}
         assert (frame["method"] == "den").sum() == len(frame) / 2
-    rows = summary(both).set_index("method")
+    rows = summary(pair).set_index("method")
     assert rows.loc["den", "auroc"] == rows.loc["den_same", "auroc"]
 
 
@@ -124,12 +127,12 @@ def test_uncommitted_changes_show_in_the_commit(
 def test_matrices_are_those_of_the_measurements(grid: tables.Tables) -> None:
     for method in METHODS:
         expected = result("mnist_variation", method, 2).measurement.matrix("auroc")
-        np.testing.assert_array_equal(matrices(grid, "auroc")[method][2], expected)
+        np.testing.assert_array_equal(StreamResults.of(grid).matrices_of("auroc")[method][2], expected)
 
 
 def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) -> None:
     row = summary(grid).set_index("method").loc["l2"]
-    finals = [metrics.average(R) for R in matrices(grid, "auroc")["l2"].values()]
+    finals = [metrics.average(R) for R in StreamResults.of(grid).matrices_of("auroc")["l2"].values()]
     assert row["auroc"] == pytest.approx(np.mean(finals))
     assert row["auroc_error"] == pytest.approx(np.std(finals, ddof=1) / math.sqrt(3))
     assert row["seeds"] == 3
@@ -150,37 +153,42 @@ def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_
     assert math.isnan(rows[LATER_SCORE]["l2"])
     assert rows[LATER_SCORE]["den"] == metrics.average(new[1].measurement.matrix("auroc"))
     assert math.isnan(rows[f"{LATER_SCORE}_error"]["den"])
-    shown = text_tables.results(mixed).set_index("method")[labels.SCORES[LATER_SCORE]]
+    shown = text_tables.summary(StreamResults.of(mixed)).set_index("method")[labels.SCORES[LATER_SCORE]]
     assert shown.to_dict() == {"l2": "", "den": labels.score(rows[LATER_SCORE]["den"])}
-    told = accepted_results.metrics(mixed)["blobs"]
-    assert LATER_SCORE in told["den"]
-    assert LATER_SCORE not in told["l2"]
+    written = accepted_results.metrics(mixed)["blobs"]
+    assert LATER_SCORE in written["den"]
+    assert LATER_SCORE not in written["l2"]
 
 
 def test_a_score_that_nothing_has_is_left_out() -> None:
-    for collected, there in ((results("blobs", 2, tasks=3), 2), ([*map(with_more, results("blobs", 2, tasks=3))], 3)):
-        found = tables.collect(collected, "smoke")
-        assert (labels.SCORES[LATER_SCORE] in text_tables.results(found)) == (there == len(labels.SCORES))
-        assert len(contest(found).tables) == there
-        assert (LATER_SCORE in contest(found).numbers) == (there == len(labels.SCORES))
+    old = results("blobs", 2, tasks=3)
+    for cells, scores in ((old, 2), ([*map(with_more, old)], 3)):
+        blobs = StreamResults.of(tables.collect(cells, "smoke"))
+        comparison = against_rival(blobs)
+        assert (labels.SCORES[LATER_SCORE] in text_tables.summary(blobs)) == (scores == len(labels.SCORES))
+        assert len(comparison.tables) == scores
+        assert (LATER_SCORE in comparison.numbers) == (scores == len(labels.SCORES))
 
 
 @pytest.mark.parametrize("rival", METHODS)
-def test_a_contest_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
-    grid = results("blobs", 3, tasks=3)
-    found = contest(tables.collect([with_more(one) if one.name == "den" else one for one in grid], "smoke"), rival)
-    rows = found.numbers.set_index("method")
+def test_a_comparison_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
+    cells = [with_more(cell) if cell.name == "den" else cell for cell in results("blobs", 3, tasks=3)]
+    comparison = against_rival(StreamResults.of(tables.collect(cells, "smoke")), rival)
+    rows = comparison.numbers.set_index("method")
     assert rows[f"{LATER_SCORE}_difference"].isna().all()
     assert set(rows.index[rows[LATER_SCORE].notna()]) == {"den"}
-    text = found.tables[-1].set_index("method")
+    text = comparison.tables[-1].set_index("method")
     assert text.drop(index="den")[[labels.SCORES[LATER_SCORE], "difference", "p"]].eq("").all(axis=None)
 
 
 def test_streams_are_kept_apart() -> None:
     both = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
     assert set(summary(both)["stream"]) == {"blobs", "permuted_mnist"}
-    assert both.of(stream="blobs").scores["task"].max() == 3
-    assert summary(both.of(stream="blobs"))["published"].isna().all()
+    blobs, permuted = stream_results.per_stream(both)
+    assert (blobs.stream, blobs.tasks, permuted.stream, permuted.tasks) == ("blobs", 3, "permuted_mnist", 10)
+    assert blobs.summary["published"].isna().all()
+    with pytest.raises(ValueError, match="the tables hold 2 streams; name one of them: blobs, permuted_mnist"):
+        StreamResults.of(both)
 
 
 def test_two_cells_of_one_method_and_seed_are_refused() -> None:
@@ -190,7 +198,7 @@ def test_two_cells_of_one_method_and_seed_are_refused() -> None:
 
 
 def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
-    rows = fired(grid).set_index("what")
+    rows = fired(StreamResults.of(grid)).set_index("stage")
     assert rows.loc["expansion", ["fired", "tasks"]].tolist() == [27, 27]
     assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
 
@@ -201,10 +209,11 @@ def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure
     collected = tables.collect(given, "smoke")
     tables.write(collected, tmp_path)
     assert tables.read(tmp_path).cells.equals(collected.cells)
-    shown = text_tables.cells(collected).set_index("method")
+    blobs = StreamResults.of(collected)
+    shown = text_tables.cells(blobs).set_index("method")
     columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}
     assert {name for name, column in columns.items() if not shown.loc["den", column]} == {measure} & columns.keys()
-    assert len(text_tables.results(collected)) == 2
+    assert len(text_tables.summary(blobs)) == 2
 
 
 def test_an_estimate_leaves_out_what_is_not_known() -> None:
@@ -215,7 +224,7 @@ def test_an_estimate_leaves_out_what_is_not_known() -> None:
 @pytest.mark.parametrize("name", ["final", "over_tasks", "capacity"])
 @pytest.mark.parametrize("stream", ["mnist_variation", "permuted_mnist"])
 def test_published_numbers_are_whole_and_say_where_they_were_read(name: str, stream: str) -> None:
-    rows = published(name, stream)
+    rows = numbers(name, stream)
     assert len(rows)
     assert not rows.isna().any(axis=None)
     assert rows["read_from"].str.startswith("Figure").all()
@@ -225,8 +234,8 @@ def test_published_numbers_are_whole_and_say_where_they_were_read(name: str, str
 
 @pytest.mark.parametrize("name", ["over_tasks", "capacity"])
 def test_published_numbers_agree_with_each_other(name: str) -> None:
-    final = published("final", "mnist_variation").set_index("method")["value"]
-    rows = published(name, "mnist_variation").groupby("method")["value"].agg(list)
+    final = numbers("final", "mnist_variation").set_index("method")["value"]
+    rows = numbers(name, "mnist_variation").groupby("method")["value"].agg(list)
     for method in rows.index:
         assert min(abs(value - final[method]) for value in rows[method]) < 0.006
 
