@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark smoke test test-slow test-long bench check format lock
+.PHONY: help setup benchmark smoke test test-slow test-long bench check docs format lock
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -34,13 +34,16 @@ test-long: $(READY)  ## before a release: nights, clusters, lost servers, plante
 	$(RUN) pytest -q -m long
 
 bench: $(READY)  ## time everything side by side, on a quiet machine; writes benchmarks/results.md
-	.venv/bin/python benchmarks/bench.py
+	.venv/bin/python -m benchmarks.bench
 
 check: $(READY)  ## lint, format, types, import layers; changes nothing
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	.venv/bin/lint-imports
+
+docs: $(READY)  ## the site of the documents, in site/; fails on a broken link
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 lock:  ## bring the lock in step with pyproject.toml (needs uv); torchvision is built for one torch
 	printf 'torch==2.14.1\ntorchvision==0.29.1\nnumpy<2.5\n' | uv pip compile --quiet --universal --fork-strategy fewest \

@@ -1,9 +1,9 @@
-"""Everything that is timed, in one table: python benchmarks/bench.py, or make bench
+"""Everything that is timed, in one table: python -m benchmarks.bench, or make bench
 
 Writes benchmarks/results.md, with the machine. All of it runs as a cell does: in one thread, its memory kept. Ratios
 are medians of pairs that ran one after the other, so that a machine that is busy for a while spoils few of them; still,
-it wants a quiet one. Avalanche is compared where DEN_PEER_PYTHON names a Python that has it (benchmarks/peers.py), and
-a GPU's graphs where there is a GPU.
+it wants a quiet one. Avalanche is compared if DEN_PEER_PYTHON names a Python that has it (`speed/peers.py`), and a GPU's
+graphs if there is a GPU.
 """
 
 import os
@@ -15,17 +15,10 @@ from statistics import median
 from types import ModuleType
 
 import click
-import gpu
-import growth
 import pandas as pd
-import peers
-import scoring
-import selection
-import starting
-import timing
 import torch
-import training
 
+from benchmarks.speed import gpu, growth, peers, scoring, selection, starting, timing, training
 from den import files, provenance
 from den.training import set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD
@@ -62,7 +55,7 @@ def as_a_cell() -> None:
     """Start again with the environment of a cell's process, where this one has another; C's libraries read it once."""
     own = ONE_THREAD | MEMORY_KEPT
     if os.environ | own != os.environ:
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | own)
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.bench", *sys.argv[1:]], os.environ | own)
 
 
 def section(module: ModuleType, rows: list[timing.Row]) -> str:

@@ -1,7 +1,7 @@
 """Every stage name and every measure: its unit and its meaning.
 
 Methods report under these names, and tables and figures read them. A method of your own may add names; add them here,
-so that readers know what they mean. `python -m reports.reference` prints the list as docs/measures.md has it.
+so that readers know what they mean. `python -m docs.reference` writes it to docs/reference/measures.md.
 """
 
 from typing import NamedTuple

@@ -13,7 +13,7 @@ from den import files, paths
 from den.config import SettingsError
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
-from reports import stream_results, tables
+from reports import tables
 from reports.stream_results import STATISTICS, StreamResults
 from reports.tables import Tables
 
@@ -96,7 +96,7 @@ def write(accepted: Iterable[CellResult], suite: str) -> Path:
 
 def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
     """Return the metrics by stream and method that do not depend on the machine: all but times."""
-    rows = stream_results.summary(collected).set_index(["stream", "method"])[[*STATISTICS, "capacity"]]
+    rows = collected.summary.set_index(["stream", "method"])[[*STATISTICS, "capacity"]]
     streams = rows.index.unique("stream")
     return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
 
@@ -111,7 +111,7 @@ def _folder(suite: str) -> Path:
 def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> None:
     tables.write(collected, folder, COMPRESSED)
     files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
-    for results in stream_results.per_stream(collected):
+    for results in collected.per_stream:
         curves = _curves(results).to_csv(index=False, lineterminator="\n")
         files.write(folder / f"{paths.part(results.stream)}.csv", curves)
     lines = {sealed.identifier(line): line for line in (sealed.seal(result.measurement) for result in accepted)}

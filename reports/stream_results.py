@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,14 @@ import pandas as pd
 from den import metrics
 from reports import labels, published_numbers
 from reports.estimates import MISSING, Estimate, Matrix, Metric, Values, estimate, over_seeds
-from reports.tables import KERNEL, Tables
 
 MATRIX_METRICS = {name: metric for name, metric in metrics.METRICS.items() if name != "average"}
 "Metrics of the main score besides its average."
 STATISTICS = (*labels.SCORES, *MATRIX_METRICS)
 "Columns of a summary: the average of every score, and MATRIX_METRICS."
+
+KERNEL = "kernel"
+"The measure of a convolution: the side of its filters."
 
 Matrices = Mapping[str, Mapping[int, Matrix]]
 "A score matrix for each method and seed."
@@ -35,18 +36,6 @@ class StreamResults:
     cells: pd.DataFrame
     measures: pd.DataFrame
     chosen_from: "StreamResults | None" = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, tables: Tables, stream: str = "") -> Self:
-        """Return the results of a stream, or of the only one.
-
-        Raises ValueError if none is named and the tables hold none or several.
-        """
-        streams = [stream] if stream else tables.streams
-        if len(streams) != 1:
-            raise ValueError(f"the tables hold {len(streams)} streams; name one of them: {', '.join(streams)}")
-        part = tables.of(streams[0])
-        return cls(streams[0], part.scores, part.cells, part.measures)
 
     def among(self, methods: Collection[str]) -> "StreamResults":
         """Return the results of these methods."""
@@ -208,21 +197,6 @@ class StreamResults:
                 f"several cells of {self.stream}, {first['method']}, seed {first['seed']}: measurements "
                 f"{', '.join(twins['measurement'])}; report one suite at a time, one setting per method"
             )
-
-
-def per_stream(tables: Tables) -> list[StreamResults]:
-    """Return the results of each stream, in alphabetical order."""
-    return [StreamResults.of(tables, stream) for stream in tables.streams]
-
-
-def summary(tables: Tables) -> pd.DataFrame:
-    """Return the summaries of all streams in one frame."""
-    return joined(per_stream(tables))
-
-
-def joined(streams: Collection[StreamResults]) -> pd.DataFrame:
-    """Return the summaries of these streams in one frame."""
-    return pd.DataFrame([row for results in streams for row in results.summary.to_dict("records")])
 
 
 def by_method_and_seed(rows: pd.DataFrame, column: str) -> Values:

@@ -3,6 +3,8 @@
 import lzma
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 from den import files, measures
 from den.config import SettingsError
 from den.ledger import CellResult
+from reports.stream_results import KERNEL, StreamResults
 
 SCORES = {
     "suite": "string",
@@ -50,28 +53,47 @@ MEASURES = {
     "measure": "string",
     "value": "float64",
 }
-KERNEL = "kernel"
-"The measure of a convolution: the side of its filters."
 COLUMNS = {"scores": SCORES, "cells": CELLS, "measures": MEASURES}
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Scores, cells and measures of some suites, one tidy frame each. Tasks and layers count from 1."""
+    """Scores, cells and measures of some suites, one tidy frame each. Tasks and layers count from 1.
+
+    Nobody changes the frames, so the results of each stream are derived once.
+    """
 
     scores: pd.DataFrame
     cells: pd.DataFrame
     measures: pd.DataFrame
 
-    def of(self, stream: str) -> "Tables":
-        """Return the rows of one stream."""
-        frames = (self.scores, self.cells, self.measures)
-        return Tables(*(frame[frame["stream"] == stream].reset_index(drop=True) for frame in frames))
-
     @property
     def streams(self) -> list[str]:
         """Names of the streams, in alphabetical order."""
         return sorted(self.cells["stream"].unique())
+
+    @cached_property
+    def per_stream(self) -> list[StreamResults]:
+        """The results of each stream, in alphabetical order."""
+        return [self._results(stream) for stream in self.streams]
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The summaries of all streams: one row per stream and method."""
+        rows = (results.summary.to_dict("records") for results in self.per_stream)
+        return pd.DataFrame([*chain.from_iterable(rows)])
+
+    def of(self, stream: str = "") -> StreamResults:
+        """Return the results of a stream, or of the only one. Raises ValueError for an unknown stream."""
+        named = [results for results in self.per_stream if stream in ("", results.stream)]
+        if len(named) != 1:
+            raise ValueError(f"name one of the streams in these tables: {', '.join(self.streams)}")
+        return named[0]
+
+    def _results(self, stream: str) -> StreamResults:
+        frames = (self.scores, self.cells, self.measures)
+        scores, cells, rows = (frame[frame["stream"] == stream].reset_index(drop=True) for frame in frames)
+        return StreamResults(stream, scores, cells, rows)
 
 
 def collect(results: Iterable[CellResult], suite: str) -> Tables:

@@ -12,7 +12,7 @@ from flows.pipeline import suite_results
 from flows.places import here
 from reports import accepted_results, labels, tables, text_tables
 from reports.analysis.comparison import Comparison, against_rival
-from reports.stream_results import StreamResults, per_stream
+from reports.stream_results import StreamResults
 from reports.tables import Tables
 
 MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
@@ -24,7 +24,7 @@ def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form
     Cells that are not measured here are taken from the accepted results; accepted: all of them are.
     """
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
-    comparisons = [_comparison(results, methods, rival) for results in per_stream(collected)]
+    comparisons = [_comparison(results, methods, rival) for results in collected.per_stream]
     if form == "csv":
         rows = [
             comparison.numbers.assign(

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reports import labels, stream_results
+from reports import labels
 from reports.analysis import findings
 from reports.tables import Tables
 
@@ -17,7 +17,7 @@ COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
 def show(tables: Tables) -> None:
     """Print the summary of every stream, and how often networks grew."""
     console = Console()
-    for results in stream_results.per_stream(tables):
+    for results in tables.per_stream:
         console.print(_table(results.stream, results.summary))
         for sentence in findings.how_often(results.without_departures):
             console.print(sentence, highlight=False, soft_wrap=True)

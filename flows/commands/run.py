@@ -1,9 +1,7 @@
-"""What `den run` does: the flow, watched, and the table at its end."""
+"""`den run`: the flow in the terminal, and the tables at its end."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
@@ -11,13 +9,13 @@ from den import suites
 from den.cells import Cell, current, present_of
 from den.ledger import Ledger
 from flows.commands import console
-from flows.pipeline.benchmark import Outcome, RunFailed, benchmark, refuse_nowhere
+from flows.pipeline.benchmark import benchmark, refuse_nowhere
+from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import REPORTS, here
-from flows.runtime import concurrency, dead_runs, estimates, garbage_collection, quiet_logs, server, signals
-from flows.runtime.progress import watched
-from flows.runtime.task_states import settled
+from flows.runtime import concurrency, estimates, garbage_collection, progress, signals
+from flows.runtime.terminal_run import terminal_run
 from flows.tracking import tracker
-from reports import labels, tables
+from reports import labels
 
 ALARM = 3  # the exit code of a checked run whose verdict is worse or unstable
 LATER = ("flows.tracking.mirror", "flows.pipeline.reporting", "scipy.stats")  # needed after the cells
@@ -52,14 +50,14 @@ def run(request: Request, check: bool = False) -> int:
     refuse_nowhere(request.on)
     here()  # refuses a place where nothing can be kept, before a server is waited for
     try:
-        with dead_runs.named(), server.sheltered(), started(), quiet_logs.quiet(), watched(), settled():
+        with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
             outcome = benchmark(**vars(request))
     except RunFailed as error:
         outcome = error.outcome
     except KeyboardInterrupt as interrupt:
         signals.report(signals.INTERRUPTED)
         return signals.code_of(interrupt)
-    _show(request.suite, outcome)
+    _show(outcome)
     return 1 if outcome.failures else ALARM if check and outcome.verdict.alarming else 0
 
 
@@ -74,34 +72,22 @@ def estimated(request: Request) -> str:
     return estimates.announce(waiting, len(cells), slots, request.suite, places)
 
 
-def _show(suite: str, outcome: Outcome) -> None:
+def _show(outcome: Outcome) -> None:
     if outcome.results:
-        collected = tables.collect(outcome.results, suite)
-        console.show(collected)
-        for stream in collected.streams:
-            if judged := outcome.verdict.table(stream):
+        console.show(outcome.tables)
+        for stream, judged in outcome.judged.items():
+            if judged:
                 title = f"{labels.stream(stream)}: {outcome.verdict.of(stream)}, {judged.title.lower()}"
                 console.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
         for remark in outcome.verdict.remarks:
             print(remark)
-        print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / suite}")
+        print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / outcome.run.suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)
 
 
-@contextmanager
-def started() -> Iterator[None]:
-    """Start, side by side, what takes seconds to start: Prefect's server, MLflow's store, what the end needs."""
-    server.load()  # before the other thread: two that import packages of circular imports at once fail at times
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(tracker.store)  # where it fails, tracking will say so
-        aside.submit(load, LATER)
-        with server.answering():
-            yield
-
-
-def load(modules: Sequence[str]) -> None:
-    """Import modules ahead of time, so that later steps need not wait for them."""
+def load_later() -> None:
+    """Import what the end of a run needs."""
     with garbage_collection.loading():
-        for module in modules:
+        for module in LATER:
             import_module(module)

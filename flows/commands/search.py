@@ -11,8 +11,9 @@ from den import searches, suites
 from den.worker import CellFailed
 from flows.pipeline.search import search
 from flows.places import here
-from flows.runtime import dead_runs, quiet_logs, server, signals
-from flows.runtime.task_states import settled
+from flows.runtime import signals
+from flows.runtime.progress import Watcher
+from flows.runtime.terminal_run import terminal_run
 from flows.tuning.studies import Found
 from reports import labels
 
@@ -28,8 +29,8 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
         searches.subjects(plan, stream, methods, trials)
     here()  # refuses a place where nothing can be kept, before a server is waited for
     try:
-        with dead_runs.named(), server.sheltered(), server.answering(), quiet_logs.quiet(), settled():
-            ends = [one for stream in streams for one in search(stream, methods, trials, slots)]
+        with terminal_run(Watcher()):
+            ends = [end for stream in streams for end in search(stream, methods, trials, slots)]
     except KeyboardInterrupt as interrupt:
         signals.report(signals.INTERRUPTED)
         return signals.code_of(interrupt)

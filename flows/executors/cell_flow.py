@@ -15,8 +15,7 @@ from den.worker import CellFailed, Worker
 from flows.data import dvc_lock, stream_files
 from flows.executors import stages
 from flows.places import here
-from flows.runtime import dead_runs, workers
-from flows.runtime.progress import watcher
+from flows.runtime import dead_runs, run_context
 
 LIMIT = "den-cells"
 
@@ -37,9 +36,10 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
     If the server has a concurrency limit LIMIT, it holds for the cells of all machines together.
     """
     order = order.model_copy(update=circumstances(cell))
-    with concurrency(LIMIT, occupy=1, strict=False), Worker(cell, places, order) as worker, workers.member(worker):
+    context = run_context.current()
+    with concurrency(LIMIT, occupy=1, strict=False), Worker(cell, places, order) as worker, context.at_work(worker):
         for step in worker.steps():
-            watcher().began(cell, step.task, step.stage)
+            context.watcher.began(cell, step.task, step.stage)
             with dead_runs.untagged():
                 stages.stage(worker, step)
         return Worked(worker.measurement, worker.measurement.origin.run == order.run)

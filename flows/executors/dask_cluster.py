@@ -9,16 +9,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-import prefect
-from prefect.cache_policies import NO_CACHE
-
 from den.cells import Cell
 from den.config import SettingsError
 from den.ledger import Order, Places
 from den.worker import Worker
 from flows.data import dvc_lock
 from flows.executors.cell_flow import Worked, accepted, received, sent
-from flows.runtime import addresses, task_states
+from flows.executors.stages import recorded_task
+from flows.runtime import addresses
 
 PATIENCE = "10s"  # for a scheduler to answer
 ATTEMPTS = 2  # more, of a cell whose worker was lost
@@ -37,9 +35,8 @@ def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
     except (OSError, ValueError) as error:  # the second of an address of no kind that it knows
         raise SettingsError(f"on: no Dask scheduler answers at {addresses.shown(address)}: {error}") from None
 
-    @prefect.task(task_run_name="{cell.title}", cache_policy=NO_CACHE)
+    @recorded_task("{cell.title}")
     def learn_there(cell: Cell, places: Places, order: Order) -> Worked:
-        task_states.note()
         needs = {"GPU": 1} if cell.training.device == "cuda" else {}
         parameters = cell.model_dump(mode="json"), order.model_dump(mode="json")
         future = client.submit(learned, *parameters, pure=False, retries=ATTEMPTS, resources=needs)

@@ -27,11 +27,10 @@ from prefect.exceptions import MissingContextError
 from prefect.runtime import flow_run
 
 from den.ledger import CellResult, Run
-from flows.judging.verdicts import Verdict
+from flows.pipeline.outcome import Outcome
 from flows.runtime import addresses
 from flows.tracking import tracker
-from reports import estimates, labels, published_numbers, tables, text_tables
-from reports.stream_results import StreamResults
+from reports import estimates, labels, published_numbers, text_tables
 
 EVENT = "den.benchmark.ended"
 TAG = "verdict:"
@@ -39,26 +38,26 @@ WHEN = "%Y-%m-%d %H:%M"
 MARK = 12  # characters of the hash by which tables and figures that were left before are recognised
 
 
-def announce(run: Run, results: Sequence[CellResult], report: Path | None, verdict: Verdict) -> None:
+def announce(outcome: Outcome, report: Path | None) -> None:
     """Log the scores, tag the flow run, leave its artifacts and emit the event EVENT.
 
     Tables and figures are left only if they differ from those that Prefect has last.
     """
-    line = score_line(run, results)
+    suite, word, line = outcome.run.suite, outcome.verdict.word, score_line(outcome)
     _logger().info(line)
-    tag_run(verdict.word)
-    create_markdown_artifact(_summary(run, results, line), key=_key("run", run.suite), description=verdict.word)
+    tag_run(word)
+    create_markdown_artifact(_summary(outcome, line), key=_key("run", suite), description=word)
     if (address := addresses.link(tracker.address())) is not None:
-        create_link_artifact(address, "MLflow", key=_key("mlflow", run.suite))
-    for stream in sorted({result.measurement.stream for result in results}):
-        _leave(run.suite, stream, [one for one in results if one.measurement.stream == stream], report, verdict)
-    emit_event(EVENT, resource=_resource(run), payload=_payload(run, results))
+        create_link_artifact(address, "MLflow", key=_key("mlflow", suite))
+    for stream in _streams(outcome):
+        _leave(outcome, stream, report)
+    emit_event(EVENT, resource=_resource(outcome.run), payload=_payload(outcome))
 
 
-def score_line(run: Run, results: Sequence[CellResult]) -> str:
+def score_line(outcome: Outcome) -> str:
     """Return one line: the mean main score per stream and method, and the verdict."""
-    parts = [_scores(stream, results) for stream in sorted({result.measurement.stream for result in results})]
-    return " · ".join([*parts, f"verdict {_verdict(run)}"])
+    parts = [_scores(stream, outcome.results) for stream in _streams(outcome)]
+    return " · ".join([*parts, f"verdict {_verdict(outcome.run)}"])
 
 
 def tag_run(word: str) -> None:
@@ -76,13 +75,19 @@ def name_of_flow_run() -> str:
     return labels.run(str(flow_run.parameters["suite"]), flow_run.scheduled_start_time)
 
 
-def _leave(suite: str, stream: str, results: Sequence[CellResult], report: Path | None, verdict: Verdict) -> None:
+def _streams(outcome: Outcome) -> list[str]:
+    return outcome.tables.streams if outcome.results else []
+
+
+def _leave(outcome: Outcome, stream: str, report: Path | None) -> None:
     """Leave tables and figures of one stream, unless Prefect has the same from an earlier run."""
+    suite = outcome.run.suite
     title = f"{suite}, {labels.stream(stream)}"
-    if judged := verdict.table(stream):
+    if judged := outcome.judged[stream]:
         rows = judged.rows.to_dict("records")
         _leave_table(_key("verdict", suite, stream), rows, f"{title}: {judged.note}", _mark(rows))
-    rows = text_tables.summary(StreamResults.of(tables.collect(results, suite))).to_dict("records")
+    results = [result for result in outcome.results if result.measurement.stream == stream]
+    rows = text_tables.summary(outcome.tables.of(stream)).to_dict("records")
     bits = _mark(sorted((result.title, result.measurement.digest) for result in results))
     new = _leave_table(_key("results", suite, stream), rows, title, bits)
     for figure in sorted((report / "figures" / stream).glob("*.png")) if new and report else ():
@@ -102,10 +107,10 @@ def _mark(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()[:MARK]
 
 
-def _summary(run: Run, results: Sequence[CellResult], line: str) -> str:
-    """Return what a run came to, as Markdown."""
-    counts = ", ".join(f"{count} {what}" for what, count in _counts(run, results).items())
-    begun = run.begun
+def _summary(outcome: Outcome, line: str) -> str:
+    """Return the line of scores, remarks, failures, and the origin of a run, as Markdown."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in _counts(outcome).items())
+    run, begun = outcome.run, outcome.run.begun
     place = f"Run `{run.id}` of **{run.suite}**, begun {begun.started.astimezone(UTC):{WHEN}} UTC by {begun.trigger}"
     remarks = [f"- {remark}" for remark in (run.ended.remarks if run.ended else ())]
     failures = [f"- failed: {title}: {reason}" for title, reason in (run.ended.failures if run.ended else {}).items()]
@@ -144,17 +149,18 @@ def _resource(run: Run) -> dict[str, str]:
     return {"prefect.resource.id": f"den.suite.{run.suite}"} | about
 
 
-def _payload(run: Run, results: Sequence[CellResult]) -> dict[str, Any]:
-    about = {"run": run.id, "suite": run.suite, "trigger": run.begun.trigger, "cells": _counts(run, results)}
+def _payload(outcome: Outcome) -> dict[str, Any]:
+    run = outcome.run
+    about = {"run": run.id, "suite": run.suite, "trigger": run.begun.trigger, "cells": _counts(outcome)}
     ended = {"verdict": run.ended.verdict, "remarks": list(run.ended.remarks)} if run.ended else {}
     return about | ended | {"failures": dict(run.ended.failures) if run.ended else {}}
 
 
-def _counts(run: Run, results: Sequence[CellResult]) -> dict[str, int]:
+def _counts(outcome: Outcome) -> dict[str, int]:
     """Return how many cells were measured, reused, and failed."""
-    measured = sum(result.how == "measured" for result in results)
-    failed = len(run.ended.failures) if run.ended else 0
-    return {"measured": measured, "reused": len(results) - measured, "failed": failed}
+    measured = sum(result.how == "measured" for result in outcome.results)
+    failed = len(outcome.run.ended.failures) if outcome.run.ended else 0
+    return {"measured": measured, "reused": len(outcome.results) - measured, "failed": failed}
 
 
 def _logger() -> Any:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Any
 
 import prefect
@@ -12,40 +11,20 @@ from prefect.states import Completed
 
 from den import suites
 from den.cells import Cell, current, key_of, own, present_of
-from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
+from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places
 from den.worker import CellFailed
 from flows.executors import work_pool
 from flows.executors.cell_flow import Worked, learn
-from flows.judging.verdicts import Verdict
 from flows.pipeline import announcements, tasks
+from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import here
-from flows.runtime import addresses, checkout, concurrency, estimates, run_records, workers
-from flows.runtime.progress import watcher
+from flows.runtime import addresses, checkout, concurrency, estimates, run_context, run_records
 
 Engine = Callable[[Cell, Places, Order], Worked]
 
 ENGINES: dict[str, Engine] = {"here": learn, "pool": work_pool.learn_elsewhere}
 WAITING = 32  # cells that are asked of a pool at a time; its own limits say how many run
 STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one moment, and tries again only seconds later
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its results, why other cells failed, and the verdict."""
-
-    run: Run
-    results: tuple[CellResult, ...]
-    failures: dict[str, str]
-    verdict: Verdict
-
-
-class RunFailed(RuntimeError):
-    """Cells failed, or what was measured is worse or unstable; everything else is done. `outcome` holds it all."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        reasons = [f"{cell}: {reason}" for cell, reason in outcome.failures.items()] or outcome.verdict.remarks
-        super().__init__("\n  ".join([f"verdict: {outcome.verdict.word}", *reasons]))
 
 
 @prefect.flow(name="benchmark", flow_run_name=announcements.name_of_flow_run)
@@ -88,10 +67,10 @@ def benchmark(
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
-    folder = tasks.report(run, results, verdict) if results else None
-    if results and tasks.track(run, results, folder):
+    folder = tasks.report(outcome) if results else None
+    if results and tasks.track(outcome, folder):
         run_records.discard_checkpoints(run, places)
-    tasks.announce(run, results, folder, verdict)
+    tasks.announce(outcome, folder)
     if verdict.alarming:
         raise RunFailed(outcome)
     return Completed(message=f"verdict: {verdict.word}", data=outcome)  # the caller of a flow gets the data
@@ -125,7 +104,7 @@ def run_cells(
     groups = _alike([cell for cell in cells if cell.title not in answers], places)
     firsts = [group[0] for group in groups]
     announcement = estimates.announce(firsts, len(cells), slots or WAITING, begun.asked.suite, places)
-    watcher().planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
+    run_context.current().watcher.planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
     failures: dict[str, str] = {}
     attempts = _attempts(firsts, begun, places, slots, engine)
     for group, attempt in zip(groups, attempts, strict=True):
@@ -166,8 +145,8 @@ def _attempts(
     cells: Sequence[Cell], begun: Begun, places: Places, slots: int | None, engine: Engine
 ) -> list[Future[Worked | str]]:
     """Return every cell's finished attempt, in order."""
-    attempts = []
-    with ThreadPoolExecutor(slots or WAITING, thread_name_prefix="cell") as pool, workers.dismissed(pool):
+    attempts, context = [], run_context.current()
+    with ThreadPoolExecutor(slots or WAITING, thread_name_prefix="cell") as pool, context.killing_workers(pool):
         for cell in cells:
             order = run_records.order_for(begun, cell, slots)
             attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, engine))
@@ -195,8 +174,9 @@ def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked
         end = addresses.without_secrets(f"{type(error).__name__}: {error}")
     else:
         end = worked
+    watcher = run_context.current().watcher
     if isinstance(end, str):
-        watcher().ended(cell, end)
+        watcher.ended(cell, end)
     else:
-        watcher().ended(cell, reused=None if end.measured else end.measurement)
+        watcher.ended(cell, reused=None if end.measured else end.measurement)
     return end

@@ -1,44 +1,45 @@
 """From results to what a person reads: the report's folder, and tidy rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from den import files, paths, suites
 from den.config import SettingsError
-from den.ledger import CellResult, Ledger
+from den.ledger import Ledger
 from flows.judging import verdicts
-from flows.judging.verdicts import UNJUDGED, Verdict
 from flows.pipeline import suite_results
+from flows.pipeline.outcome import Outcome
 from flows.places import REPORTS, here
 from reports import accepted_results, tables
 from reports.page import report
 from reports.tables import Tables
+from reports.text_tables import Table
 
 
-def write(suite: str, results: Sequence[CellResult], verdict: Verdict) -> Path:
-    """Write tables, figures and the page of a suite, and its metrics for DVC; return their folder."""
-    return _draw(suite, tables.collect(results, suite), verdict)
+def write(outcome: Outcome) -> Path:
+    """Write tables, figures and the page of a run, and its metrics for DVC; return their folder."""
+    return _draw(outcome.run.suite, outcome.tables, outcome.judged)
 
 
 def refresh(suite: str, run: str | None) -> Path:
     """Write the report of a run, or of the newest measurements of a suite; return its folder. Raises SettingsError."""
     ledger = Ledger.of(here())
     if run:
-        chosen = ledger.run(run)
-        results = ledger.results(chosen)
-        return write(chosen.suite, results, verdicts.of_run(chosen, results, ledger))
-    results = suite_results.of_ledger(suite, here())
+        ended = ledger.run(run)
+        results = tuple(ledger.results(ended))
+        return write(Outcome(ended, results, {}, verdicts.of_run(ended, results, ledger)))
+    results = tuple(suite_results.of_ledger(suite, here()))
     if not results:
         raise SettingsError(f"no cell of suite {suite} is measured here; {_remedy(suite)}")
-    return write(suite, results, UNJUDGED)
+    return _draw(suite, tables.collect(results, suite), {})
 
 
 def redraw(suite: str) -> Path:
     """Write the report of a suite's accepted tables, without measurements or data; return its folder."""
-    return _draw(suite, accepted_results.read_tables(suite), UNJUDGED, f"den report --accepted --suite {suite}")
+    return _draw(suite, accepted_results.read_tables(suite), {}, f"den report --accepted --suite {suite}")
 
 
 def scores(suite: str | None, accepted: bool, form: str) -> str:
@@ -58,8 +59,7 @@ def scores(suite: str | None, accepted: bool, form: str) -> str:
     return frame.to_string(index=False) + "\n"
 
 
-def _draw(suite: str, collected: Tables, verdict: Verdict, again: str = "") -> Path:
-    judged = {stream: verdict.table(stream) for stream in collected.streams}
+def _draw(suite: str, collected: Tables, judged: Mapping[str, Table | None], again: str = "") -> Path:
     folder = REPORTS / paths.part(suite)
     report.write(collected, folder, judged, again)
     files.write(folder / "metrics.json", json.dumps(accepted_results.metrics(collected), indent=1) + "\n")

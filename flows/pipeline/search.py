@@ -22,7 +22,7 @@ from den.worker import Worker
 from flows.executors import stages
 from flows.pipeline import benchmark, tasks
 from flows.places import here
-from flows.runtime import checkout, concurrency, workers
+from flows.runtime import checkout, concurrency, run_context
 from flows.tuning import studies
 from flows.tuning.studies import Found, TooLarge
 
@@ -51,7 +51,7 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
 
     Raises TooLarge as soon as the network has outgrown `limit`: the larger it is, the longer every task takes.
     """
-    with Worker(cell, places) as worker, workers.member(worker):
+    with Worker(cell, places) as worker, run_context.current().at_work(worker):
         for step in worker.steps():
             for row in stages.stage(worker, step)["measures"]:
                 if row["measure"] == measures.CAPACITY and row["value"] > limit:
@@ -61,9 +61,10 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
 
 def study(subject: Subject, places: Places, slots: int) -> Found:
     """Run the trials that a study lacks."""
+    context = run_context.current()
     with studies.opened(subject, places) as opened:
         asking = Lock()
-        with ThreadPoolExecutor(slots, thread_name_prefix="trial") as pool, workers.dismissed(pool):
+        with ThreadPoolExecutor(slots, thread_name_prefix="trial") as pool, context.killing_workers(pool):
             trials: list[Future[None]] = []
             for _ in range(subject.search.trials - studies.spent(opened)):
                 trials.append(pool.submit(copy_context().run, _trial, opened, subject, places, asking))

@@ -1,10 +1,8 @@
-"""What one sees while a benchmark runs: live bars on a terminal, plain lines elsewhere."""
+"""The progress of a run: live bars on a terminal, plain lines elsewhere, nothing if a server watches."""
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TextIO
 
@@ -33,26 +31,26 @@ def _end(reused: Measurement | None) -> str:
     return f"reused from {reused.origin.ended:%Y-%m-%d %H:%M}" if reused else "measured"
 
 
-class Silent:
-    """Shows nothing: for runs that a server watches."""
+class Watcher:
+    """Receives the progress of a run and shows nothing: for runs that a server watches."""
 
     def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
-        """Show which cells will run, which are answered already, and how much is left."""
+        """Which cells will run is known, which results are there already, and in words how long the run will take."""
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
-        """Hear that a stage of a cell begins; `task` counts from 1."""
+        """A stage of a cell begins; `task` counts from 1."""
 
     def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
-        """Show that a cell is measured, which measurement answers it instead, or why it failed."""
+        """A cell ended: measured, answered by an earlier measurement, or failed for this reason."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class Count:
     """How much of a run is done: its cells, and the tasks that they have to learn.
 
-    What a cell had learned before this run is none of it: counted, it would make the run look faster than it is.
+    Tasks that a cell learned before this run are excluded; counting them would overstate the speed.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
@@ -62,7 +60,7 @@ class Count:
         self._reached: dict[str, int] = {}
 
     def reach(self, cell: Cell, learned: int) -> None:
-        """Hear how many tasks a cell has learned."""
+        """Record how many tasks a cell has learned."""
         if cell.title in self._reached:
             self.learned += learned - self._reached[cell.title]
         else:
@@ -70,13 +68,13 @@ class Count:
         self._reached[cell.title] = learned
 
     def end(self, cell: Cell) -> None:
-        """Hear that a cell has ended, which may be the first that is heard of it."""
+        """Record that a cell ended; it may have reported nothing before."""
         if cell.title not in self._reached:
             self.reach(cell, 0)
         self.reach(cell, tasks(cell))
         self.ended += 1
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return in words how many cells have ended, and how long the rest takes at the speed so far."""
         rest, ended = self.tasks - self.learned, f"{self.ended} of {self.cells} cells"
         if not rest or not self.learned:
@@ -84,7 +82,7 @@ class Count:
         return f"{ended}, about {estimates.duration((perf_counter() - self._start) * rest / self.learned)} left"
 
 
-class Lines(Silent):
+class Lines(Watcher):
     """One line for each stage begun and each cell ended, the latter with how much is left."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -96,29 +94,29 @@ class Lines(Silent):
     def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
         """Print which cells are answered already and how much is left."""
         for result in answered:
-            self._say(source(result))
-        self._say(announcement)
+            self._print(source(result))
+        self._print(announcement)
         self._count = Count(cells)
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
-        """Say that a stage begins."""
+        """Print that a stage begins."""
         with self._lock:
             self._count.reach(cell, task - 1)
-            self._say(f"{cell.title}: task {task} of {tasks(cell)} · {stage}")
+            self._print(f"{cell.title}: task {task} of {tasks(cell)} · {stage}")
 
     def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
         """Print how the cell ended, and how much is left."""
         with self._lock:
             self._count.end(cell)
-            self._say(f"{cell.title}: {f'failed: {failure}' if failure else _end(reused)}")
-            self._say(self._count.told())
+            self._print(f"{cell.title}: {f'failed: {failure}' if failure else _end(reused)}")
+            self._print(self._count.summary())
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         print(f"{perf_counter() - self._start:7.1f} s  {line}", file=self._stream, flush=True)
 
 
-class Live(Silent):
-    """A bar for the whole, with cells and time left, and one for each running cell, with its tasks and its stage."""
+class Live(Watcher):
+    """A bar for the run, with cells and time left, and a bar per running cell, with its tasks and stage."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -129,24 +127,24 @@ class Live(Silent):
         self._lock = threading.Lock()
 
     def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
-        """Draw the bar of the whole: its unit is a task that a cell has to learn."""
+        """Draw the bar of the run: its unit is a task that a cell has to learn."""
         for result in answered:
             self._progress.console.print(source(result), highlight=False)
         self._progress.console.print(announcement, highlight=False)
         self._count = Count(cells)
         if cells:
             self._progress.start()
-            self._whole = self._progress.add_task("all cells", total=self._count.tasks, stage=self._count.told())
+            self._run_bar = self._progress.add_task("all cells", total=self._count.tasks, stage=self._count.summary())
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
-        """Move the cell's bar, and the whole's where a task is done."""
+        """Advance the cell's bar, and the bar of the run if a task is done."""
         with self._lock:
             self._count.reach(cell, task - 1)
             self._progress.update(self._bar(cell, task - 1), completed=task - 1, stage=stage)
             self._advance()
 
     def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
-        """Take the cell's bar away and leave a line in its place."""
+        """Replace the cell's bar by a line."""
         with self._lock:
             self._count.end(cell)
             if cell.title in self._bars:
@@ -155,7 +153,7 @@ class Live(Silent):
         self._progress.console.print(f"{cell.title}: {failure or _end(reused)}", style="red" if failure else None)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         self._progress.stop()
 
     def _bar(self, cell: Cell, learned: int) -> TaskID:
@@ -166,25 +164,10 @@ class Live(Silent):
 
     def _advance(self) -> None:
         done = self._count
-        self._progress.update(self._whole, completed=done.learned, total=done.tasks, stage=done.told())
+        self._progress.update(self._run_bar, completed=done.learned, total=done.tasks, stage=done.summary())
 
 
-_watcher: ContextVar[Silent] = ContextVar("watcher", default=Silent())  # noqa: B039  it holds no state
-
-
-def watcher() -> Silent:
-    """Return who watches the running benchmark."""
-    return _watcher.get()
-
-
-@contextmanager
-def watched() -> Iterator[None]:
-    """Show the benchmark that runs inside, as the terminal allows."""
+def for_terminal() -> Watcher:
+    """Return a live watcher if standard error is a terminal, else one that prints lines."""
     console = Console(stderr=True)
-    seen = Live(console) if console.is_terminal else Lines()
-    token = _watcher.set(seen)
-    try:
-        yield
-    finally:
-        seen.close()
-        _watcher.reset(token)
+    return Live(console) if console.is_terminal else Lines()

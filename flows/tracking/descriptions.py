@@ -96,7 +96,7 @@ def numbers(parent: Parent) -> pd.DataFrame:
 
 
 def _results(parent: Parent) -> StreamResults:
-    return StreamResults.of(tables.collect(parent.results, parent.suite))
+    return tables.collect(parent.results, parent.suite).of(parent.stream)
 
 
 def _tabular(parent: Parent) -> bool:

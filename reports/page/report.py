@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from den import files, paths
-from reports import labels, stream_results, tables, text_tables
+from reports import labels, tables, text_tables
 from reports.analysis import comparison
 from reports.analysis.comparison import Comparison
 from reports.analysis.findings import SUBJECT, findings, verdict
@@ -69,12 +69,11 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
     """
     if collected.cells.empty:
         raise ValueError("there is nothing to report: no finished cell; run the suite first, with `den run`")
-    streams = stream_results.per_stream(collected)
     tables.write(collected, folder)
-    files.write(folder / "summary.csv", stream_results.joined(streams).to_csv(index=False, lineterminator="\n"))
+    files.write(folder / "summary.csv", collected.summary.to_csv(index=False, lineterminator="\n"))
     suite = ", ".join(sorted(collected.cells["suite"].unique()))
     again = again or f"den report --suite {suite}"
-    sections = [_section(results, folder, (judged or {}).get(results.stream)) for results in streams]
+    sections = [_section(results, folder, (judged or {}).get(results.stream)) for results in collected.per_stream]
     page = folder / "index.html"
     files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
     files.write(page, _rendered("page.html", suite, again, sections))

@@ -3,14 +3,14 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
-import defaults
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from defaults import Outcome, Outcomes, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.reliability import defaults
+from benchmarks.reliability.defaults import Outcome, Outcomes, Run
 from den.config import SettingsError
 
 NOISE = (0.004, -0.006, 0.002, 0.001, -0.003)

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import same
-import same_side
 import torch
 import yaml
 from projects import ROOT
 from small import cell
 
+from benchmarks.equivalence import same, same_side
 from den.methods import METHODS
 from den.streams import prepared
 from den.suites import load
@@ -140,7 +139,7 @@ def test_a_commit_is_the_same_as_itself_and_as_the_one_before_the_ledger(
     prepared.prepare("blobs", data.preparation("blobs"), {}, data.seeds, tmp_path)
     script = [
         sys.executable,
-        str(ROOT / "benchmarks/same.py"),
+        str(ROOT / "benchmarks/equivalence/same.py"),
         old,
         "--data",
         str(tmp_path),

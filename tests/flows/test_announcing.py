@@ -23,6 +23,7 @@ from synthetic import results, with_scores
 from den.ledger import Answer, Asked, Begun, CellResult, Ended, Machine, Run
 from flows.judging.verdicts import ALARMS, WORDS, Verdict
 from flows.pipeline import announcements
+from flows.pipeline.outcome import Outcome
 from reports import labels
 
 MEASURED = results("mnist_variation", 2, ("finetune", "den"))
@@ -40,15 +41,19 @@ def run_of(given: list[CellResult], word: str = "unchanged", remarks: tuple[str,
     return Run(begun, Ended(id=begun.id, ended=STARTED, answers=answers, verdict=word, remarks=remarks))
 
 
+def outcome_of(run: Run) -> Outcome:
+    return Outcome(run, tuple(MEASURED), {}, Verdict("unchanged"))
+
+
 def test_the_line_of_scores_names_every_method_the_best_first() -> None:
-    line = announcements.score_line(run_of(MEASURED), MEASURED)
+    line = announcements.score_line(outcome_of(run_of(MEASURED)))
     assert re.fullmatch(r"MNIST-Variation AUROC: DEN \.\d{3}, Fine-tuning \.\d{3} · verdict unchanged", line), line
     assert "\n" not in line
 
 
 def test_the_line_says_how_many_runs_had_the_same_bits() -> None:
     remark = "same bits as the last 30 runs"
-    line = announcements.score_line(run_of(MEASURED, "same bits", ("4 cells measured", remark)), MEASURED)
+    line = announcements.score_line(outcome_of(run_of(MEASURED, "same bits", ("4 cells measured", remark))))
     assert line.endswith(f" · verdict {remark}")
 
 
@@ -60,7 +65,7 @@ def test_a_run_is_named_after_its_time_in_utc(hours: int) -> None:
 
 @prefect.flow(name="benchmark", flow_run_name="of a test")
 def benchmark(run: Run, given: list[CellResult], report: Path, verdict: Verdict) -> None:
-    announcements.announce(run, given, report, verdict)
+    announcements.announce(Outcome(run, tuple(given), {}, verdict), report)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_nothing_is_written_under_such_a_name(name: str, here: Path) -> None:
     with pytest.raises(SettingsError, match="file's name"):
         accepted_results.write([result], name)
     with pytest.raises(SettingsError, match="file's name"):
-        reporting._draw(name, collected, reporting.UNJUDGED)
+        reporting._draw(name, collected, {})
     with pytest.raises(SettingsError, match="file's name"):
         report.write(tables.Tables(**frames), here / "report")
     with pytest.raises(ValidationError, match="variant"):

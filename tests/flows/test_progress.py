@@ -15,7 +15,7 @@ ONE, OTHER = cell(), cell("l2")
 REUSED = replace(synthetic.result("blobs", "ewc", 0), how="reused")
 
 
-def play(seen: progress.Silent) -> None:
+def play(seen: progress.Watcher) -> None:
     """Show two cells: one from its first task on, one that goes on from its second, and fails."""
     seen.planned([ONE, OTHER], [REUSED], "2 of 3 cells to run")
     seen.began(ONE, 1, "train")
@@ -63,15 +63,15 @@ def test_the_time_left_counts_what_this_run_learned(monkeypatch: pytest.MonkeyPa
     now = [0.0]
     monkeypatch.setattr(progress, "perf_counter", lambda: now[0])
     count = Count([ONE, OTHER])
-    assert count.told() == "0 of 2 cells"
+    assert count.summary() == "0 of 2 cells"
     count.reach(ONE, 2)  # before this run, which has four tasks to learn
     count.reach(OTHER, 0)
     now[0] = 30.0
-    assert count.told() == "0 of 2 cells"
+    assert count.summary() == "0 of 2 cells"
     count.end(ONE)
-    assert count.told() == "1 of 2 cells, about 90 seconds left"
+    assert count.summary() == "1 of 2 cells, about 90 seconds left"
     count.end(OTHER)
-    assert count.told() == "2 of 2 cells"
+    assert count.summary() == "2 of 2 cells"
 
 
 def test_a_cell_of_which_only_the_end_is_heard_counts_whole() -> None:

@@ -99,7 +99,7 @@ def test_damage_that_dvc_does_not_see_is_refused_and_mended(project: Path) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found by /proc")
 def test_three_kills_at_random_moments_lose_nothing() -> None:
-    kills = [sys.executable, str(ROOT / "benchmarks/kills.py"), "--count", "3"]
+    kills = [sys.executable, str(ROOT / "benchmarks/reliability/kills.py"), "--count", "3"]
     done = subprocess.run(kills, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 were continued to identical results" in done.stdout

@@ -31,7 +31,7 @@ CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_
 
 def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> StreamResults:
     """Return the results of a synthetic run of one stream."""
-    return StreamResults.of(tables.collect(results("mnist_variation", seeds, methods), "quick"))
+    return tables.collect(results("mnist_variation", seeds, methods), "quick").of()
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
@@ -86,7 +86,7 @@ def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
 @cache
 def large(stream: str, seeds: int = 1) -> StreamResults:
     """Return the results of a synthetic run of a stream with convolutions or many tasks."""
-    return StreamResults.of(large_tables(stream, seeds))
+    return large_tables(stream, seeds).of()
 
 
 def large_tables(stream: str, seeds: int = 1) -> tables.Tables:
@@ -197,7 +197,7 @@ def test_the_page_has_cautions_and_published_numbers_and_names_its_figures_after
 ) -> None:
     monkeypatch.setattr(report, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
     superclass = large_tables("cifar100_superclass")
-    cautions = cautions_of(StreamResults.of(superclass))
+    cautions = cautions_of(superclass.of())
     html = report.write(superclass, tmp_path).read_text()
     for text in (html, (tmp_path / "report.md").read_text()):
         assert "Before you compare with published numbers" in text

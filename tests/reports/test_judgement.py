@@ -255,7 +255,7 @@ def test_a_table_of_judgements_has_a_row_for_each_method_and_for_all_that_moved(
 
 
 def blobs(seeds: int, *methods: str) -> StreamResults:
-    return StreamResults.of(tables.collect(results("blobs", seeds, methods, 3), "smoke"))
+    return tables.collect(results("blobs", seeds, methods, 3), "smoke").of()
 
 
 def test_a_comparison_has_a_row_for_each_method_and_no_difference_of_the_rival() -> None:

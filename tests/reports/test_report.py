@@ -21,7 +21,7 @@ from reports.figures import FIGURES, export, style
 from reports.page import components, paper, report
 from reports.page.paper import LOG, REPRODUCTION
 from reports.published_numbers import PAPER, PUBLISHED
-from reports.stream_results import StreamResults, per_stream
+from reports.stream_results import StreamResults
 from reports.text_tables import Table
 
 LATER = {"Yoon et al. 2020", "Liang & Li 2023", "Kang et al. 2022"}
@@ -68,7 +68,7 @@ def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) ->
 
 def of(stream: str, seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> StreamResults:
     """Return the results of a synthetic run of a stream."""
-    return StreamResults.of(tables.collect(results(stream, seeds, methods, tasks), "quick"))
+    return tables.collect(results(stream, seeds, methods, tasks), "quick").of()
 
 
 def page_tables(stream: StreamResults) -> list[Table]:
@@ -231,7 +231,7 @@ def test_the_verdict_is_honest_about_one_seed() -> None:
 
 def test_the_verdict_says_behind_when_it_is() -> None:
     worse = with_scores(result("blobs", "den", 1), lambda score: 0.5)
-    assert "behind by" in verdict(StreamResults.of(tables.collect([worse, result("blobs", "single_task", 1)], "smoke")))
+    assert "behind by" in verdict(tables.collect([worse, result("blobs", "single_task", 1)], "smoke").of())
 
 
 def test_the_verdict_needs_neither_den_nor_single_task() -> None:
@@ -298,7 +298,7 @@ def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -
 
 
 def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
-    another, mnist = per_stream(tables.read(folder))
+    another, mnist = tables.read(folder).per_stream
     advised = {text_tables.cells(stream)["measurement"].iloc[0] for stream in (another, mnist)}
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")
@@ -313,7 +313,7 @@ def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
 @pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
 def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answered(how: Any) -> None:
     measured = replace(result("blobs", "l2", 3), how=how)
-    (row,) = text_tables.cells(StreamResults.of(tables.collect([measured], "smoke"))).to_dict("records")
+    (row,) = text_tables.cells(tables.collect([measured], "smoke").of()).to_dict("records")
     assert len(row["measurement"]) == 8
     assert measured.measurement.id.startswith(row["measurement"])
     assert (row["how"], row["machine"], row["commit"]) == (how, measured.measurement.origin.machine.label, "8c5ce2b")
@@ -322,7 +322,7 @@ def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answere
 
 def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
     odd = [result("blobs", "l2", 1, dirty=True), result("blobs", "l2", 2, commit=None, dirty=None)]
-    assert text_tables.cells(StreamResults.of(tables.collect(odd, "smoke")))["commit"].tolist() == [
+    assert text_tables.cells(tables.collect(odd, "smoke").of())["commit"].tolist() == [
         "8c5ce2b-dirty",
         "not recorded",
     ]
@@ -331,7 +331,7 @@ def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
 def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
     twins = [result("blobs", "l2", 1), result("blobs", "l2", 1, load=1.0)]
     with pytest.raises(ValueError, match="one setting per method") as refusal:
-        verdict(StreamResults.of(tables.collect(twins, "smoke")))
+        verdict(tables.collect(twins, "smoke").of())
     assert all(twin.measurement.id in str(refusal.value) for twin in twins)
 
 

@@ -10,12 +10,11 @@ import pytest
 from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_values
 
 from den import measures, metrics
-from reports import accepted_results, labels, stream_results, tables, text_tables
+from reports import accepted_results, labels, tables, text_tables
 from reports.analysis.comparison import against_rival
 from reports.analysis.findings import fired
 from reports.estimates import estimate
 from reports.published_numbers import numbers
-from reports.stream_results import StreamResults, summary
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +86,7 @@ def test_a_variant_is_a_method_of_its_own() -> None:
     for frame in (pair.scores, pair.cells, pair.measures):
         assert set(frame["method"]) == {"den", "den_same"}
         assert (frame["method"] == "den").sum() == len(frame) / 2
-    rows = summary(pair).set_index("method")
+    rows = pair.summary.set_index("method")
     assert rows.loc["den", "auroc"] == rows.loc["den_same", "auroc"]
 
 
@@ -127,12 +126,12 @@ def test_uncommitted_changes_show_in_the_commit(
 def test_matrices_are_those_of_the_measurements(grid: tables.Tables) -> None:
     for method in METHODS:
         expected = result("mnist_variation", method, 2).measurement.matrix("auroc")
-        np.testing.assert_array_equal(StreamResults.of(grid).matrices_of("auroc")[method][2], expected)
+        np.testing.assert_array_equal(grid.of().matrices_of("auroc")[method][2], expected)
 
 
 def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) -> None:
-    row = summary(grid).set_index("method").loc["l2"]
-    finals = [metrics.average(R) for R in StreamResults.of(grid).matrices_of("auroc")["l2"].values()]
+    row = grid.summary.set_index("method").loc["l2"]
+    finals = [metrics.average(R) for R in grid.of().matrices_of("auroc")["l2"].values()]
     assert row["auroc"] == pytest.approx(np.mean(finals))
     assert row["auroc_error"] == pytest.approx(np.std(finals, ddof=1) / math.sqrt(3))
     assert row["seeds"] == 3
@@ -140,7 +139,7 @@ def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) 
 
 
 def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
-    rows = summary(tables.collect(results("mnist_variation", seeds=1), "quick")).set_index("method")
+    rows = tables.collect(results("mnist_variation", seeds=1), "quick").summary.set_index("method")
     assert rows[["auroc_error", "accuracy_error", "forgetting_error"]].isna().all(axis=None)
     assert math.isnan(rows["forgetting"]["joint"])
     assert list(rows.index) == labels.ordered(METHODS)
@@ -149,11 +148,11 @@ def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
 def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_zero() -> None:
     old, new = results("blobs", 2, ("l2",), tasks=3), results("blobs", 2, ("den",), tasks=3)
     mixed = tables.collect([*old, new[0], with_more(new[1])], "smoke")
-    rows = summary(mixed).set_index("method")
+    rows = mixed.summary.set_index("method")
     assert math.isnan(rows[LATER_SCORE]["l2"])
     assert rows[LATER_SCORE]["den"] == metrics.average(new[1].measurement.matrix("auroc"))
     assert math.isnan(rows[f"{LATER_SCORE}_error"]["den"])
-    shown = text_tables.summary(StreamResults.of(mixed)).set_index("method")[labels.SCORES[LATER_SCORE]]
+    shown = text_tables.summary(mixed.of()).set_index("method")[labels.SCORES[LATER_SCORE]]
     assert shown.to_dict() == {"l2": "", "den": labels.score(rows[LATER_SCORE]["den"])}
     written = accepted_results.metrics(mixed)["blobs"]
     assert LATER_SCORE in written["den"]
@@ -163,7 +162,7 @@ def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_
 def test_a_score_that_nothing_has_is_left_out() -> None:
     old = results("blobs", 2, tasks=3)
     for cells, scores in ((old, 2), ([*map(with_more, old)], 3)):
-        blobs = StreamResults.of(tables.collect(cells, "smoke"))
+        blobs = tables.collect(cells, "smoke").of()
         comparison = against_rival(blobs)
         assert (labels.SCORES[LATER_SCORE] in text_tables.summary(blobs)) == (scores == len(labels.SCORES))
         assert len(comparison.tables) == scores
@@ -173,7 +172,7 @@ def test_a_score_that_nothing_has_is_left_out() -> None:
 @pytest.mark.parametrize("rival", METHODS)
 def test_a_comparison_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
     cells = [with_more(cell) if cell.name == "den" else cell for cell in results("blobs", 3, tasks=3)]
-    comparison = against_rival(StreamResults.of(tables.collect(cells, "smoke")), rival)
+    comparison = against_rival(tables.collect(cells, "smoke").of(), rival)
     rows = comparison.numbers.set_index("method")
     assert rows[f"{LATER_SCORE}_difference"].isna().all()
     assert set(rows.index[rows[LATER_SCORE].notna()]) == {"den"}
@@ -183,22 +182,23 @@ def test_a_comparison_in_a_score_that_the_rival_or_others_lack_gives_no_differen
 
 def test_streams_are_kept_apart() -> None:
     both = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
-    assert set(summary(both)["stream"]) == {"blobs", "permuted_mnist"}
-    blobs, permuted = stream_results.per_stream(both)
+    assert set(both.summary["stream"]) == {"blobs", "permuted_mnist"}
+    blobs, permuted = both.per_stream
     assert (blobs.stream, blobs.tasks, permuted.stream, permuted.tasks) == ("blobs", 3, "permuted_mnist", 10)
     assert blobs.summary["published"].isna().all()
-    with pytest.raises(ValueError, match="the tables hold 2 streams; name one of them: blobs, permuted_mnist"):
-        StreamResults.of(both)
+    with pytest.raises(ValueError, match="name one of the streams in these tables: blobs, permuted_mnist"):
+        both.of()
+    assert both.of("blobs") is blobs
 
 
 def test_two_cells_of_one_method_and_seed_are_refused() -> None:
     twins = [result("blobs", "den", 1, tasks=2), result("blobs", "den", 1, tasks=2, commit="f" * 40)]
     with pytest.raises(ValueError, match=f"several cells of blobs, den, seed 1.*{twins[1].measurement.id}"):
-        summary(tables.collect(twins, "smoke"))
+        _ = tables.collect(twins, "smoke").summary
 
 
 def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
-    rows = fired(StreamResults.of(grid)).set_index("stage")
+    rows = fired(grid.of()).set_index("stage")
     assert rows.loc["expansion", ["fired", "tasks"]].tolist() == [27, 27]
     assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
 
@@ -209,7 +209,7 @@ def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure
     collected = tables.collect(given, "smoke")
     tables.write(collected, tmp_path)
     assert tables.read(tmp_path).cells.equals(collected.cells)
-    blobs = StreamResults.of(collected)
+    blobs = collected.of()
     shown = text_tables.cells(blobs).set_index("method")
     columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}
     assert {name for name, column in columns.items() if not shown.loc["den", column]} == {measure} & columns.keys()

@@ -1,0 +1,258 @@
+"""Every method at its default numbers on small tables, beside fine-tuning: python -m benchmarks.reliability.defaults
+
+scikit-learn's digits make five tasks of two classes; its wine and breast cancer make a task a class, that class against
+the rest. A method that falls behind fine-tuning by more than noise, breaks off, or grows beyond twice the base network
+is named at the end, and the exit code is 1. All of it takes two minutes on a quiet core.
+Try other numbers with --set den.drift=0.4, or den*.drift=0.4 for all of that name, and choose among them with
+--validation alone: test data is for the defaults as they are.
+"""
+
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fnmatch import filter as matching
+from itertools import product
+from typing import Any
+
+import click
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+
+from den import harness, metrics, yaml_files
+from den.config import Network, Params, SettingsError, Training, read
+from den.measures import CAPACITY
+from den.methods import METHODS
+from den.methods.base import Problem
+from den.methods.den import Den
+from den.streams import tables
+from den.suites import refuse_unknown
+from den.tasks import Stream
+from den.training import Diverged, set_up_torch
+from den.worker import MEMORY_KEPT, ONE_THREAD
+from reports import labels, text_tables
+from reports.analysis import comparison, inference
+from reports.analysis.inference import Difference
+from reports.estimates import Values, mean_of
+
+TRAINING = {"epochs": 10, "batch_size": 32}  # a length has no default, and a table of 107 rows makes no batch of 256
+BASE, MOST = "finetune", 2.0
+DIGITS = 4  # of scores, which small tables bring near 1
+KINDS = [name for name in METHODS if name != "den_with_quirks"]  # which is den until it is given quirks
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set: what loads its features and labels, and the classes of a task; None for a class against the rest."""
+
+    load: Callable[..., tuple[np.ndarray, np.ndarray]]
+    classes_per_task: int | None
+
+
+DATA = {
+    "digits": Table(load_digits, 2),
+    "wine": Table(load_wine, None),
+    "breast_cancer": Table(load_breast_cancer, None),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The numbers of all runs; `table` holds what differs from the defaults of a table's own parameters."""
+
+    table: Mapping[str, Any]
+    network: Network
+    training: Training
+    methods: Mapping[str, Params]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one data set and seed; validation: scored on validation data in the place of test data."""
+
+    data: str
+    method: str
+    seed: int
+    validation: bool
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run comes to: its scores averaged over all tasks after the last, final capacity, and seconds.
+
+    failure: why it broke off, with scores and capacity nan; empty where it did not.
+    """
+
+    auroc: float
+    accuracy: float
+    capacity: float
+    seconds: float
+    failure: str = ""
+
+
+Outcomes = Mapping[str, Mapping[int, Outcome]]
+"An outcome for each method and seed."
+
+
+@click.command()
+@click.option("--methods", multiple=True, type=click.Choice(KINDS), help="Only these, beside fine-tuning; repeatable.")
+@click.option("--data", multiple=True, type=click.Choice(list(DATA)), help="Only these data sets; repeatable.")
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="How many, counted from 1.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as den.drift=0.4, training.steps=9.")
+@click.option("--validation", is_flag=True, help="Score on validation data, for choosing numbers.")
+@click.option("--score", default="auroc", show_default=True, type=click.Choice(["auroc", "accuracy"]), help="To judge.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes, of one thread each.")
+def main(
+    methods: tuple[str, ...],
+    data: tuple[str, ...],
+    seeds: int,
+    overrides: tuple[str, ...],
+    validation: bool,
+    score: str,
+    jobs: int,
+) -> None:
+    """Print a table a data set, and what is wrong with the numbers; exit with 1 if anything is."""
+    kinds = [kind for kind in KINDS if kind == BASE or kind in (methods or KINDS)]
+    wrong = []
+    try:
+        numbers = settings(overrides)
+        with processes(jobs) as pool:
+            for name in data or DATA:
+                runs = [Run(name, *pair, validation, numbers) for pair in product(kinds, range(1, seeds + 1))]
+                outcomes = by_method(runs, pool.map(measured, runs))
+                click.echo(f"{name}, {seeds} seeds, {'validation' if validation else 'test'} data\n")
+                click.echo(f"{table(outcomes, score)}\n")
+                wrong += [f"{name}: {fault}" for fault in faults(outcomes, score)]
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo("\n".join(wrong) or "nothing is wrong")
+    sys.exit(1 if wrong else 0)
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """Return processes of one thread each; their libraries read the environment when they are loaded."""
+    os.environ |= ONE_THREAD | MEMORY_KEPT
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), set_up_torch)
+
+
+def settings(overrides: Sequence[str]) -> Settings:
+    """Return the defaults with `block.key=value` put over them; blocks: training, network, table and every method.
+
+    A pattern stands for all blocks that it matches: den*.drift=0.4.
+    Raises SettingsError for a block, key or value that is none, or a network that a method cannot work with.
+    """
+    blocks: dict[str, dict[str, Any]] = {name: {} for name in ("training", "network", "table", *KINDS)}
+    for key, value in map(yaml_files.override, overrides):
+        pattern, _, name = key.partition(".")
+        for block in matching(blocks, pattern) or [pattern]:
+            refuse_unknown(block, blocks, f"--set {key}")
+            blocks[block][name] = value
+    if blocks["training"].get("steps"):
+        blocks["training"].setdefault("epochs", None)
+    read(tables.Params, blocks["table"], "table")
+    network = read(Network, blocks["network"], "network")
+    for name in KINDS:
+        METHODS[name].refuse(network)
+    return Settings(
+        table=blocks["table"],
+        network=network,
+        training=read(Training, TRAINING | blocks["training"], "training"),
+        methods={name: read(METHODS[name].accepts, blocks[name], name) for name in KINDS},
+    )
+
+
+def measured(run: Run) -> Outcome:
+    """Return what a run comes to."""
+    stream, numbers, start = stream_of(run), run.settings, time.perf_counter()
+    problem = Problem(stream.shape, stream.classes, len(stream), numbers.network, numbers.training, run.seed)
+    method = harness.untrained(METHODS[run.method], numbers.methods[run.method], problem)
+    try:
+        result = harness.run(method, stream, run.seed)
+    except Diverged as failure:
+        return Outcome(math.nan, math.nan, math.nan, time.perf_counter() - start, str(failure))
+    scores = {name: metrics.average(np.array(R)) for name, R in result.scores.items()}
+    capacity = next(row["value"] for row in reversed(result.measures) if row["measure"] == CAPACITY)
+    return Outcome(scores["auroc"], scores["accuracy"], capacity, time.perf_counter() - start)
+
+
+def stream_of(run: Run) -> Stream:
+    """Return the tasks of a run."""
+    data = DATA[run.data]
+    params = read(tables.Params, {"classes_per_task": data.classes_per_task} | dict(run.settings.table), "table")
+    stream = tables.build(params, *data.load(return_X_y=True), run.seed, run.data)
+    return harness.on_validation(stream) if run.validation else stream
+
+
+def by_method(runs: Sequence[Run], results: Iterator[Outcome]) -> Outcomes:
+    """Return the outcomes of runs by method and seed."""
+    outcomes: dict[str, dict[int, Outcome]] = {}
+    for run, outcome in zip(runs, results, strict=True):
+        outcomes.setdefault(run.method, {})[run.seed] = outcome
+    return outcomes
+
+
+def values(outcomes: Outcomes, quantity: str) -> Values:
+    """Return one quantity of every run that did not break off."""
+    return {
+        method: {seed: getattr(outcome, quantity) for seed, outcome in seeds.items() if not outcome.failure}
+        for method, seeds in outcomes.items()
+    }
+
+
+def table(outcomes: Outcomes, score: str) -> str:
+    """Return means, standard errors and differences of `score` to fine-tuning as Markdown, with their p after Holm."""
+    gaps = inference.against(values(outcomes, score), BASE)
+    columns = {name: values(outcomes, name) for name in ("auroc", "accuracy", "capacity", "seconds")}
+    rows = [
+        {
+            "method": method,
+            "AUROC": text_tables.score(mean_of(columns["auroc"], method), DIGITS),
+            "accuracy": text_tables.score(mean_of(columns["accuracy"], method), DIGITS),
+            f"{labels.SCORES[score]} to fine-tuning": difference(gaps[method]) if method in gaps else "",
+            "p": comparison.probability(gaps[method].adjusted) if method in gaps else "",
+            "capacity": text_tables.number(mean_of(columns["capacity"], method)) if is_den(method) else "",
+            "seconds": labels.number(mean_of(columns["seconds"], method).mean, 2),
+        }
+        for method in labels.ordered(outcomes)
+    ]
+    return text_tables.markdown(text_tables.compact(rows))
+
+
+def faults(outcomes: Outcomes, score: str) -> Iterator[str]:
+    """Yield what is wrong with the numbers on a data set, in words."""
+    for method, seeds in outcomes.items():
+        label, broken = labels.method(method), [outcome.failure for outcome in seeds.values() if outcome.failure]
+        if broken:
+            yield f"{label} breaks off on {len(broken)} of {len(seeds)} seeds: {broken[0]}"
+        size = max(values(outcomes, "capacity")[method].values(), default=0.0)
+        if is_den(method) and size > MOST:
+            yield f"{label} grows to {size:.2f} times the base network, more than {MOST:g}"
+    for method, gap in inference.against(values(outcomes, score), BASE).items():
+        if behind(gap):
+            yield f"{labels.method(method)} is behind fine-tuning: {difference(gap)}, p {gap.adjusted:.2g}"
+
+
+def behind(gap: Difference) -> bool:
+    """Return whether a difference is below 0 by more than noise; one that is the same on all seeds has no noise."""
+    if math.isnan(gap.over.high):
+        return gap.over.size > 1 and gap.over.mean < 0
+    return gap.over.high < 0 and gap.adjusted < inference.LEVEL
+
+
+def difference(gap: Difference) -> str:
+    """Return a difference and its interval of 95 % as text."""
+    return comparison.difference(gap.over.mean, gap.over.low, gap.over.high, DIGITS)
+
+
+def is_den(method: str) -> bool:
+    """Return whether a method grows as DEN does."""
+    return issubclass(METHODS[method], Den)
+
+
+if __name__ == "__main__":
+    main()
