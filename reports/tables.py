@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -99,7 +98,7 @@ class Tables:
 def collect(results: Iterable[CellResult], suite: str) -> Tables:
     """Return the tables of these results, as cells of `suite`; the order of the results does not matter."""
     results = list(results)
-    rows: dict[str, Iterable[dict[str, Any]]] = {
+    rows: dict[str, Iterable[dict[str, object]]] = {
         "scores": (row for result in results for row in _scores(result)),
         "cells": (_cell(result) for result in results),
         "measures": (row for result in results for row in _measures(result)),
@@ -153,7 +152,7 @@ def _forms(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.csv", folder / f"{name}.csv.xz"
 
 
-def _frame(suite: str, rows: Iterable[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+def _frame(suite: str, rows: Iterable[dict[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:
     return _tidy(pd.DataFrame([{"suite": suite} | row for row in rows], columns=list(columns)), columns)
 
 
@@ -161,11 +160,11 @@ def _tidy(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     return frame.astype(dict(columns)).sort_values(list(columns), kind="stable", ignore_index=True)
 
 
-def _place(result: CellResult) -> dict[str, Any]:
+def _place(result: CellResult) -> dict[str, object]:
     return {"stream": result.measurement.stream, "method": result.name, "seed": result.measurement.seed}
 
 
-def _scores(result: CellResult) -> Iterator[dict[str, Any]]:
+def _scores(result: CellResult) -> Iterator[dict[str, object]]:
     for score, matrix in result.measurement.scores.items():
         for after_task, row in enumerate(matrix, start=1):
             for task, value in enumerate(row, start=1):
@@ -174,7 +173,7 @@ def _scores(result: CellResult) -> Iterator[dict[str, Any]]:
                     yield _place(result) | about
 
 
-def _cell(result: CellResult) -> dict[str, Any]:
+def _cell(result: CellResult) -> dict[str, object]:
     measurement = result.measurement
     origin, totals = measurement.origin, measurement.totals
     return _place(result) | {
@@ -192,7 +191,7 @@ def _cell(result: CellResult) -> dict[str, Any]:
     }
 
 
-def _measures(result: CellResult) -> Iterator[dict[str, Any]]:
+def _measures(result: CellResult) -> Iterator[dict[str, object]]:
     convolutions = result.measurement.settings.get("network", {}).get("convolutions", [])
     for layer, convolution in enumerate(convolutions, start=1):
         kernel = {"stage": None, "layer": layer, "measure": KERNEL, "value": float(convolution["kernel"])}
