@@ -103,11 +103,11 @@ def test_no_label_stands_on_another_where_tasks_or_layers_are_many(stream: str, 
     for box in (*panels, *(legend.get_window_extent() for legend in figure.legends)):
         assert figure.bbox.contains(box.x0, box.y0)
         assert figure.bbox.contains(box.x1, box.y1)
-    assert not any(one.overlaps(other) for one, other in combinations(panels, 2))
+    assert not any(left.overlaps(right) for left, right in combinations(panels, 2))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         labels = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
-        there = [box for box in labels if figure.bbox.overlaps(box)]
-        assert not any(one.overlaps(other) for one, other in pairwise(there))
+        inside = [box for box in labels if figure.bbox.overlaps(box)]
+        assert not any(left.overlaps(right) for left, right in pairwise(inside))
 
 
 def test_the_axis_of_fifty_tasks_reaches_the_last_and_the_papers_points_are_marked() -> None:

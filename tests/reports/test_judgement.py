@@ -29,7 +29,7 @@ DRAWS = {
 
 def overall(judgements: Iterable[judgement.Judgement]) -> str:
     """Return the gravest outcome, `new` if there is none."""
-    return min((one.grave for one in judgements), key=judgement.OUTCOMES.index, default="new")
+    return min((item.grave for item in judgements), key=judgement.OUTCOMES.index, default="new")
 
 
 def series(
@@ -38,7 +38,7 @@ def series(
     """Return a series on blobs, its AUROC alone. The seeds of the reference count from 1, the present from `first`."""
     values = (dict(enumerate(values, start=start)) for values, start in ((present, first), (reference, 1)))
     stream, same = about.get("stream", "blobs"), bool(about.get("same"))
-    return Series(str(stream), method, *({"auroc": found} for found in values), same=same)
+    return Series(str(stream), method, *({"auroc": by_seed} for by_seed in values), same=same)
 
 
 def word(*several: Series) -> str:
@@ -81,9 +81,9 @@ def test_sound_runs_of_whole_grids_raise_no_more_alarms_than_stated(
     kind: str, accepted: int, seeds: int, grid: tuple[int, int]
 ) -> None:
     number = 300
-    outcomes = [{one.outcome for one in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)]
+    outcomes = [{item.outcome for item in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)]
     for alarm in ("worse", "better"):
-        assert as_stated(sum(alarm in found for found in outcomes), number)
+        assert as_stated(sum(alarm in words for words in outcomes), number)
 
 
 @pytest.mark.slow
@@ -109,8 +109,8 @@ def again(seeds: int, share: float, number: int, drop: float = 0.0) -> Iterator[
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
 def test_a_drop_of_five_deviations_is_found_on_one_seed_of_nine_accepted(share: float) -> None:
     number = 400
-    found = sum(first(run).outcome == "worse" for run in again(1, share, number, drop=5))
-    assert binomtest(found, number, 0.9, alternative="less").pvalue > 0.001
+    detected = sum(first(run).outcome == "worse" for run in again(1, share, number, drop=5))
+    assert binomtest(detected, number, 0.9, alternative="less").pvalue > 0.001
 
 
 @pytest.mark.slow
@@ -171,8 +171,8 @@ def test_p_is_of_the_formula(seeds: int) -> None:
 def test_holm_is_over_all_streams_and_methods_of_the_run() -> None:
     fallen = series(NINE, [0.791], first=100)
     (alone,) = judgement.judge([fallen])
-    others = [series(NINE, [0.8], f"m{at}", stream=stream) for at in range(6) for stream in ("a", "b")]
-    among = judgement.judge([fallen, *others])[0]
+    unchanged = [series(NINE, [0.8], f"m{at}", stream=stream) for at in range(6) for stream in ("a", "b")]
+    among = judgement.judge([fallen, *unchanged])[0]
     assert (alone.outcome, among.outcome) == ("worse", "within noise")
     assert among.difference.adjusted == pytest.approx(13 * alone.difference.p)
 
@@ -192,7 +192,7 @@ def test_a_planted_change_is_found_on_any_one_seed_and_nothing_else(change: str,
     sound = [series(NINE, NINE[:1], f"m{at}", same=True) for at in range(5)]
     planted = series(NINE, [float(moved(np.array(NINE[seed])))], first=seed + 1)
     judged = judgement.judge([planted, *sound])
-    assert [one.outcome for one in judged] == [outcome, *["unchanged"] * 5]
+    assert [item.outcome for item in judged] == [outcome, *["unchanged"] * 5]
 
 
 def test_a_seed_that_always_was_the_lowest_is_no_regression() -> None:
@@ -215,7 +215,7 @@ def test_without_a_spread_what_differs_is_changed() -> None:
 def test_other_metrics_never_alarm(metric: str, main: bool) -> None:
     reference = {"auroc": dict(enumerate(NINE)), metric: dict(enumerate(NINE))}
     present = {"auroc": {1: NINE[1]}, metric: {1: 0.1}}
-    judged = {one.metric: one for one in judgement.judge([Series("blobs", "den", present, reference, same=False)])}
+    judged = {item.metric: item for item in judgement.judge([Series("blobs", "den", present, reference, same=False)])}
     assert judged[metric].outcome == judged[metric].grave == ("worse" if main else "changed")
 
 
@@ -224,25 +224,25 @@ def test_metrics_are_compared_seed_by_seed() -> None:
     reference = values | {"capacity": {1: 1.5, 2: 1.25}}
     present = values | {"capacity": {1: 1.75, 2: 1.0}}
     judged = judgement.judge([Series("blobs", "den", present, reference, same=False)])
-    assert {one.metric: one.outcome for one in judged}["capacity"] == "changed"
+    assert {item.metric: item.outcome for item in judged}["capacity"] == "changed"
     judged = judgement.judge([Series("blobs", "den", reference, reference, same=False)])
-    assert {one.metric: one.outcome for one in judged}["capacity"] == "unchanged"
+    assert {item.metric: item.outcome for item in judged}["capacity"] == "unchanged"
 
 
 def test_a_metric_that_its_reference_lacks_is_not_judged() -> None:
     present, reference = {"auroc": {1: 0.8}, "average_precision": {1: 0.7}}, {"auroc": {1: 0.8, 2: 0.8}}
     for same in (True, False):
         judged = judgement.judge([Series("blobs", "den", present, reference, same=same)])
-        assert [one.metric for one in judged] == ["auroc"]
+        assert [item.metric for item in judged] == ["auroc"]
     judged = judgement.judge([Series("blobs", "den", present, {}, same=False)])
-    assert {one.metric: one.outcome for one in judged} == {"auroc": "new", "average_precision": "new"}
+    assert {item.metric: item.outcome for item in judged} == {"auroc": "new", "average_precision": "new"}
 
 
 def test_small_changes_of_other_metrics_do_not_decide_about_the_run() -> None:
     reference = {"auroc": dict(enumerate(NINE)), "accuracy": dict(enumerate(NINE))}
     present = {"auroc": {1: NINE[1] + 1e-6}, "accuracy": {1: NINE[1] + 1e-6}}
     judged = judgement.judge([Series("blobs", "den", present, reference, same=False)])
-    assert [one.outcome for one in judged] == ["within noise", "changed"]
+    assert [item.outcome for item in judged] == ["within noise", "changed"]
     assert overall(judged) == "within noise"
 
 

@@ -181,14 +181,14 @@ def test_a_comparison_in_a_score_that_the_rival_or_others_lack_gives_no_differen
 
 
 def test_streams_are_kept_apart() -> None:
-    both = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
-    assert set(both.summary["stream"]) == {"blobs", "permuted_mnist"}
-    blobs, permuted = both.per_stream
+    collected = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
+    assert set(collected.summary["stream"]) == {"blobs", "permuted_mnist"}
+    blobs, permuted = collected.per_stream
     assert (blobs.stream, blobs.tasks, permuted.stream, permuted.tasks) == ("blobs", 3, "permuted_mnist", 10)
     assert blobs.summary["published"].isna().all()
     with pytest.raises(ValueError, match="name one of the streams in these tables: blobs, permuted_mnist"):
-        both.of()
-    assert both.of("blobs") is blobs
+        collected.of()
+    assert collected.of("blobs") is blobs
 
 
 def test_two_cells_of_one_method_and_seed_are_refused() -> None:
@@ -205,8 +205,8 @@ def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
 
 @pytest.mark.parametrize("measure", measures.MEASURES)
 def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure: str, tmp_path: Path) -> None:
-    given = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
-    collected = tables.collect(given, "smoke")
+    cells = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
+    collected = tables.collect(cells, "smoke")
     tables.write(collected, tmp_path)
     assert tables.read(tmp_path).cells.equals(collected.cells)
     blobs = collected.of()
