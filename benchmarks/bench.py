@@ -2,8 +2,8 @@
 
 Writes benchmarks/results.md, with the machine. All of it runs as a cell does: in one thread, its memory kept. Ratios
 are medians of pairs that ran one after the other, so that a machine that is busy for a while spoils few of them; still,
-it wants a quiet one. Avalanche is compared if DEN_PEER_PYTHON names a Python that has it (`speed/peers.py`), and a GPU's
-graphs if there is a GPU.
+it wants a quiet one. Avalanche is compared if DEN_PEER_PYTHON names a Python that has it (`speed/peers.py`), and a
+GPU's graphs if there is a GPU.
 """
 
 import os

@@ -74,6 +74,8 @@ def asked(checkout: Path, do: str, items: Sequence[Any]) -> Iterator[Answer]:
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(checkout)}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=checkout, env=environment, stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
         child.stdin.write(json.dumps({"do": do, "items": items}))
         child.stdin.close()
         for _ in items:
@@ -112,7 +114,7 @@ def differences(old: Answer, new: Answer) -> Iterator[str]:
     places = dict.fromkeys([*before, *after])
     other = [name for name in places if repr(before.get(name)) != repr(after.get(name))]
     pairs = [(before.get(name), after.get(name)) for name in other]
-    gaps = [abs(a - b) for a, b in pairs if all(isinstance(value, int | float) for value in (a, b))]
+    gaps = [abs(a - b) for a, b in pairs if isinstance(a, int | float) and isinstance(b, int | float)]
     if other:
         listed = ", ".join(other[:NAMED]) + (", ..." if len(other) > NAMED else "")
         yield f"{len(other)} of {len(places)} differ{f', by up to {max(gaps):.2g}' if gaps else ''} ({listed})"

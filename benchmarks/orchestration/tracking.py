@@ -25,7 +25,7 @@ from benchmarks.orchestration import nights
 from den import execution, suites
 from den.cells import fingerprint, key_of
 from den.ledger import Answer, Begun, Ended, Ledger, Measurement, Order, Places, Planned, Run
-from flows.tracking import inventory, parent_runs, syncing, tracker
+from flows.tracking import inventory, parent_runs, tracker
 
 BARS = {"a nightly run": 10.0, "a nightly run, same bits": 10.0, "den sync, nothing to add": 5.0}
 OF_RUN = "SELECT run_uuid FROM tags WHERE key = 'run' AND value = :run"
@@ -33,10 +33,10 @@ CONTENTS = ("params", "metrics", "latest_metrics", "tags")  # tables with a row 
 TRACK = """
 import time
 from den.ledger import Ledger, Places
-from flows.tracking import syncing, tracker
+from flows.tracking import tracker
 ledger = Ledger.of(Places())
 run = ledger.run("{run}")
-results = list(syncing.results(run, ledger))
+results = ledger.results(run)
 start, before = time.perf_counter(), time.process_time()
 assert tracker.track(run, results)
 print(time.perf_counter() - start, time.process_time() - before)
@@ -88,7 +88,7 @@ def fill(count: int) -> None:
     ledger = Ledger.of(Places())
     runs = ledger.runs()
     for run in runs[:2]:
-        assert tracker.track(run, list(syncing.results(run, ledger)))
+        assert tracker.track(run, ledger.results(run))
     with closing(sqlite3.connect(tracker.FOLDER / "mlflow.db")) as database:
         template = [uuid for (uuid,) in database.execute(OF_RUN, {"run": runs[1].id})]
         for number, run in enumerate(runs[2:count], start=3):

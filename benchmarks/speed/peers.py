@@ -51,7 +51,8 @@ def rows(repeats: int) -> list[timing.Row]:
     stream = whole_batches(prepared.open_stream(Places().data, NAME, Params(tasks=TASKS), 1))
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
-        np.savez(arrays, **exported(stream), about=json.dumps(about()))
+        contents: dict[str, Any] = exported(stream) | {"about": json.dumps(about())}
+        np.savez(arrays, **contents)
         return [row for kind in ("finetune", "ewc") for row in _of(kind, stream, arrays, repeats)]
 
 

@@ -40,8 +40,9 @@ def first_stage(project: Path) -> float:
     kills.forget(project)
     command = [sys.executable, "-m", "flows.cli", "run", "--suite", "smoke"]
     start = time.perf_counter()
-    told = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=project, env=of_users(), **told) as run:
+    with subprocess.Popen(
+        command, cwd=project, env=of_users(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as run:
         assert run.stderr is not None
-        said = [time.perf_counter() - start for line in run.stderr if "task 1 of" in line]
-    return said[0]
+        moments = [time.perf_counter() - start for line in run.stderr if "task 1 of" in line]
+    return moments[0]

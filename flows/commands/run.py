@@ -23,7 +23,7 @@ LATER = ("flows.tracking.mirror", "flows.pipeline.reporting", "scipy.stats")  # 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for on the command line: a suite, and what differs from it."""
+    """The arguments of `den run`: a suite, and what differs from it."""
 
     suite: str
     streams: Sequence[str]
@@ -36,19 +36,19 @@ class Request:
     fresh: bool = False
 
     def cells(self) -> tuple[Cell, ...]:
-        """Return the cells that are meant. Raises SettingsError."""
+        """Return the requested cells. Raises SettingsError."""
         return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
 
 
 def run(request: Request, check: bool = False) -> int:
     """Run a suite in the terminal; return the exit code. Raises SettingsError before anything runs.
 
-    check: measure every cell, and return ALARM if none failed and the verdict is worse or unstable.
+    check: measure every cell; return ALARM if no cell failed and the verdict is worse or unstable.
     """
     request = replace(request, again=request.again or check)
     request.cells()
     refuse_nowhere(request.on)
-    here()  # refuses a place where nothing can be kept, before a server is waited for
+    here()  # refuses a folder that cannot be written, before the server starts
     try:
         with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
             outcome = benchmark(**vars(request))
@@ -62,7 +62,7 @@ def run(request: Request, check: bool = False) -> int:
 
 
 def estimated(request: Request) -> str:
-    """Return how many cells of a suite are to run and how long that is. Raises DataError for streams not prepared."""
+    """Return how many cells of a suite will run and for how long. Raises DataError if a stream is not prepared."""
     cells, places = request.cells(), here()
     ledger, elsewhere = Ledger.of(places), request.on != "here"
     waiting = [

@@ -21,13 +21,13 @@ COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
 
 
 def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slots: int | None) -> int:
-    """Search in the terminal; returns the exit code. Raises SettingsError before anything runs."""
+    """Run the search in the terminal; return the exit code. Raises SettingsError before anything runs."""
     if not streams:
-        raise suites.SettingsError("say on which stream to search: --stream NAME")
+        raise suites.SettingsError("name the stream to search on: --stream NAME")
     plan = suites.load()
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
-    here()  # refuses a place where nothing can be kept, before a server is waited for
+    here()  # refuses a folder that cannot be written, before the server starts
     try:
         with terminal_run(Watcher()):
             ends = [end for stream in streams for end in search(stream, methods, trials, slots)]
@@ -42,7 +42,7 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
 
 
 def show(ends: Sequence[Found]) -> None:
-    """Print what studies have come to, a table per stream."""
+    """Print the result of each study, one table per stream."""
     for stream in dict.fromkeys(end.subject.stream for end in ends):
         title = f"{labels.stream(stream)}, validation data of split {searches.SPLIT}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -58,6 +58,6 @@ def _row(end: Found) -> tuple[str, ...]:
     method, trials = labels.method(end.subject.method), str(end.trials)
     if end.trial is None:
         return method, trials, "", "", end.identity, "no finished trial within the capacity limit"
-    told = end.trial.user_attrs
-    numbers = ", ".join(f"{key} {value:g}" for key, value in told["numbers"].items())
-    return method, trials, labels.score(told["auroc"]), labels.number(told["capacity"], 2), end.identity, numbers
+    best = end.trial.user_attrs
+    numbers = ", ".join(f"{key} {value:g}" for key, value in best["numbers"].items())
+    return method, trials, labels.score(best["auroc"]), labels.number(best["capacity"], 2), end.identity, numbers

@@ -1,4 +1,4 @@
-"""One cell as a Prefect flow, each stage of its method a visible step."""
+"""One cell as a Prefect flow; each stage of its method is a Prefect task."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ LIMIT = "den-cells"
 
 @dataclass(frozen=True)
 class Worked:
-    """What answers a cell, and whether it was measured for this run."""
+    """The measurement of a cell, and whether this run measured it."""
 
     measurement: Measurement
     measured: bool
@@ -30,10 +30,10 @@ class Worked:
 
 @prefect.flow(name="cell", flow_run_name="{cell.title}")
 def learn(cell: Cell, places: Places, order: Order) -> Worked:
-    """Measure one cell, each stage of its method a visible step; it goes on from the last stage that was finished.
+    """Measure one cell; each stage is a task. An interrupted cell continues after its last finished stage.
 
-    If another run measures the cell now, it is waited for, and reused unless the order is to measure again.
-    If the server has a concurrency limit LIMIT, it holds for the cells of all machines together.
+    If another run is measuring the cell, wait for it, and reuse its measurement unless the order says `again`.
+    The concurrency limit LIMIT of the server, if any, holds for the cells of all machines together.
     """
     order = order.model_copy(update=circumstances(cell))
     context = run_context.current()
@@ -46,14 +46,14 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
 
 
 def circumstances(cell: Cell) -> dict[str, Any]:
-    """Return what only the flow knows of where a measurement comes from."""
+    """Return provenance that only the flow knows: Prefect's flow-run id and the version of the data."""
     return {"flow_run": flow_run.id, "data_version": dvc_lock.pinned(cell.stream)}
 
 
 def received(settings: dict[str, Any], order: dict[str, Any]) -> tuple[Cell, Places, Order]:
-    """Return the cell that another machine asks for, its data prepared here, where things lie, and the order.
+    """Return the cell, places and order of a request from another machine; prepare the data of its stream.
 
-    It is measured here, whatever this machine's ledger has, and written by whoever asks.
+    The cell is measured even if this machine's ledger has it; the requesting machine writes the measurement.
     """
     cell, places = read(Cell, settings, "cell"), here()
     stream_files.prepare([cell.stream], suites.load(), places)
@@ -61,12 +61,12 @@ def received(settings: dict[str, Any], order: dict[str, Any]) -> tuple[Cell, Pla
 
 
 def sent(measurement: Measurement) -> str:
-    """Return a measurement as a worker sends it: a sealed line."""
+    """Return a measurement as the sealed line that a worker sends."""
     return sealed.seal(measurement)
 
 
 def accepted(line: str, cell: Cell, places: Places, order: Order) -> Worked:
-    """Return what a worker measured, written into this ledger. Raises CellFailed if it is of another cell or run."""
+    """Write a worker's measurement to the ledger and return it. Raises CellFailed if cell, run or code differ."""
     try:
         measurement = sealed.read_as(Measurement, line)
     except sealed.Damaged as error:

@@ -1,4 +1,4 @@
-"""Cells on a Dask cluster that is there already: `den run --on tcp://HOST:8786`. Needs the extra `dask`.
+"""Cells on an existing Dask cluster: `den run --on tcp://HOST:8786`. Needs the extra `dask`.
 
 Its workers run in checkouts of their own, started without a nanny, since a cell is a process and a nanny's workers may
 have none: docs/operations.md has the commands, on loopback for one machine and with TLS for several. The machines share
@@ -19,11 +19,11 @@ from flows.executors.stages import recorded_task
 from flows.runtime import addresses
 
 PATIENCE = "10s"  # for a scheduler to answer
-ATTEMPTS = 2  # more, of a cell whose worker was lost
+ATTEMPTS = 2  # further ones per cell, if its worker is lost
 
 
-def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
-    """Return what has a cell measured on the cluster at `address`. Raises SettingsError if none answers."""
+def executor_at(address: str) -> Callable[[Cell, Places, Order], Worked]:
+    """Return an executor for the cluster at `address`. Raises SettingsError if no scheduler answers."""
     if find_spec("distributed") is None:
         raise SettingsError(
             f"on: {addresses.shown(address)} is a Dask cluster; `pip install distributed` makes one usable"
@@ -32,7 +32,7 @@ def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:  # the second of an address of no kind that it knows
+    except (OSError, ValueError) as error:  # ValueError: an unknown kind of address
         raise SettingsError(f"on: no Dask scheduler answers at {addresses.shown(address)}: {error}") from None
 
     @recorded_task("{cell.title}")
@@ -46,8 +46,8 @@ def engine(address: str) -> Callable[[Cell, Places, Order], Worked]:
 
 
 def learned(cell: dict[str, Any], order: dict[str, Any]) -> str:
-    """Measure one cell on this machine and return the measurement as a sealed line: what a cluster's worker does."""
-    asked, places, own = received(cell, order)
-    own = own.model_copy(update={"data_version": dvc_lock.pinned(asked.stream)})
-    with Worker(asked, places, own) as worker:
+    """Measure one cell on this machine and return the measurement as a sealed line. Workers of the cluster run this."""
+    local_cell, places, local_order = received(cell, order)
+    local_order = local_order.model_copy(update={"data_version": dvc_lock.pinned(local_cell.stream)})
+    with Worker(local_cell, places, local_order) as worker:
         return sent(worker.finish())

@@ -1,7 +1,7 @@
-"""Cells on other machines: the workers of a Prefect work pool measure them, each a run of the deployment `cell`.
+"""Cells on other machines: workers of a Prefect work pool measure them, one run of the deployment `cell` per cell.
 
-The machines share the servers alone. A worker prepares its data itself, refuses other code or torch than the asker's,
-and sends the measurement back as an artifact of its run; the asker writes it into the ledger, once.
+The machines share only the servers. A worker prepares its data, refuses to run with other code or another torch than
+the requesting machine, and sends the measurement back as an artifact. The requesting machine writes it to the ledger.
 """
 
 import json
@@ -23,8 +23,8 @@ from flows.runtime import checkout
 
 DEPLOYMENT = "remote cell/cell"
 ON_GPU = "remote cell/cell-gpu"
-ATTEMPTS = 3  # of a cell whose worker was lost
-PAUSE = 10.0  # seconds before the second attempt, doubled before every other
+ATTEMPTS = 3  # per cell, if its worker is lost
+PAUSE = 10.0  # seconds before the second attempt; doubled for each further one
 ARTIFACT = "measurement"
 
 
@@ -32,18 +32,19 @@ ARTIFACT = "measurement"
 def cell(cell: dict[str, Any], order: dict[str, Any]) -> None:
     """Measure one cell on this machine and send the measurement back.
 
-    Raises OtherCode for other code or torch than the asker's, SettingsError for another commit than the deployment's.
+    Raises OtherCode if code or torch differ from those of the requesting machine, SettingsError if the checkout is at
+    another commit than the deployment.
     """
     checkout.refuse_other_commit()
-    asked, places, own = received(cell, order)
-    worked = learn(asked, places, own)
-    Artifact(key=_key(own, key_of(asked, places)), type=ARTIFACT, data={"line": sent(worked.measurement)}).create()
+    local_cell, places, local_order = received(cell, order)
+    line = sent(learn(local_cell, places, local_order).measurement)
+    Artifact(key=_key(local_order, key_of(local_cell, places)), type=ARTIFACT, data={"line": line}).create()
 
 
 def learn_elsewhere(cell: Cell, places: Places, order: Order) -> Worked:
-    """Have a worker of the pool measure the cell; return what it sends, written into this machine's ledger.
+    """Let a worker of the pool measure the cell, and write its measurement to this machine's ledger.
 
-    A worker that is lost is replaced, at most twice. Raises CellFailed.
+    A lost worker is replaced, at most twice. Raises CellFailed.
     """
     run = _run(cell, order)
     for attempt in range(1, ATTEMPTS):
@@ -59,12 +60,12 @@ def learn_elsewhere(cell: Cell, places: Places, order: Order) -> Worked:
 def _run(cell: Cell, order: Order) -> FlowRun:
     deployment = ON_GPU if cell.training.device == "cuda" else DEPLOYMENT
     parameters = {"cell": cell.model_dump(mode="json"), "order": order.model_dump(mode="json")}
-    begun = run_deployment(deployment, parameters=parameters, timeout=None, poll_interval=2)
-    return cast(FlowRun, begun)  # a coroutine only if it is called from one
+    run = run_deployment(deployment, parameters=parameters, timeout=None, poll_interval=2)
+    return cast(FlowRun, run)  # it is a coroutine only inside an event loop
 
 
 def _line(cell: Cell, places: Places, order: Order, run: FlowRun) -> str:
-    """Return the sealed line that a run sent back. Raises CellFailed if there is none of this cell."""
+    """Return the sealed line that a run sent back. Raises CellFailed if it sent none for this cell."""
     key = _key(order, key_of(cell, places))
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), limit=1)
@@ -74,5 +75,5 @@ def _line(cell: Cell, places: Places, order: Order, run: FlowRun) -> str:
 
 
 def _key(order: Order, key: str) -> str:
-    """Return the artifact's key: of a run and a cell, in what Prefect allows in one."""
+    """Return the artifact's key, which names run and cell."""
     return f"measurement-{order.run}-{key}"

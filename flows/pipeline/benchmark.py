@@ -1,4 +1,4 @@
-"""The benchmark as a Prefect flow: prepare the data, answer every cell, judge, report, track."""
+"""The benchmark as a Prefect flow: prepare data, measure or reuse every cell, judge, report, track."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import here
 from flows.runtime import addresses, checkout, concurrency, estimates, run_context, run_records
 
-Engine = Callable[[Cell, Places, Order], Worked]
+Executor = Callable[[Cell, Places, Order], Worked]
 
-ENGINES: dict[str, Engine] = {"here": learn, "pool": work_pool.learn_elsewhere}
-WAITING = 32  # cells that are asked of a pool at a time; its own limits say how many run
-STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs begun at one moment, and tries again only seconds later
+EXECUTORS: dict[str, Executor] = {"here": learn, "pool": work_pool.learn_elsewhere}
+WAITING = 32  # cells requested from a pool at a time; its limits decide how many run
+STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs that begin at once, and retries only seconds later
 
 
 @prefect.flow(name="benchmark", flow_run_name=announcements.name_of_flow_run)
@@ -39,7 +39,7 @@ def benchmark(
     again: bool = False,
     fresh: bool = False,
 ) -> Any:
-    """Answer every cell of a suite, by measuring it or by a current measurement; judge, report and track the run.
+    """Measure every cell of a suite or reuse its current measurement; judge, report and track the run.
 
     slots: cells at a time, by default what this machine has room for.
     on: where cells run: `here`, on the workers of a `pool`, or on the Dask cluster at an address.
@@ -48,7 +48,7 @@ def benchmark(
     unstable; SettingsError, before anything, if a deployment was made for another commit.
     """
     checkout.refuse_other_commit()
-    engine = engine_for(on)
+    executor = executor_for(on)
     plan, places = suites.load(overrides=overrides), here()
     cells = plan.cells(suite, streams, methods, seeds)
     tasks.prepare(cells, plan, places)
@@ -63,7 +63,7 @@ def benchmark(
         again=again,
     )
     with run_records.begun(request, cells, places, tasks.circumstances(slots), fresh) as begun:
-        results, failures = run_cells(cells, begun, places, engine, slots)
+        results, failures = run_cells(cells, begun, places, executor, slots)
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
@@ -73,32 +73,32 @@ def benchmark(
     tasks.announce(outcome, folder)
     if verdict.alarming:
         raise RunFailed(outcome)
-    return Completed(message=f"verdict: {verdict.word}", data=outcome)  # the caller of a flow gets the data
+    return Completed(message=f"verdict: {verdict.word}", data=outcome)  # the caller of the flow gets `data`
 
 
-def engine_for(on: str) -> Engine:
-    """Return what runs a cell where it is wanted. Raises SettingsError for a place that is none."""
+def executor_for(on: str) -> Executor:
+    """Return the executor for `on`. Raises SettingsError if it is neither a known place nor an address."""
     if "://" in on:
         from flows.executors import dask_cluster
 
-        return dask_cluster.engine(on)
+        return dask_cluster.executor_at(on)
     refuse_nowhere(on)
-    return ENGINES[on]
+    return EXECUTORS[on]
 
 
 def refuse_nowhere(on: str) -> None:
-    """Raise SettingsError for a place that is neither known nor an address."""
+    """Raise SettingsError if `on` is neither a known place nor an address."""
     if "://" not in on:
-        suites.refuse_unknown(on, ENGINES, "on")
+        suites.refuse_unknown(on, EXECUTORS, "on")
 
 
 def run_cells(
-    cells: Sequence[Cell], begun: Begun, places: Places, engine: Engine, slots: int | None
+    cells: Sequence[Cell], begun: Begun, places: Places, executor: Executor, slots: int | None
 ) -> tuple[tuple[CellResult, ...], dict[str, str]]:
-    """Answer the cells of a run; return results and, by title, why other cells failed.
+    """Measure or reuse the cells of a run; return results and, by title, why other cells failed.
 
-    slots: cells at a time here, None if others run them.
-    A cell that fails stops no other. Cells of equal keys are measured once, whatever their names.
+    slots: cells at a time on this machine; None if other machines run them.
+    A failed cell stops no other. Cells with equal keys are measured once, whatever their names.
     """
     answers = answered(cells, begun, places, elsewhere=slots is None)
     groups = _alike([cell for cell in cells if cell.title not in answers], places)
@@ -106,7 +106,7 @@ def run_cells(
     announcement = estimates.announce(firsts, len(cells), slots or WAITING, begun.asked.suite, places)
     run_context.current().watcher.planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
     failures: dict[str, str] = {}
-    attempts = _attempts(firsts, begun, places, slots, engine)
+    attempts = _attempts(firsts, begun, places, slots, executor)
     for group, attempt in zip(groups, attempts, strict=True):
         end = attempt.result()
         for cell in group:
@@ -118,9 +118,9 @@ def run_cells(
 
 
 def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: bool) -> dict[str, CellResult]:
-    """Return the results of cells that need not run, by title: measured by this run before, or current.
+    """Return the results of cells that need not run, by title: measured earlier by this run, or current.
 
-    elsewhere: cells run on other machines, so a measurement of any kind of machine is current.
+    elsewhere: cells run on other machines, so a measurement from any kind of machine is current.
     """
     ledger = Ledger.of(places)
     results = {}
@@ -134,7 +134,7 @@ def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: boo
 
 
 def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
-    """Return the cells, those of equal key together, in the order of the first of them."""
+    """Return the cells grouped by key, in the order of each group's first cell."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(key_of(cell, places), []).append(cell)
@@ -142,14 +142,14 @@ def _alike(cells: Sequence[Cell], places: Places) -> list[list[Cell]]:
 
 
 def _attempts(
-    cells: Sequence[Cell], begun: Begun, places: Places, slots: int | None, engine: Engine
+    cells: Sequence[Cell], begun: Begun, places: Places, slots: int | None, executor: Executor
 ) -> list[Future[Worked | str]]:
-    """Return every cell's finished attempt, in order."""
+    """Return the finished attempt of each cell, in order."""
     attempts, context = [], run_context.current()
     with ThreadPoolExecutor(slots or WAITING, thread_name_prefix="cell") as pool, context.killing_workers(pool):
         for cell in cells:
             order = run_records.order_for(begun, cell, slots)
-            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, engine))
+            attempts.append(pool.submit(copy_context().run, _attempt, cell, places, order, executor))
             time.sleep(STAGGER)
         if attempts:
             _get_ready()
@@ -158,19 +158,19 @@ def _attempts(
 
 
 def _get_ready() -> None:
-    """Do, while the cells run, what the first model of a run would else wait for at its end."""
+    """While cells run, load what the first model of a run needs at its end."""
     from flows.tracking import models
 
     models.warm_up()
 
 
-def _attempt(cell: Cell, places: Places, order: Order, engine: Engine) -> Worked | str:
-    """Return what answers the cell, or why it failed."""
+def _attempt(cell: Cell, places: Places, order: Order, executor: Executor) -> Worked | str:
+    """Return the cell's measurement, or why it failed."""
     try:
-        worked = engine(cell, places, order)
+        worked = executor(cell, places, order)
     except CellFailed as error:
         end: Worked | str = addresses.without_secrets(str(error))
-    except Exception as error:  # a cell that cannot even begin must not stop the others
+    except Exception as error:  # a cell that cannot begin must not stop the others
         end = addresses.without_secrets(f"{type(error).__name__}: {error}")
     else:
         end = worked

@@ -1,4 +1,4 @@
-"""The hyper-parameter search as a Prefect flow: every method the same number of trials, on validation data alone."""
+"""The search for hyper-parameters as a Prefect flow: the same number of trials per method, on validation data alone."""
 
 import sys
 import time
@@ -26,16 +26,16 @@ from flows.runtime import checkout, concurrency, run_context
 from flows.tuning import studies
 from flows.tuning.studies import Found, TooLarge
 
-TRIALS = Path(".den/search")  # measurements of trials: no results, and safe to delete
+TRIALS = Path(".den/search")  # measurements of trials; safe to delete
 
 
 @prefect.flow(name="search", flow_run_name="{stream}")
 def search(
     stream: str, methods: Sequence[str] = (), trials: int | None = None, slots: int | None = None
 ) -> tuple[Found, ...]:
-    """Search the numbers of methods on a stream, one method after another, `slots` trials at a time.
+    """Search hyper-parameters on a stream, one method after another, `slots` trials at a time.
 
-    methods: by default all that have a space in params.yaml. Trials that are finished are not run again.
+    methods: by default all with a search space in params.yaml. Finished trials are not run again.
     """
     checkout.refuse_other_commit()
     plan, places = suites.load(), here()
@@ -47,9 +47,9 @@ def search(
 
 @prefect.flow(name="trial", flow_run_name="{title}")
 def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
-    """Run one trial, each stage of its method a visible step; one that was interrupted goes on from the last of them.
+    """Run one trial; each stage of its method is a Prefect task. An interrupted trial continues from its last stage.
 
-    Raises TooLarge as soon as the network has outgrown `limit`: the larger it is, the longer every task takes.
+    Raises TooLarge as soon as the capacity exceeds `limit`: a larger network only gets slower.
     """
     with Worker(cell, places) as worker, run_context.current().at_work(worker):
         for step in worker.steps():
@@ -60,7 +60,7 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
 
 
 def study(subject: Subject, places: Places, slots: int) -> Found:
-    """Run the trials that a study lacks."""
+    """Run the trials that a study still lacks."""
     context = run_context.current()
     with studies.opened(subject, places) as opened:
         asking = Lock()
@@ -75,25 +75,25 @@ def study(subject: Subject, places: Places, slots: int) -> Found:
 
 
 def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:
-    """Run one trial, a sub-flow of its own, and print how it went."""
+    """Run one trial as a sub-flow, and print its result."""
     with asking:
         trial = studies.ask(opened, subject)
         number = studies.spent(opened)
     title = f"{subject.method} · trial {number}"
     studies.attempt(opened, subject, trial, partial(_learn, title=title, places=places, limit=subject.limit))
     frozen = opened.trials[trial.number]
-    print(f"{title} of {subject.search.trials}: {_how(frozen)}", file=sys.stderr, flush=True)
+    print(f"{title} of {subject.search.trials}: {_summary(frozen)}", file=sys.stderr, flush=True)
 
 
 def _learn(cell: Cell, title: str, places: Places, limit: float) -> Measurement:
-    own = replace(places, ledger=TRIALS / "ledger", index=TRIALS / "index.sqlite")
-    ledger = Ledger.of(own)
-    entry = current(cell, ledger, own, present_of(cell))
-    return ledger.load(entry.id) if entry else learn(title, cell, own, limit)
+    trial_places = replace(places, ledger=TRIALS / "ledger", index=TRIALS / "index.sqlite")
+    ledger = Ledger.of(trial_places)
+    entry = current(cell, ledger, trial_places, present_of(cell))
+    return ledger.load(entry.id) if entry else learn(title, cell, trial_places, limit)
 
 
-def _how(trial: FrozenTrial) -> str:
-    told = trial.user_attrs
-    if "reason" in told:
-        return f"given up: {told['reason']}"
-    return f"AUROC {told['auroc']:.4f}, capacity {told['capacity']:.2f}, {told['seconds']:.0f} s"
+def _summary(trial: FrozenTrial) -> str:
+    result = trial.user_attrs
+    if "reason" in result:
+        return f"given up: {result['reason']}"
+    return f"AUROC {result['auroc']:.4f}, capacity {result['capacity']:.2f}, {result['seconds']:.0f} s"

@@ -1,4 +1,4 @@
-"""The results of a suite: the newest measurement of each of its cells, or else the accepted one."""
+"""The results of a suite: the newest measurement per cell, or the accepted one if the ledger has none."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from reports import accepted_results
 
 
 def of_ledger(suite: str, places: Places) -> list[CellResult]:
-    """Return the newest measurement of each cell of a suite, and of the methods and seeds that its runs have added.
+    """Return the newest measurement of each cell of a suite, and of cells that its runs added by method or seed.
 
     Cells of other settings than the suite's, and of streams that are not prepared here, are left out.
     """
@@ -36,13 +36,13 @@ def _device(cell: Cell) -> dict[str, str]:
 def with_accepted(suite: str, places: Places) -> list[CellResult]:
     """Return the results of a suite from the ledger, and the accepted ones of cells that the ledger lacks.
 
-    An accepted result of other data than the ledger's for the same stream and seed is left out: the two are no pair.
+    An accepted result is left out if the ledger has other data for its stream and seed: the two cannot be paired.
     """
-    own = of_ledger(suite, places)
-    cells = {result.title for result in own}
-    data = {(result.measurement.stream, result.measurement.seed): result.measurement.data for result in own}
+    measured = of_ledger(suite, places)
+    cells = {result.title for result in measured}
+    data = {(result.measurement.stream, result.measurement.seed): result.measurement.data for result in measured}
     accepted = accepted_results.results(suite) if suite in accepted_results.suites() else []
-    return own + [
+    return measured + [
         result
         for result in accepted
         if result.title not in cells
@@ -54,12 +54,12 @@ def with_accepted(suite: str, places: Places) -> list[CellResult]:
 def cells_of(plan: Plan, suite: str, ledger: Ledger) -> Iterator[Cell]:
     """Yield the cells of a suite and those that runs of it have added by name or seed, as params.yaml has them now."""
     grid = plan.suite(suite)
-    own = {(cell.stream, cell.name, cell.seed): cell for cell in plan.cells(suite)}
-    yield from own.values()
+    cells = {(cell.stream, cell.name, cell.seed): cell for cell in plan.cells(suite)}
+    yield from cells.values()
     planned = (cell for run in ledger.runs(suite) for cell in run.begun.cells)
     for place in dict.fromkeys((cell.stream, cell.name, cell.seed) for cell in planned):
-        if place not in own:
+        if place not in cells:
             try:
                 yield plan.cell(grid, *place)
-            except SettingsError:  # a method, variant or stream that is no more
+            except SettingsError:  # the method, variant or stream was removed
                 continue

@@ -1,4 +1,4 @@
-"""What a benchmark does once per run, as Prefect tasks: visible, never cached, retried where trying again heals."""
+"""The steps that a benchmark takes once per run, as Prefect tasks. Only preparation is retried."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from reports import accepted_results
 
 
 def heals(task: Any, run: Any, state: State[Any]) -> bool:
-    """Tell whether a preparation may succeed when it is tried again: a source of data may be down for a while."""
+    """Return whether another attempt at a preparation may succeed: a source of data may be down for a while."""
     return isinstance(state.result(raise_on_failure=False), stream_files.PreparationError | OSError)
 
 
@@ -33,15 +33,15 @@ HEALING: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [5, 30], "retry_
 
 @recorded_task("fetch", **HEALING)
 def fetch(streams: Sequence[str], plan: Plan, places: Places, force: bool) -> None:
-    """Have streams prepared, made anew where `force` is set."""
+    """Prepare streams; force: even those that are prepared."""
     stream_files.prepare(streams, plan, places, force)
 
 
 @recorded_task("prepare", **HEALING)
 def prepare(cells: Sequence[Cell], plan: Plan, places: Places) -> None:
-    """Have the streams of the cells ready and their versions pinned.
+    """Prepare the streams of the cells, and pin their versions.
 
-    Raises SettingsError where more is asked of a stream than was prepared.
+    Raises SettingsError if a cell needs more tasks or seeds than are prepared.
     """
     stream_files.prepare(sorted({cell.stream for cell in cells}), plan, places)
     for cell in {(cell.stream, cell.seed): cell for cell in cells}.values():
@@ -76,7 +76,7 @@ def announce(outcome: Outcome, report: Path | None) -> None:
 
 
 def circumstances(slots: int | None) -> Circumstances:
-    """Return how the present flow run comes about."""
+    """Return trigger, deployment and id of the current flow run."""
     scheduled = "auto-scheduled" in (flow_run.tags or [])
     trigger: Trigger = "schedule" if scheduled else "ci" if os.environ.get("CI") else "hand"
     return Circumstances(trigger, deployment.name, flow_run.id, slots)

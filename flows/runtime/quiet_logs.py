@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what Prefect says of its runs off the terminal: it stays with the run, and failures are shown by us."""
+    """Keep Prefect's logs of runs off the terminal. They stay with the run; failures are printed by the command."""
     loggers = [logging.getLogger(f"prefect.{kind}_runs") for kind in ("flow", "task")]
     for logger in loggers:
         logger.propagate = False

@@ -38,27 +38,27 @@ from prefect.settings import (
 from den.config import SettingsError
 from flows.runtime import addresses, dead_runs, signals
 
-SPARING = {  # how its own server, and who talks to it, leave the processors to the cells
+SPARING = {  # settings by which the temporary server and its clients leave the processors to the cells
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-    PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 15,  # seconds; nobody reads along, and the last batch goes out at the end
-    PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",  # what ends a command is reported by us; its tracebacks help nobody
+    PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 15,  # seconds; the last batch is sent at the end
+    PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",  # the command reports why it ends
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
     PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1000,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,  # whole seconds; with less it never rests
 }
-CHECK = 2.0  # seconds for looking at the database before the server starts: enough for some 300 MB
-EVERY, BRIEF = 8, 0.2  # every so many seconds of a run, look at it so long
+CHECK = 2.0  # seconds for checking the database before the server starts: enough for some 300 MB
+EVERY, BRIEF = 8, 0.2  # seconds between checks of the database during a run, and seconds per check
 REMEDY = "move it away, and the next run makes a new one: it holds Prefect's history, no results"
 
 
 @contextmanager
 def sheltered() -> Iterator[None]:
-    """Let what is inside run on Prefect's own server, where none is configured, as sparingly as can be.
+    """Use Prefect's temporary server, with its expensive services off, unless a server is configured.
 
-    It keeps no events, since nobody can hang an automation on a server that ends with its run, writes the states of
-    stages once a second instead of one by one, and hears what runs log every fifteen seconds instead of two: together
-    more than half of its work. Heartbeats would be such events, and their thread takes up to a second to end.
+    It keeps no events, since no automation can use a server that ends with its run; it writes states of stages once a
+    second instead of one by one; clients send logs every fifteen seconds instead of two. Together this is more than
+    half of its work. Heartbeats are off too: they are events, and their thread takes up to a second to end.
     """
     with temporary_settings({} if PREFECT_API_URL.value() else SPARING):
         yield
@@ -66,13 +66,13 @@ def sheltered() -> Iterator[None]:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Have a server that answers: the configured one, or a temporary one; if that dies, this process ends in one line.
+    """Ensure that a server answers: the configured or a temporary one. If that dies, this process ends in one line.
 
-    Runs whose process is gone are marked first. Raises SettingsError if there is no such server.
+    Marks runs of dead processes as crashed. Raises SettingsError if the server does not answer.
     """
-    own, over = None if PREFECT_API_URL.value() else _start(), threading.Event()
-    if own is not None:
-        threading.Thread(target=_guard, args=(own, over), daemon=True).start()
+    temporary, over = None if PREFECT_API_URL.value() else _start(), threading.Event()
+    if temporary is not None:
+        threading.Thread(target=_guard, args=(temporary, over), daemon=True).start()
     try:
         _mark()
         yield
@@ -81,7 +81,7 @@ def answering() -> Iterator[None]:
 
 
 def load() -> None:
-    """Import what starts the temporary server, if that is wanted: a second that other commands do without."""
+    """Import the module that starts the temporary server, unless a server is configured; it takes a second."""
     if not PREFECT_API_URL.value():
         import_module("prefect.server.api.server")
 
@@ -141,7 +141,7 @@ def _started() -> Popen[Any]:
 
 
 def _get_client(started: Future[None]) -> None:
-    """Have Prefect start its server, deaf to what a terminal sends to all: it must live to record the flow's end.
+    """Let Prefect start its server with SIGINT and SIGHUP blocked, so that it survives Ctrl-C and records the end.
 
     A new process inherits the blocked signals of the thread that starts it.
     """
@@ -154,20 +154,20 @@ def _get_client(started: Future[None]) -> None:
         started.set_result(None)
 
 
-def _guard(own: Popen[Any], over: threading.Event) -> None:
+def _guard(server: Popen[Any], over: threading.Event) -> None:
     """End this process if the server ends first, or its database is damaged: it would answer with errors alone."""
     for second in count(1):
         if over.wait(1.0):
             return
-        if own.poll() is not None:
-            signals.leave(_ended("under the run", own, signals.STAYS), 1)
+        if server.poll() is not None:
+            signals.leave(_ended("under the run", server, signals.STAYS), 1)
         if second % EVERY == 0 and (reason := damage(BRIEF)):
             signals.leave(f"{reason}; {REMEDY}; {signals.STAYS}", 1)
 
 
-def _ended(when: str, own: Popen[Any], otherwise: str) -> str:
-    """Return in a line that the server ended, and why: its database, or a signal or code that says no more."""
-    code = own.returncode
+def _ended(when: str, server: Popen[Any], otherwise: str) -> str:
+    """Return one line: when the server ended and why, as far as database, signal or exit code show it."""
+    code = server.returncode
     how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
     reason = damage()
     return f"Prefect's temporary server ended {when}, {how}: " + (f"{reason}; {REMEDY}" if reason else otherwise)

@@ -70,7 +70,7 @@ def test_a_cluster_measures_what_this_machine_measures(project: Path, cluster: s
 def test_a_scheduler_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "PATIENCE", "1s")
     with pytest.raises(SettingsError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
-        dask_cluster.engine("tcp://127.0.0.1:9")
+        dask_cluster.executor_at("tcp://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("order", [Order(run="other-run"), Order(fingerprint="0" * 64), Order(torch="1.0")])
