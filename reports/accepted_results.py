@@ -1,4 +1,4 @@
-"""Accepted results: per suite, tables and measurements that are published in git. They need neither data nor a GPU."""
+"""Accepted results: tables and measurements in git, one folder per suite. Reading them needs neither data nor a GPU."""
 
 import json
 import logging
@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
+
 from den import files, paths
 from den.config import SettingsError
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
-from reports import summaries, tables
+from reports import tables
+from reports.stream_results import STATISTICS, StreamResults
 from reports.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -23,7 +26,7 @@ COMPRESSED = ("scores", "measures")
 
 
 def suites() -> list[str]:
-    """Return the names of all accepted suites; a folder with another kind of name, such as a copy's, is none."""
+    """Return the names of all accepted suites; a folder whose name no suite can have, such as a copy, is left out."""
     folders = (path.parent.name for path in ACCEPTED.glob("*/cells.csv"))
     return sorted(filter(paths.is_part, folders))
 
@@ -36,7 +39,7 @@ def read_tables(suite: str) -> Tables:
 def results(suite: str) -> list[CellResult]:
     """Return a suite's accepted results, in the order of its table of cells.
 
-    Raises SettingsError if there are none, LedgerError naming a damaged archive.
+    Raises SettingsError if there are none, LedgerError for a damaged archive.
     """
     folder = _folder(suite)
     path = folder / MEASUREMENTS
@@ -51,7 +54,7 @@ def results(suite: str) -> list[CellResult]:
 
 
 def on_streams(streams: Collection[str]) -> list[CellResult]:
-    """Return the accepted results of all suites that have any on these streams, other streams of theirs left out."""
+    """Return the accepted results of all suites on these streams."""
     return [
         result
         for suite in suites()
@@ -62,17 +65,17 @@ def on_streams(streams: Collection[str]) -> list[CellResult]:
 
 
 def find(prefix: str) -> list[tuple[str, Measurement]]:
-    """Return accepted measurements by the beginning of their id, or of an identity of version 0.5.0, with their suites.
+    """Return suite and measurement of all accepted ones whose id, or identity of version 0.5.0, begins with `prefix`.
 
-    A damaged archive is named in a warning and left out.
+    A damaged archive is skipped with a warning.
     """
-    return [(suite, measurement) for suite in suites() for measurement in _found(suite, prefix)]
+    return [(suite, measurement) for suite in suites() for measurement in _matching(suite, prefix)]
 
 
 def write(accepted: Iterable[CellResult], suite: str) -> Path:
-    """Write a suite's accepted folder, whole or not at all; return it.
+    """Write a suite's accepted folder, completely or not at all; return it.
 
-    Beside tables and measurements it holds, for `dvc metrics` and `dvc plots`, means and each stream's curves.
+    It holds tables and measurements, and for `dvc metrics` and `dvc plots` the means and each stream's curves.
     """
     accepted = [replace(result, how="accepted") for result in accepted]
     folder = ACCEPTED / paths.part(suite)
@@ -92,8 +95,8 @@ def write(accepted: Iterable[CellResult], suite: str) -> Path:
 
 
 def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the metrics by stream and method that are the same wherever they are measured: no times."""
-    rows = summaries.summary(collected).set_index(["stream", "method"])[[*summaries.STATISTICS, "capacity"]]
+    """Return the metrics by stream and method that do not depend on the machine: all but times."""
+    rows = collected.summary.set_index(["stream", "method"])[[*STATISTICS, "capacity"]]
     streams = rows.index.unique("stream")
     return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
 
@@ -108,16 +111,22 @@ def _folder(suite: str) -> Path:
 def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> None:
     tables.write(collected, folder, COMPRESSED)
     files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
-    for stream in collected.streams:
-        curves = summaries.curves(collected.of(stream=stream))
-        files.write(folder / f"{paths.part(stream)}.csv", curves.to_csv(index=False, lineterminator="\n"))
+    for results in collected.per_stream:
+        curves = _curves(results).to_csv(index=False, lineterminator="\n")
+        files.write(folder / f"{paths.part(results.stream)}.csv", curves)
     lines = {sealed.identifier(line): line for line in (sealed.seal(result.measurement) for result in accepted)}
     ordered = (lines[id] for id in dict.fromkeys(collected.cells["measurement"]))
     files.write(folder / MEASUREMENTS, archive(ordered))
 
 
-def _found(suite: str, prefix: str) -> Iterator[Measurement]:
-    """Yield the measurements of a suite whose ids begin like this; lines are searched before any is parsed."""
+def _curves(results: StreamResults) -> pd.DataFrame:
+    """Return the learning curves of one stream, means over seeds: one row per number of tasks learned."""
+    means = {method: mean for method, (mean, _) in results.learning_curves.items()}
+    return pd.DataFrame({"after_task": range(1, 1 + max(map(len, means.values()))), **means})
+
+
+def _matching(suite: str, prefix: str) -> Iterator[Measurement]:
+    """Yield the measurements of a suite whose id begins with `prefix`; only these lines are parsed."""
     path, former = ACCEPTED / suite / MEASUREMENTS, f'"identity":"{prefix}'
     try:
         for line in unarchived(path):

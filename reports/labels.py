@@ -1,4 +1,4 @@
-"""What a reader is shown: labels in a fixed order, and numbers as they are printed."""
+"""Labels of methods, streams and scores, and numbers as tables and figures print them."""
 
 import math
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ METHODS = {
     "single_task": "Single-task",
     "joint": "Joint",
 }
-OTHERS = {  # published beside ours, and not run here
+PUBLISHED_ONLY = {  # methods of published numbers that do not run here
     "rcl": "RCL",
     "apd": "APD",
     "ccll": "CCLL",
@@ -48,6 +48,7 @@ OTHERS = {  # published beside ours, and not run here
     "multitask": "Multitask or single-task",
 }
 PLUS, MINUS = "plus_", "minus_"
+"How the names of methods begin that are one departure of the released code away from DEN, or from that code."
 SCORES = {"auroc": "AUROC", "accuracy": "accuracy", "average_precision": "average precision"}
 STREAMS = {
     "mnist_variation": "MNIST-Variation",
@@ -66,11 +67,16 @@ def method(name: str) -> str:
         return f"DEN with {quirk(name)}"
     if name.startswith(MINUS):
         return f"Released code without {quirk(name)}"
-    return METHODS.get(name) or OTHERS.get(name) or _plain(name)
+    return METHODS.get(name) or PUBLISHED_ONLY.get(name) or _plain(name)
+
+
+def is_departure(name: str) -> bool:
+    """Return whether a method is one departure of the released code away from another."""
+    return name.startswith((PLUS, MINUS))
 
 
 def quirk(name: str) -> str:
-    """Return the words of a departure of the released code, alone or as a variant's name has it: one step head."""
+    """Return the label of a departure of the released code, from its name or a variant's: one step head."""
     return name.removeprefix(PLUS).removeprefix(MINUS).replace("_", " ")
 
 
@@ -85,13 +91,13 @@ def run(suite: str, when: datetime) -> str:
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
-    """Return the methods in the one order that every table and figure keeps; unknown ones come last, sorted."""
-    known = list(METHODS)
-    return sorted(set(methods), key=lambda name: (known.index(name) if name in METHODS else len(known), name))
+    """Return the methods in the order of all tables and figures; methods without a label come last, sorted."""
+    places = {name: place for place, name in enumerate(METHODS)}
+    return sorted(set(methods), key=lambda name: (places.get(name, len(places)), name))
 
 
 def score(value: float, digits: int = 3) -> str:
-    """Return a score or a difference of scores as .798 or −.012; empty when it is nan."""
+    """Return a score or a difference of scores as .798 or −.012; empty for nan."""
     if math.isnan(value):
         return ""
     text = f"{abs(value):.{digits}f}"
@@ -106,22 +112,22 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def with_error(mean: float, error: float, digits: int = 3) -> str:
-    """Return a score and its standard error as .798 ± .004; the score alone when there is no error."""
+    """Return a score and its standard error as .798 ± .004; the score alone if the error is nan."""
     return score(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
 
 
 def changed(mean: float, error: float, digits: int = 3) -> str:
-    """Return a difference and its standard error as +.012 ± .004; the difference alone when there is no error."""
+    """Return a difference and its standard error as +.012 ± .004; the difference alone if the error is nan."""
     return signed(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
 
 
 def number(value: float, digits: int = 0) -> str:
-    """Return a plain number with thousands set apart; empty when it is nan."""
+    """Return a plain number with commas between thousands; empty for nan."""
     return "" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
 def heading(words: str) -> str:
-    """Return words with the first letter large."""
+    """Return words with a capital first letter."""
     return words[:1].upper() + words[1:]
 
 

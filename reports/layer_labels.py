@@ -1,28 +1,22 @@
-"""What a hidden layer is called: by its number, or by its form where some are convolutions."""
+"""Labels of hidden layers: by number, or by kind if some are convolutions."""
 
 from reports import labels
-from reports.tables import KERNEL, Tables
+from reports.stream_results import StreamResults
 
 
-def convolutions(tables: Tables) -> int:
-    """Return how many hidden layers are convolutions, the lowest ones."""
-    rows = tables.measures[tables.measures["measure"] == KERNEL]
-    return 0 if rows.empty else int(rows["layer"].max())
-
-
-def layer(tables: Tables, number: int) -> str:
-    """Return what a hidden layer, counted from 1, is called: hidden layer 1; or convolution 1 and dense layer 1."""
-    below = convolutions(tables)
-    if not below:
+def layer(results: StreamResults, number: int) -> str:
+    """Return the label of a hidden layer, counted from 1: hidden layer 1; or convolution 1 and dense layer 1."""
+    convolutions = results.convolutions
+    if not convolutions:
         return f"hidden layer {number}"
-    return f"convolution {number}" if number <= below else f"dense layer {number - below}"
+    return f"convolution {number}" if number <= convolutions else f"dense layer {number - convolutions}"
 
 
-def title(tables: Tables, number: int) -> str:
-    """Return a hidden layer's name as a heading."""
-    return labels.heading(layer(tables, number))
+def title(results: StreamResults, number: int) -> str:
+    """Return a hidden layer's label as a heading."""
+    return labels.heading(layer(results, number))
 
 
-def column(tables: Tables, number: int) -> str:
-    """Return a hidden layer's name as a column has it: layer 1; number 0 are the inputs."""
-    return layer(tables, number).removeprefix("hidden ") if number else "inputs"
+def column(results: StreamResults, number: int) -> str:
+    """Return a hidden layer's label as the name of a column: layer 1; number 0 is the inputs."""
+    return layer(results, number).removeprefix("hidden ") if number else "inputs"

@@ -3,14 +3,16 @@
 import lzma
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from den import files, measures
 from den.config import SettingsError
 from den.ledger import CellResult
+from reports.stream_results import KERNEL, StreamResults
 
 SCORES = {
     "suite": "string",
@@ -50,38 +52,53 @@ MEASURES = {
     "measure": "string",
     "value": "float64",
 }
-KERNEL = "kernel"
-"The measure of a convolution: the side of its filters."
 COLUMNS = {"scores": SCORES, "cells": CELLS, "measures": MEASURES}
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Scores, cells and measures of some suites, one tidy frame each; tasks and layers count from 1."""
+    """Scores, cells and measures of some suites, one tidy frame each. Tasks and layers count from 1.
+
+    Nobody changes the frames, so the results of each stream are derived once.
+    """
 
     scores: pd.DataFrame
     cells: pd.DataFrame
     measures: pd.DataFrame
 
-    def of(self, **values: object) -> "Tables":
-        """Return the rows whose columns have these values, as in `tables.of(stream="blobs", seed=1)`."""
-        return Tables(*(_where(frame, values) for frame in (self.scores, self.cells, self.measures)))
-
-    def among(self, methods: Collection[str]) -> "Tables":
-        """Return the rows of these methods."""
-        frames = (self.scores, self.cells, self.measures)
-        return Tables(*(frame[frame["method"].isin(methods)].reset_index(drop=True) for frame in frames))
-
     @property
     def streams(self) -> list[str]:
-        """Names of the streams, in order of the alphabet."""
+        """Names of the streams, in alphabetical order."""
         return sorted(self.cells["stream"].unique())
+
+    @cached_property
+    def per_stream(self) -> list[StreamResults]:
+        """The results of each stream, in alphabetical order."""
+        return [self._results(stream) for stream in self.streams]
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The summaries of all streams: one row per stream and method."""
+        rows = (results.summary.to_dict("records") for results in self.per_stream)
+        return pd.DataFrame([*chain.from_iterable(rows)])
+
+    def of(self, stream: str = "") -> StreamResults:
+        """Return the results of a stream, or of the only one. Raises ValueError for an unknown stream."""
+        named = [results for results in self.per_stream if stream in ("", results.stream)]
+        if len(named) != 1:
+            raise ValueError(f"name one of the streams in these tables: {', '.join(self.streams)}")
+        return named[0]
+
+    def _results(self, stream: str) -> StreamResults:
+        frames = (self.scores, self.cells, self.measures)
+        scores, cells, rows = (frame[frame["stream"] == stream].reset_index(drop=True) for frame in frames)
+        return StreamResults(stream, scores, cells, rows)
 
 
 def collect(results: Iterable[CellResult], suite: str) -> Tables:
-    """Return the tables of these results, as cells of `suite`, whatever their order."""
+    """Return the tables of these results, as cells of `suite`; the order of the results does not matter."""
     results = list(results)
-    rows: dict[str, Iterable[dict[str, Any]]] = {
+    rows: dict[str, Iterable[dict[str, object]]] = {
         "scores": (row for result in results for row in _scores(result)),
         "cells": (_cell(result) for result in results),
         "measures": (row for result in results for row in _measures(result)),
@@ -92,7 +109,7 @@ def collect(results: Iterable[CellResult], suite: str) -> Tables:
 def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> None:
     """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit.
 
-    compressed: tables that are written as .csv.xz, the same bytes each time.
+    compressed: names of tables that are written as .csv.xz, the same bytes each time.
     """
     for field in fields(tables):
         plain, packed = _forms(folder, field.name)
@@ -106,12 +123,12 @@ def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> Non
 
 
 def read(folder: Path) -> Tables:
-    """Return the tables that lie in `folder`, compressed or not."""
+    """Return the tables of a folder, compressed or not."""
     return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
 def read_one(folder: Path, name: str) -> pd.DataFrame:
-    """Return one of the tables that lie in `folder`: scores, cells or measures.
+    """Return one of the tables of a folder: scores, cells or measures.
 
     Raises FileNotFoundError for a missing one, SettingsError for a damaged one or one of another format.
     """
@@ -131,11 +148,11 @@ def read_one(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _forms(folder: Path, name: str) -> tuple[Path, Path]:
-    """Return where a table lies, plain and compressed."""
+    """Return the two paths of a table, plain and compressed."""
     return folder / f"{name}.csv", folder / f"{name}.csv.xz"
 
 
-def _frame(suite: str, rows: Iterable[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+def _frame(suite: str, rows: Iterable[dict[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:
     return _tidy(pd.DataFrame([{"suite": suite} | row for row in rows], columns=list(columns)), columns)
 
 
@@ -143,18 +160,11 @@ def _tidy(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     return frame.astype(dict(columns)).sort_values(list(columns), kind="stable", ignore_index=True)
 
 
-def _where(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
-    for column, value in values.items():
-        if column in frame:
-            frame = frame[frame[column] == value]
-    return frame.reset_index(drop=True)
-
-
-def _place(result: CellResult) -> dict[str, Any]:
+def _place(result: CellResult) -> dict[str, object]:
     return {"stream": result.measurement.stream, "method": result.name, "seed": result.measurement.seed}
 
 
-def _scores(result: CellResult) -> Iterator[dict[str, Any]]:
+def _scores(result: CellResult) -> Iterator[dict[str, object]]:
     for score, matrix in result.measurement.scores.items():
         for after_task, row in enumerate(matrix, start=1):
             for task, value in enumerate(row, start=1):
@@ -163,7 +173,7 @@ def _scores(result: CellResult) -> Iterator[dict[str, Any]]:
                     yield _place(result) | about
 
 
-def _cell(result: CellResult) -> dict[str, Any]:
+def _cell(result: CellResult) -> dict[str, object]:
     measurement = result.measurement
     origin, totals = measurement.origin, measurement.totals
     return _place(result) | {
@@ -181,7 +191,7 @@ def _cell(result: CellResult) -> dict[str, Any]:
     }
 
 
-def _measures(result: CellResult) -> Iterator[dict[str, Any]]:
+def _measures(result: CellResult) -> Iterator[dict[str, object]]:
     convolutions = result.measurement.settings.get("network", {}).get("convolutions", [])
     for layer, convolution in enumerate(convolutions, start=1):
         kernel = {"stage": None, "layer": layer, "measure": KERNEL, "value": float(convolution["kernel"])}

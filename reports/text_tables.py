@@ -1,4 +1,4 @@
-"""One stream's tables as text, ready to be printed in a terminal, in Markdown or on a page."""
+"""One stream's results as tables of text, for a terminal, Markdown or a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports import labels
-from reports.summaries import Estimate, estimate, main_score, summary
-from reports.tables import Tables
+from reports.estimates import Estimate, Values, mean_of
+from reports.stream_results import StreamResults
 
 WORDS = ("method", "stage", "departure", "source", "read from", "how", "machine")
-"Columns of words, which begin at the left."
-SHORT = 8
-"Characters of a hash that a reader is shown: enough for `den why`."
+"Columns of words, which are aligned left."
+HASH_LETTERS = 8
+"Characters of a hash that tables show: enough for `den why`."
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: its heading, a line that says what is in it, its rows as text, and the methods in bold."""
+    """A table of a report: its heading, a note on its content, its rows as text, and the methods in bold."""
 
     title: str
     note: str
@@ -25,8 +25,8 @@ class Table:
     bold: tuple[str, ...] = ()
 
 
-def present(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
-    """Return rows of text as a table, without columns that are empty in all of them."""
+def compact(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Return rows of text as a table, without columns that are empty in all rows."""
     frame = pd.DataFrame(rows).fillna("")
     return frame.loc[:, (frame != "").any()]
 
@@ -47,37 +47,35 @@ def number(value: Estimate, digits: int = 2) -> str:
     return labels.number(value.mean, digits) + (f" ± {error}" if error else "")
 
 
-def results(tables: Tables) -> pd.DataFrame:
-    """Return one stream's summary as text: a row per method, standard errors, the paper's score if it has one.
+def summary(results: StreamResults) -> pd.DataFrame:
+    """Return a stream's summary as text: one row per method, standard errors, and the paper's score if it has one.
 
     A score that no method has is left out.
     """
-    rows = summary(tables)
+    rows = results.summary
     measured = [score for score in labels.SCORES if rows[score].notna().any()]
-    scores = sorted(measured, key=lambda score: score != main_score(tables.streams[0]))
+    scores = sorted(measured, key=lambda score: score != results.main_score)
     text = pd.DataFrame(
         {
             "method": rows["method"],
             **{labels.SCORES[score]: _with_errors(rows, score) for score in scores},
             "forgetting": _with_errors(rows, "forgetting"),
-            "capacity": _of_cells(tables, rows, "capacity", 2),
-            "seconds": _of_cells(tables, rows, "train_seconds", 1),
+            "capacity": _means(results.capacities, rows["method"], 2),
+            "seconds": _means(results.seconds, rows["method"], 1),
             "paper AUROC": [labels.score(value, 4) for value in rows["published"]],
         }
     )
     return text if rows["published"].notna().any() else text.drop(columns="paper AUROC")
 
 
-def cells(tables: Tables) -> pd.DataFrame:
-    """Return where one stream's numbers come from, as text: a row per cell."""
-    rows = pd.concat(
-        [tables.cells[tables.cells["method"] == method] for method in labels.ordered(tables.cells["method"])]
-    )
+def cells(results: StreamResults) -> pd.DataFrame:
+    """Return the origin of a stream's numbers as text: one row per cell."""
+    rows = pd.concat([results.cells[results.cells["method"] == method] for method in results.methods])
     return pd.DataFrame(
         {
             "method": rows["method"],
             "seed": rows["seed"].astype(str),
-            "measurement": rows["measurement"].str.slice(0, SHORT),
+            "measurement": rows["measurement"].str.slice(0, HASH_LETTERS),
             "how": rows["how"],
             "weights": [labels.number(value) for value in rows["parameters"].astype(float)],
             "non-zero": [labels.number(value) for value in rows["nonzero"].astype(float)],
@@ -85,13 +83,13 @@ def cells(tables: Tables) -> pd.DataFrame:
             "seconds": [labels.number(value) for value in rows["train_seconds"]],
             "machine": rows["machine"],
             "commit": rows["commit"].str.replace(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", regex=True).fillna("not recorded"),
-            "data": rows["data"].str.slice(0, SHORT),
+            "data": rows["data"].str.slice(0, HASH_LETTERS),
         }
     )
 
 
 def markdown(frame: pd.DataFrame, bold: Sequence[str] = ()) -> str:
-    """Return a table of text as Markdown, methods by their labels, some of them bold."""
+    """Return a table of text as Markdown, with methods by their labels, some of them bold."""
 
     def label(method: str) -> str:
         return f"**{labels.method(method)}**" if method in bold else labels.method(method)
@@ -105,6 +103,5 @@ def _with_errors(rows: pd.DataFrame, column: str) -> list[str]:
     return [labels.with_error(*pair) for pair in zip(rows[column], rows[f"{column}_error"], strict=True)]
 
 
-def _of_cells(tables: Tables, rows: pd.DataFrame, column: str, digits: int) -> list[str]:
-    found = tables.cells.groupby("method")[column]
-    return [number(estimate(found.get_group(method)), digits) for method in rows["method"]]
+def _means(values: Values, methods: Sequence[str], digits: int) -> list[str]:
+    return [number(mean_of(values, method), digits) for method in methods]

@@ -36,8 +36,8 @@ from den.training import Diverged, set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD
 from reports import labels, text_tables
 from reports.analysis import comparison, inference
-from reports.analysis.by_split import Values, mean_of
 from reports.analysis.inference import Difference
+from reports.estimates import Values, mean_of
 
 TRAINING = {"epochs": 10, "batch_size": 32}  # a length has no default, and a table of 107 rows makes no batch of 256
 BASE, MOST = "finetune", 2.0
@@ -220,7 +220,7 @@ def table(outcomes: Outcomes, score: str) -> str:
         }
         for method in labels.ordered(outcomes)
     ]
-    return text_tables.markdown(text_tables.present(rows))
+    return text_tables.markdown(text_tables.compact(rows))
 
 
 def faults(outcomes: Outcomes, score: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ from flows.commands import console
 from flows.pipeline import suite_results
 from flows.places import here
 from reports import accepted_results, labels, tables, text_tables
-from reports.analysis.comparison import Contest, contest
+from reports.analysis.comparison import Comparison, against_rival
+from reports.stream_results import StreamResults
 from reports.tables import Tables
 
 MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
@@ -23,7 +24,7 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
     Accepted results stand in for cells that are not measured here. accepted: use accepted results alone.
     """
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
-    contests = [_contest(collected.of(stream=stream), methods, rival) for stream in collected.streams]
+    comparisons = [_comparison(results, methods, rival) for results in collected.per_stream]
     if form == "csv":
         rows = [
             comparison.numbers.assign(
@@ -31,13 +32,13 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
                 rival=comparison.rival,
                 how=_how(collected, comparison.stream, comparison.numbers),
             )
-            for comparison in contests
+            for comparison in comparisons
         ]
         print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
         return
-    for comparison in contests:
-        notes = filter(None, (comparison.note, _sources(collected, comparison.stream)))
-        _show(replace(comparison, note=" ".join(notes)), form)
+    for comparison in comparisons:
+        note = " ".join(filter(None, (comparison.note, _sources(collected, comparison.stream))))
+        _show(replace(comparison, note=note), form)
 
 
 def _collected(suite: str) -> Tables:
@@ -72,17 +73,17 @@ def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
     return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]
 
 
-def _contest(tables: Tables, methods: Sequence[str], rival: str) -> Contest:
-    """Return the comparison of these methods. Raises SettingsError for a method without a finished cell."""
-    finished = labels.ordered(tables.cells["method"])
-    if missing := [method for method in [*methods, rival] if method and method not in finished]:
-        advice = f"there are {', '.join(finished)}"
-        raise SettingsError(f"{', '.join(missing)}: no finished cell on {tables.streams[0]}; {advice}")
-    compared = [method for method in finished if not methods or method in (*methods, rival or "den")]
-    return contest(tables.among(compared), rival)
+def _comparison(results: StreamResults, methods: Sequence[str], rival: str) -> Comparison:
+    """Return the comparison of the requested methods. Raises SettingsError for a method without results."""
+    unknown = [method for method in [*methods, rival] if method and method not in results.methods]
+    if unknown:
+        measured = f"there are {', '.join(results.methods)}"
+        raise SettingsError(f"{', '.join(unknown)}: no finished cell on {results.stream}; {measured}")
+    chosen = [method for method in results.methods if not methods or method in (*methods, rival or "den")]
+    return against_rival(results.among(chosen), rival)
 
 
-def _show(comparison: Contest, form: str) -> None:
+def _show(comparison: Comparison, form: str) -> None:
     title = f"{labels.stream(comparison.stream)}: {comparison.title}"
     if form == "table":
         console.show_table(title, *comparison.tables, note=comparison.note)

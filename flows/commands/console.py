@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.commands.terminal_tables import grid
-from reports import labels, summaries
+from reports import labels
 from reports.analysis import findings
 from reports.tables import Tables
 
@@ -19,10 +19,9 @@ WORDS = ("method", "metric", "verdict")
 def show(tables: Tables) -> None:
     """Print the summary of each stream: a table with a row per method, and how often networks grew."""
     console = Console()
-    rows = summaries.summary(tables)
-    for stream, group in rows.groupby("stream", sort=True):
-        console.print(_summary(str(stream), group))
-        for sentence in findings.how_often(tables.of(stream=stream)):
+    for results in tables.per_stream:
+        console.print(_summary(results.stream, results.summary))
+        for sentence in findings.how_often(results.without_departures):
             console.print(sentence, highlight=False, soft_wrap=True)
 
 

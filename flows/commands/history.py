@@ -21,7 +21,7 @@ from reports import accepted_results, labels
 from reports.analysis import change_points, history
 from reports.analysis.change_points import Search
 from reports.analysis.history import ROWS, Accepted, Step
-from reports.summaries import STATISTICS
+from reports.stream_results import STATISTICS
 
 FOLDER = Path("reports/out/history")
 LONGEST = 120  # characters that the names of methods may take in the name of a file
@@ -50,7 +50,7 @@ def print_history(
         search = stack.enter_context(change_points.Process()).starts if form == "table" else None
         stack.enter_context(garbage_collection.paused())  # tens of thousands of entries stay in memory until the end
         ledger = Ledger.of(places)
-        points = history.history(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
+        points = history.points(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
         if search is None:
             click.echo(_rows(points, form), nl=False)
         else:

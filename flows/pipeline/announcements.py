@@ -30,7 +30,7 @@ from den.ledger import CellResult, Run
 from flows.pipeline.outcome import Outcome
 from flows.runtime import addresses
 from flows.tracking import tracker
-from reports import labels, summaries, text_tables
+from reports import estimates, labels, published_numbers, text_tables
 
 EVENT = "den.benchmark.ended"
 TAG = "verdict:"
@@ -87,7 +87,7 @@ def _leave(outcome: Outcome, stream: str, report: Path | None) -> None:
         rows = judged.rows.to_dict("records")
         _leave_table(_key("verdict", suite, stream), rows, f"{title}: {judged.note}", _mark(rows))
     results = [result for result in outcome.results if result.measurement.stream == stream]
-    rows = text_tables.results(outcome.tables.of(stream=stream)).to_dict("records")
+    rows = text_tables.summary(outcome.tables.of(stream)).to_dict("records")
     bits = _mark(sorted((result.title, result.measurement.digest) for result in results))
     new = _leave_table(_key("results", suite, stream), rows, title, bits)
     for figure in sorted((report / "figures" / stream).glob("*.png")) if new and report else ():
@@ -119,20 +119,20 @@ def _summary(outcome: Outcome, line: str) -> str:
 
 
 def _scores(stream: str, results: Sequence[CellResult]) -> str:
-    score = summaries.main_score(stream)
+    score = published_numbers.main_score(stream)
     own = [result for result in results if result.measurement.stream == stream]
     values: dict[str, list[float]] = {}
     for result in own:
         if (value := result.measurement.values().get(score, {}).get("average")) is not None:
             values.setdefault(result.name, []).append(value)
-    means = {name: summaries.estimate(values[name]).mean for name in _order(values)}
+    means = {name: estimates.estimate(values[name]).mean for name in _order(values)}
     methods = [f"{labels.method(name)} {labels.score(mean)}" for name, mean in means.items()]
     return f"{labels.stream(stream)} {labels.SCORES[score]}: {', '.join(methods)}"
 
 
 def _order(values: dict[str, list[float]]) -> list[str]:
     """Return methods, the best first."""
-    return sorted(values, key=lambda name: (-summaries.estimate(values[name]).mean, name))
+    return sorted(values, key=lambda name: (-estimates.estimate(values[name]).mean, name))
 
 
 def _verdict(run: Run) -> str:

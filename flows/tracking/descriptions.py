@@ -9,7 +9,8 @@ from den.ledger import CellResult
 from den.methods import METHODS
 from flows.tracking import views
 from flows.tracking.parent_runs import Parent
-from reports import labels, summaries, tables, text_tables
+from reports import labels, tables, text_tables
+from reports.stream_results import StreamResults
 
 NOTE = "mlflow.note.content"  # the tag that MLflow's pages show as the description
 
@@ -86,16 +87,16 @@ def link(title: str, experiment: str, run: str) -> str:
 
 def markdown(parent: Parent) -> str:
     """Return the table of a parent in Markdown; empty without results, or with several per method and seed."""
-    return text_tables.markdown(text_tables.results(_tables(parent))) if _tabular(parent) else ""
+    return text_tables.markdown(text_tables.summary(_results(parent))) if _tabular(parent) else ""
 
 
 def numbers(parent: Parent) -> pd.DataFrame:
     """Return the unrounded numbers of the table; empty if there is no table."""
-    return summaries.summary(_tables(parent)) if _tabular(parent) else pd.DataFrame()
+    return _results(parent).summary if _tabular(parent) else pd.DataFrame()
 
 
-def _tables(parent: Parent) -> tables.Tables:
-    return tables.collect(parent.results, parent.suite)
+def _results(parent: Parent) -> StreamResults:
+    return tables.collect(parent.results, parent.suite).of(parent.stream)
 
 
 def _tabular(parent: Parent) -> bool:

@@ -1,4 +1,5 @@
-"""What results say, as numbers and tables: statistics over seeds, comparisons, judgements, trends, optimality.
+"""Analyses of results: comparisons, judgements, trends, growth and optimality.
 
-Modules take tidy tables or series and return frames, numbers or sentences. They draw nothing and write no file.
+A module takes one stream's results or series of values, and returns frames, numbers or sentences. It draws no figure
+and writes no file.
 """

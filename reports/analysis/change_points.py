@@ -1,8 +1,8 @@
-"""Where a series of values changed for good: exact optimal partitioning (PELT) by `ruptures`, under one penalty.
+"""Lasting changes of a series of values: exact optimal partitioning (PELT) by `ruptures`, under one penalty.
 
-The penalty is PENALTY σ² log n for each change, with σ² estimated from the differences of neighbours, which a lasting
-step hardly moves. By simulation at most 2 % of series of pure noise have a change point, whatever their length, and a
-step of three standard deviations with ten points on both sides is found in 98 %.
+The penalty is PENALTY σ² log n per change. σ² is estimated from the differences of neighbours, which a lasting step
+hardly affects. In simulations at most 2 % of series of pure noise have a change point, at any length; a step of three
+standard deviations with ten points on both sides is detected in 98 %.
 """
 
 import json
@@ -19,12 +19,12 @@ import numpy as np
 FEWEST = 10
 "Points that a series needs before it can have a change point."
 SIDE = FEWEST // 2
-"Points that each level needs, so that no outlier is a level of its own."
+"Points that each level needs, so that no outlier becomes a level."
 PENALTY = 5.0
 SMALLEST = 0.0005
-"The least standard deviation that is believed: runs that repeat each other to the bit have none."
+"The least standard deviation: that of runs with the same bits would be 0."
 RATIO = 1.1
-"By how much a time must change, at least, to be reported."
+"The smallest ratio of times that is reported."
 
 Series = Sequence[Sequence[float]]
 Search = Callable[[Series], list[list[int]]]
@@ -32,7 +32,7 @@ Search = Callable[[Series], list[list[int]]]
 
 @dataclass(frozen=True)
 class Change:
-    """The point from which a series has another level, and the means of the level before and the one after."""
+    """The first point of a new level, and the means of the levels before and after it."""
 
     start: int
     before: float
@@ -42,7 +42,7 @@ class Change:
 def changes(series: Series, times: bool = False, search: Search | None = None) -> list[list[Change]]:
     """Return the change points of each series.
 
-    times: search the logarithms, and report only changes by RATIO or more. search: `starts`, or one like it.
+    times: search the logarithms, and report only changes by RATIO or more. search: `starts`, or a function like it.
     """
     comparable = [np.log(np.maximum(values, SMALLEST)).tolist() if times else list(values) for values in series]
     levels = map(_levels, series, (search or starts)(comparable))
@@ -50,14 +50,14 @@ def changes(series: Series, times: bool = False, search: Search | None = None) -
 
 
 def starts(series: Series) -> list[list[int]]:
-    """Return where each level but the first begins, for each series; none for fewer points than FEWEST."""
+    """Return the first point of each level but the first, per series; none for fewer points than FEWEST."""
     return [_starts(np.array(values, dtype=float)) for values in series]
 
 
 class Process:
-    """The search in a process of its own: loading its library takes a second, which others can use meanwhile.
+    """The search in another process: its library takes a second to load, during which the caller can go on.
 
-    As a context it ends the process when it is left.
+    It is a context manager: leaving it ends the process.
     """
 
     def __enter__(self) -> Self:
@@ -67,21 +67,21 @@ class Process:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """End it."""
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 
     def starts(self, series: Series) -> list[list[int]]:
-        """Return what `starts` returns; for one question only."""
+        """Return what `starts` returns; can be called once."""
         answer, _ = self._process.communicate(json.dumps(series))
-        found: list[list[int]] = json.loads(answer)
-        return found
+        points: list[list[int]] = json.loads(answer)
+        return points
 
 
 def _starts(values: np.ndarray) -> list[int]:
     if len(values) < FEWEST or not np.ptp(values):
         return []
-    from ruptures.detection.kernelcpd import KernelCPD  # slow to load, and only long series need it
+    from ruptures.detection.kernelcpd import KernelCPD  # slow to load, needed by long series only
 
     variance = max(float(np.mean(np.diff(values) ** 2)) / 2, SMALLEST**2)
     search = KernelCPD("linear", min_size=SIDE).fit(values.reshape(-1, 1))
@@ -99,6 +99,6 @@ def _is_large(change: Change) -> bool:
 
 
 if __name__ == "__main__":
-    import ruptures  # noqa: F401  before the question is there
+    import ruptures  # noqa: F401  loads while the caller prepares the series
 
     print(json.dumps(starts(json.load(sys.stdin))))

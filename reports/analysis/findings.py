@@ -1,70 +1,80 @@
-"""What the numbers say in plain words, computed and never typed."""
+"""Sentences on what the numbers show, computed and never typed. Each takes one stream's results."""
 
 import math
-from typing import Any
 
 import pandas as pd
 
 from den import measures, metrics
 from reports import labels
-from reports.analysis.by_split import by_seed, difference
+from reports.analysis.by_seed import difference
 from reports.analysis.optimality import far_from_optimal
+from reports.estimates import Estimate
 from reports.layer_labels import layer
-from reports.summaries import Estimate, estimates, fired, plain, score_name
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 SUBJECT, REFERENCE = "den", "single_task"
 
 
-def verdict(tables: Tables) -> str:
-    """Return how DEN did against single-task networks on one stream; without them, the best against the next."""
-    tables = plain(tables)
-    average = estimates(tables, metrics.average)
-    subject, rival = _pair(average)
-    tasks = int(tables.scores["task"].max())
-    said = f"After {tasks} tasks {_said(subject, average[subject])} in average {score_name(tables)}"
+def verdict(results: StreamResults) -> str:
+    """Return how DEN did against single-task networks; if one is missing, the best method against the next."""
+    subject, rival = _pair(results.estimates)
+    scored = f"After {results.tasks} tasks {_scored(results, subject)} in average {results.score_label}"
     if rival is None:
-        return f"{said}; there is no other method to compare it with."
-    gap = difference(by_seed(tables, metrics.average), subject, rival)
-    sizes = tables.cells.groupby("method")["capacity"].mean()
+        return f"{scored}; there is no other method to compare it with."
+    gap = difference(results.averages, subject, rival)
+    sizes = results.summary.set_index("method")["capacity"]
     return (
-        f"{said} against {_said(rival, average[rival])}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
+        f"{scored} against {_scored(results, rival)}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
         f"the base network against {sizes[rival]:.2f}.{' One seed: no error bars.' if gap.seeds == 1 else ''}"
     )
 
 
-def findings(tables: Tables) -> list[str]:
-    """Return one sentence for each thing worth knowing about one stream's results; those not measured are left out."""
-    tables = plain(tables)
-    found = [
-        _extremes(tables),
-        _forgotten(tables),
-        *how_often(tables),
-        *_widened(tables),
-        _kept(tables),
-        _shift(tables),
-        *far_from_optimal(tables),
+def findings(results: StreamResults) -> list[str]:
+    """Return one sentence for each finding; without those on what was not measured."""
+    sentences = [
+        _extremes(results),
+        _forgotten(results),
+        *how_often(results),
+        *_widened(results),
+        _kept(results),
+        _shift(results),
+        *far_from_optimal(results),
     ]
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
-def how_often(tables: Tables) -> list[str]:
-    """Return how often expansion and split fired on one stream, a sentence per method."""
+def how_often(results: StreamResults) -> list[str]:
+    """Return how often expansion and split fired, one sentence per method."""
     return [
-        f"{labels.method(str(method))}: {', '.join(_often(row) for row in rows.itertuples())}."
-        for method, rows in fired(plain(tables)).groupby("method")
+        f"{labels.method(method)}: {', '.join(map(_often, rows['stage'], rows['fired'], rows['tasks']))}."
+        for method, rows in fired(results).groupby("method")
     ]
 
 
-def _pair(average: dict[str, Estimate]) -> tuple[str, str | None]:
-    ranking = sorted(average, key=lambda method: -average[method].mean)
-    subject = SUBJECT if SUBJECT in average else ranking[0]
-    others = [method for method in ranking if method != subject]
-    return subject, REFERENCE if REFERENCE in others else next(iter(others), None)
+def fired(results: StreamResults) -> pd.DataFrame:
+    """Return how often optional stages fired: method, stage ("expansion"), fired and tasks, summed over seeds."""
+    rows = results.measures[results.measures["measure"].str.endswith(measures.FIRED)]
+    stage = rows["measure"].str.removesuffix(measures.FIRED).rename("stage")
+    counts = rows.groupby(["method", stage])["value"].agg(fired="sum", tasks="count")
+    return counts.astype("int64").reset_index()
 
 
-def _said(method: str, average: Estimate) -> str:
-    return f"{labels.method(method)} {labels.with_error(*average.pair)}"
+def _ranking(estimates: dict[str, Estimate]) -> list[str]:
+    """Return the methods, the best first."""
+    return sorted(estimates, key=lambda method: -estimates[method].mean)
+
+
+def _pair(estimates: dict[str, Estimate]) -> tuple[str, str | None]:
+    """Return the method that the verdict is about, and its rival; None if there is no other method."""
+    ranking = _ranking(estimates)
+    subject = SUBJECT if SUBJECT in estimates else ranking[0]
+    rivals = [method for method in ranking if method != subject]
+    return subject, REFERENCE if REFERENCE in rivals else next(iter(rivals), None)
+
+
+def _scored(results: StreamResults, method: str) -> str:
+    """Return a method and its average score: DEN .798 ± .004."""
+    return f"{labels.method(method)} {labels.with_error(*results.estimates[method].pair)}"
 
 
 def _judged(gap: Estimate) -> str:
@@ -80,52 +90,47 @@ def _judged(gap: Estimate) -> str:
     return f"{size} over {gap.seeds} seeds, {'more' if clear else 'no more'} than two standard errors"
 
 
-def _extremes(tables: Tables) -> str:
-    average = estimates(tables, metrics.average)
-    ranking = sorted(average, key=lambda method: -average[method].mean)
+def _extremes(results: StreamResults) -> str:
+    ranking = _ranking(results.estimates)
     if len(ranking) < 3:
         return ""
-    highest, lowest = (_said(method, average[method]) for method in (ranking[0], ranking[-1]))
-    return f"Highest average {score_name(tables)}: {highest}; lowest: {lowest}."
+    highest, lowest = (_scored(results, method) for method in (ranking[0], ranking[-1]))
+    return f"Highest average {results.score_label}: {highest}; lowest: {lowest}."
 
 
-def _forgotten(tables: Tables) -> str:
-    lost = estimates(tables, metrics.forgetting)
-    known = sorted((one.mean, method) for method, one in lost.items() if not math.isnan(one.mean))
-    said = ", ".join(f"{labels.method(method)} {labels.score(mean)}" for mean, method in known)
-    return f"Forgetting, from least to most: {said}." if said else ""
+def _forgotten(results: StreamResults) -> str:
+    means = [(loss.mean, method) for method, loss in results.estimates_of(metrics.forgetting).items()]
+    ranking = sorted((mean, method) for mean, method in means if not math.isnan(mean))
+    text = ", ".join(f"{labels.method(method)} {labels.score(mean)}" for mean, method in ranking)
+    return f"Forgetting, from least to most: {text}." if text else ""
 
 
-def _often(row: Any) -> str:
-    judged = "" if 0 < row.fired < row.tasks else " (always)" if row.fired else " (never)"
-    return f"{row.what} fired on {row.fired} of {row.tasks} tasks{judged}"
+def _often(stage: str, fired: int, tasks: int) -> str:
+    remark = "" if 0 < fired < tasks else " (always)" if fired else " (never)"
+    return f"{stage} fired on {fired} of {tasks} tasks{remark}"
 
 
-def _widened(tables: Tables) -> list[str]:
-    units = tables.measures[(tables.measures["measure"] == measures.UNITS) & tables.measures["stage"].isna()]
-    widths = (
-        units.groupby(["method", "layer", "after_task"])["value"]
-        .mean()
-        .groupby(["method", "layer"])
-        .agg(["first", "last"])
-    )
+def _widened(results: StreamResults) -> list[str]:
+    units = results.measured(measures.UNITS)
+    means = units[units["stage"].isna()].groupby(["method", "layer", "after_task"])["value"].mean()
+    widths = means.groupby(["method", "layer"]).agg(["first", "last"])
     grown = widths[widths["first"] != widths["last"]]
-    return [f"{labels.method(method)}: {_widths(tables, rows)}." for method, rows in grown.groupby("method")]
+    return [f"{labels.method(str(method))}: {_widths(results, rows)}." for method, rows in grown.groupby("method")]
 
 
-def _widths(tables: Tables, rows: pd.DataFrame) -> str:
-    ends = [(layer(tables, number), row["first"], row["last"]) for (_, number), row in rows.iterrows()]
-    return "; ".join(f"{name} went from {a:.0f} to {b:.0f} units" for name, a, b in ends)
+def _widths(results: StreamResults, rows: pd.DataFrame) -> str:
+    widths = [(layer(results, number), row["first"], row["last"]) for (_, number), row in rows.iterrows()]
+    return "; ".join(f"{name} went from {first:.0f} to {last:.0f} units" for name, first, last in widths)
 
 
-def _kept(tables: Tables) -> str:
-    sums = tables.measures.groupby("measure")["value"].sum()
+def _kept(results: StreamResults) -> str:
+    sums = results.measures.groupby("measure")["value"].sum()
     if measures.KEPT_UNITS not in sums:
         return ""
     split = f"; {sums[measures.SPLIT_UNITS]:,.0f} units were split" if measures.SPLIT_UNITS in sums else ""
     return f"Expansions kept {sums[measures.KEPT_UNITS]:,.0f} units{split}."
 
 
-def _shift(tables: Tables) -> str:
-    shifts = tables.measures.loc[tables.measures["measure"] == measures.ANSWER_SHIFT, "value"].dropna()
+def _shift(results: StreamResults) -> str:
+    shifts = results.measured(measures.ANSWER_SHIFT)["value"].dropna()
     return f"Largest answer shift by a split, before it is mended: {shifts.max():.2g}." if len(shifts) else ""

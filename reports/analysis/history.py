@@ -1,11 +1,11 @@
-"""A metric over the runs of a ledger: which runs are one series, and what each of them has for it.
+"""A metric over the runs of a ledger, in series of runs that can be compared.
 
-A series is a method under the same settings, on the same seeds and the same kind of machine: values of two settings, or
-means over other seeds, are never joined. Nothing but the ledger's index is read.
+A series is a method with the same settings, the same seeds and the same kind of machine: values of two settings, or
+means over different seeds, are never joined. Only the ledger's index is read.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,13 +18,15 @@ from den.ledger.settings import flat
 from reports import labels
 from reports.analysis import change_points
 from reports.analysis.change_points import Change, Search
-from reports.summaries import STATISTICS, Estimate, estimate, main_score
+from reports.estimates import Estimate, estimate
+from reports.published_numbers import main_score
+from reports.stream_results import STATISTICS
 
 METRICS = (*STATISTICS, measures.CAPACITY, measures.SECONDS)
 ROWS = ["run", "started", "suite", "stream", "method", "settings", "seeds", "machine", "metric", "value", "measured"]
-"The columns that `den history --format json` prints; `settings` keeps series apart that differ in nothing else."
+"The columns that `den history --format json` prints; `settings` distinguishes series that are equal otherwise."
 SERIES = ["stream", "method", "series", "seeds", "machine"]
-"The columns by which points belong together."
+"The columns that are equal in all points of a series."
 AS_BEFORE = "as before"
 BLOCKS = {"method_params.": "", "stream_params.": "stream."}
 LEFT_OUT = ("seed", "training.device")
@@ -34,7 +36,7 @@ Accepted = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
 
 class Point(NamedTuple):
-    """What a run has for a method: the columns of a history; `settings` is filled in later."""
+    """The value of a method in a run: the columns of a history. `settings` is filled in later."""
 
     run: str
     started: datetime
@@ -55,14 +57,14 @@ class Point(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A change point of a series: the first point of the new level, the last one of the old, and the levels."""
+    """A change point of a series: the first point of the new level, the last point of the old one, and the levels."""
 
     first: pd.Series
     last: pd.Series
     change: Change
 
 
-def history(
+def points(
     ledger: Ledger,
     suite: str = "",
     streams: Sequence[str] = (),
@@ -71,30 +73,30 @@ def history(
     since: datetime | None = None,
     accepted: Accepted | None = None,
 ) -> pd.DataFrame:
-    """Return a metric, a row for each method of each ended run, the oldest run first; means over seeds.
+    """Return a metric per method and ended run, the oldest run first; values are means over seeds.
 
-    methods: of a registry or variants, as runs name them; since: the earliest beginning of a run.
-    Columns: those of Point. number: of the run among all of its suite, from 1; error: the standard error of value, nan
-    for one seed; series: of the settings; commit, torch: that measured it. measured: False if any seed was reused or
-    is missing. settings: what differs from the accepted ones, or, if none are accepted, from those of the first run.
-    Raises SettingsError for a suite, stream, method or metric that is not there, naming what there is.
+    methods: names of methods or variants, as runs have them; since: the earliest start of a run.
+    Columns: those of Point. number: the run's place among all runs of its suite, from 1; error: the standard error of
+    value, nan for one seed; series: hash of the settings; commit, torch: those that measured it; measured: False if any
+    seed was reused or is missing; settings: the difference to the accepted settings, or to those of the first run if
+    none are accepted. Raises SettingsError for an unknown suite, stream, method or metric, and lists the known ones.
     """
-    refuse_unknown([metric], METRICS, "metric")
+    _refuse_unknown([metric], METRICS, "metric")
     runs = ledger.runs()
     suites = {run.suite for run in runs}
-    refuse_unknown([suite] if suite else [], sorted(suites), "suite")
+    _refuse_unknown([suite] if suite else [], sorted(suites), "suite")
     runs = [run for run in runs if suite in ("", run.suite)]
     _refuse_names(runs, streams, methods)
     entries = {entry.id: entry for entry in ledger.entries()}
-    points = [
+    rows = [
         point
         for name in suites
         for number, run in enumerate((run for run in runs if run.suite == name), start=1)
         if since is None or run.begun.started >= since
         for point in _points(number, run, streams, methods, metric, entries)
     ]
-    points.sort(key=lambda point: (point.started, point.run))
-    return _with_settings(_frame(points), ledger, accepted or {})
+    rows.sort(key=lambda point: (point.started, point.run))
+    return _with_settings(_frame(rows), ledger, accepted or {})
 
 
 def series(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -105,9 +107,9 @@ def series(points: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def steps(groups: Sequence[pd.DataFrame], search: Search | None = None) -> list[list[Step]]:
-    """Return where each series changed. Points that are not measured do not count.
+    """Return the change points of each series. Points that were not measured do not count.
 
-    search: `changes.starts`, or one like it.
+    search: `change_points.starts`, or a function like it.
     """
     solid = [rows[rows["measured"] & rows["value"].notna()] for rows in groups]
     times = bool(groups) and groups[0]["metric"].iloc[0] == measures.SECONDS
@@ -119,22 +121,22 @@ def steps(groups: Sequence[pd.DataFrame], search: Search | None = None) -> list[
 
 
 def label(metric: str) -> str:
-    """Return a metric as a reader knows it."""
+    """Return the label of a metric."""
     return labels.SCORES.get(metric, metric.replace("_", " "))
 
 
-def refuse_unknown(given: Iterable[str], there: Iterable[str], kind: str) -> None:
-    """Raise SettingsError for a name that is not there; the message names what there is."""
-    for name in given:
-        if name not in there:
-            raise SettingsError(f"{kind} {name!r} has no history here; there are {', '.join(there) or 'no runs'}")
+def _refuse_unknown(names: Iterable[str], measured: Collection[str], kind: str) -> None:
+    """Raise SettingsError for a name that was never measured; the message lists those that were."""
+    for name in names:
+        if name not in measured:
+            raise SettingsError(f"{kind} {name!r} has no history here; there are {', '.join(measured) or 'no runs'}")
 
 
 def _refuse_names(runs: Iterable[Run], streams: Sequence[str], methods: Sequence[str]) -> None:
     cells = {(cell.stream, cell.name) for run in runs for cell in run.begun.cells}
-    refuse_unknown(streams, sorted({stream for stream, _ in cells}), "stream")
+    _refuse_unknown(streams, sorted({stream for stream, _ in cells}), "stream")
     on_streams = {method for stream, method in cells if not streams or stream in streams}
-    refuse_unknown(methods, labels.ordered(on_streams), "method")
+    _refuse_unknown(methods, labels.ordered(on_streams), "method")
 
 
 def _points(
@@ -145,7 +147,7 @@ def _points(
     metric: str,
     entries: Mapping[str, Entry],
 ) -> Iterator[Point]:
-    """Yield a point for each method of a run that any of its seeds has a measurement of."""
+    """Yield a point for each method of a run with at least one measurement."""
     groups: dict[tuple[str, str], list[Planned]] = {}
     for cell in run.begun.cells:
         if (not streams or cell.stream in streams) and (not methods or cell.name in methods):
@@ -190,7 +192,7 @@ def _mean(values: Sequence[float]) -> Estimate:
 
 
 def _machine(entry: Entry, metric: str, slots: int | None) -> str:
-    """Return the kind of machine; of times, with its cores and the cells that ran beside each other."""
+    """Return the kind of machine; for times, with its cores and the number of cells that ran in parallel."""
     if metric != measures.SECONDS:
         return entry.machine
     cores = f", {entry.cores} cores" if entry.cores else ""
@@ -212,7 +214,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> pd.DataFrame:
-    """Return the points with the settings in which each differs."""
+    """Return the points with the column `settings` filled in."""
     settings = ledger.settings(points["series"].unique())
     bases: dict[tuple[str, str, str], Mapping[str, Any]] = dict(accepted)
     texts: dict[tuple[str, ...], str] = {}
@@ -225,10 +227,11 @@ def _with_settings(points: pd.DataFrame, ledger: Ledger, accepted: Accepted) -> 
 
 
 def difference(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """Return in which settings of a cell the first differ from the second, seed and device left out."""
-    own, other = dict(flat(settings)), dict(flat(base))
-    differing = [key for key in sorted({*own, *other}) if key not in LEFT_OUT and own.get(key) != other.get(key)]
-    return ", ".join(f"{_short(key)}={own.get(key, AS_BEFORE)}" for key in differing)
+    """Return how a cell's settings differ from other settings, without seed and device."""
+    values, base_values = dict(flat(settings)), dict(flat(base))
+    keys = sorted({*values, *base_values}.difference(LEFT_OUT))
+    differing = [key for key in keys if values.get(key) != base_values.get(key)]
+    return ", ".join(f"{_short(key)}={values.get(key, AS_BEFORE)}" for key in differing)
 
 
 def _short(key: str) -> str:

@@ -1,6 +1,6 @@
-"""Measuring again: whether two measurements of a cell are the same to the bit, and where they first differ.
+"""Repeated measurements: whether two of a cell are the same to the bit, and where they first differ.
 
-What is compared is what both have: a score or measure that came later makes no older measurement another one.
+Only scores and measures that both have are compared: a newer version that adds one still repeats the older one.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from den.ledger.measurement import Row
 
 
 class Place(NamedTuple):
-    """Where a number stands in a measurement. occurrence: from 1, if a stage reports a measure more than once."""
+    """The place of a number in a measurement. occurrence: from 1, if a stage reports a measure more than once."""
 
     task: int
     stage: str | None
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 class Deviation(NamedTuple):
-    """The first number that two measurements have not in common; None: there is no such number."""
+    """The first number in which two measurements differ; None if a measurement lacks it."""
 
     place: Place
     before: float | None
@@ -41,7 +41,7 @@ class Deviation(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many numbers of two measurements are the same to the bit, of how many."""
+    """How many numbers of two measurements are the same to the bit, and how many there are."""
 
     same: int
     total: int
@@ -49,25 +49,25 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True)
 class Streak:
-    """How many runs before gave the same bits in a row, on this kind of machine. code: the last had the same code."""
+    """How many earlier runs in a row gave the same bits on this kind of machine. code: the last had the same code."""
 
     runs: int
     code: bool
 
 
-def same_bits(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+def same_bits(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Return whether two measurements have the same bits, by the digests of their scores and measures."""
-    both = one.keys() & other.keys()
-    return bool(both) and all(one[name] == other[name] for name in both)
+    names = before.keys() & after.keys()
+    return bool(names) and all(before[name] == after[name] for name in names)
 
 
-def names_of_both(one: Measurement, other: Measurement) -> set[str]:
-    """Return the scores and measures that two measurements both have, times left out."""
-    return (_names(one) & _names(other)) - set(measures.TIMES)
+def names_of_both(before: Measurement, after: Measurement) -> set[str]:
+    """Return the scores and measures that both measurements have, without times."""
+    return (_names(before) & _names(after)) - set(measures.TIMES)
 
 
 def numbers(measurement: Measurement, names: Collection[str] = ()) -> dict[Place, float | None]:
-    """Return the numbers of a measurement, in the order in which they came to be: by task and stage.
+    """Return the numbers of a measurement in the order of their computation, by task and stage.
 
     names: the scores and measures to return; by default all but times.
     """
@@ -83,14 +83,14 @@ def numbers(measurement: Measurement, names: Collection[str] = ()) -> dict[Place
 
 
 def tally(before: Measurement, after: Measurement) -> Tally:
-    """Return how many numbers of what both measurements have are the same; one that one of them lacks is not."""
+    """Return how many numbers are the same, of the names that both have; a number that one lacks is not."""
     old, new = _numbers_of_both(before, after)
     same = sum(place in new and new[place] == value for place, value in old.items())
     return Tally(same, len(old.keys() | new.keys()))
 
 
 def deviation(before: Measurement, after: Measurement) -> Deviation | None:
-    """Return the first number in which two measurements differ, None if they are the same."""
+    """Return the first number in which two measurements differ; None if they are the same."""
     old, new = _numbers_of_both(before, after)
     places = [*new, *(place for place in old if place not in new)]
     places.sort(key=lambda place: place.task)
@@ -101,15 +101,15 @@ def deviation(before: Measurement, after: Measurement) -> Deviation | None:
 
 
 def alike(measurement: Measurement, earlier: Iterable[Entry]) -> list[Entry]:
-    """Return the earlier measurements by the same torch on the same kind of machine for bits; none if unrecorded."""
+    """Return the earlier measurements by the same torch on the same kind of machine for bits; none if not recorded."""
     bits = measurement.origin.bits
     return [entry for entry in earlier if bits and entry.bits == bits]
 
 
 def must_agree(measurement: Measurement, earlier: Sequence[Entry]) -> Entry | None:
-    """Return the newest earlier measurement that must have the same bits: of the same code too. None if there is none.
+    """Return the newest earlier measurement that must have the same bits, which includes the same code; else None.
 
-    It is the newest alone, so that one that went wrong alarms when it happens and when it is over, and not for ever.
+    Only the newest counts: a wrong measurement then alarms twice, when it appears and when it is gone, not forever.
     """
     fingerprint = measurement.origin.fingerprint
     same = [entry for entry in alike(measurement, earlier) if fingerprint and entry.fingerprint == fingerprint]
@@ -117,13 +117,12 @@ def must_agree(measurement: Measurement, earlier: Sequence[Entry]) -> Entry | No
 
 
 def same_versions(before: Measurement, after: Measurement) -> bool:
-    """Return whether Python, numpy and torch are the same, which an entry does not hold."""
-    versions = [(one.origin.python, one.origin.numpy, one.origin.torch) for one in (before, after)]
-    return versions[0] == versions[1]
+    """Return whether Python, numpy and torch are the same; entries of the index do not hold all of them."""
+    return _versions(before) == _versions(after)
 
 
 def streak(measurement: Measurement, earlier: Sequence[Entry]) -> Streak:
-    """Return how many runs in a row, the newest first, gave the bits of this measurement. earlier: the oldest first."""
+    """Return how many of the newest runs in a row gave the bits of this measurement. earlier: the oldest first."""
     newest_first = alike(measurement, earlier)[::-1]
     digests = measurement.digests
     same = list(takewhile(lambda entry: same_bits(entry.digests, digests), newest_first))
@@ -134,6 +133,11 @@ def streak(measurement: Measurement, earlier: Sequence[Entry]) -> Streak:
 def _numbers_of_both(*pair: Measurement) -> Iterator[dict[Place, float | None]]:
     names = names_of_both(*pair)
     return (numbers(measurement, names) for measurement in pair)
+
+
+def _versions(measurement: Measurement) -> tuple[str | None, ...]:
+    origin = measurement.origin
+    return origin.python, origin.numpy, origin.torch
 
 
 def _names(measurement: Measurement) -> set[str]:

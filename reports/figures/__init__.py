@@ -1,6 +1,7 @@
 """The figures: one file and one line here each.
 
-`draw(tables)` takes the tables of one stream, and returns None where they have nothing to show.
+`draw(results)` takes one stream's results and returns None if they have nothing to show. The page gives it the results
+without departures of the released code, which are too many for a curve each; `results.whole` has them.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,9 @@ from reports.figures import (
     training_time,
     units_over_tasks,
 )
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
-FIGURES: dict[str, Callable[[Tables], Figure | None]] = {
+FIGURES: dict[str, Callable[[StreamResults], Figure | None]] = {
     "auroc_over_tasks": auroc_over_tasks.draw,
     "auroc_over_capacity": auroc_over_capacity.draw,
     "score_over_time": score_over_time.draw,

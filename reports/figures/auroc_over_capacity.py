@@ -3,32 +3,28 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from den import metrics
-from reports import labels, paper_numbers
+from reports import labels, published_numbers
+from reports.estimates import mean_of
 from reports.figures import style
-from reports.summaries import PAPER, estimate, estimates, plain, score_name
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
 CLOSE, WIDE = 1.5, 40
-"The mark that stands close to its neighbour on an axis whose ends are so many times apart."
+"The mark close to its neighbour: it is left out if the ends of the axis are further apart than this factor."
 
 
-def draw(tables: Tables) -> Figure:
-    """Draw a point for each method, capacity relative to the base network; bars are standard errors over seeds."""
-    known = plain(tables)
-    found = estimates(known, metrics.average)
+def draw(results: StreamResults) -> Figure:
+    """Draw one point per method, with capacity relative to the base network; bars are standard errors over seeds."""
     with style.house():
         figure, (axes,) = style.panels()
-        for method, auroc in found.items():
-            capacity = estimate(known.of(method=method).cells["capacity"])
-            look = style.look(method)
+        for method, auroc in results.estimates.items():
+            capacity, look = mean_of(results.capacities, method), style.look(method)
             axes.errorbar(capacity.mean, auroc.mean, auroc.error, capacity.error, fmt="none", ecolor=look["color"])
             axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=style.MARK, **look)
-        _paper(axes, tables, set(found))
+        _published(axes, results)
         _capacities(axes)
         axes.set(
-            xlabel="Capacity, relative to the base network", ylabel=f"Average {score_name(tables)} after all tasks"
+            xlabel="Capacity, relative to the base network", ylabel=f"Average {results.score_label} after all tasks"
         )
         style.scores(axes)
         axes.margins(y=0.1)
@@ -36,15 +32,16 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _paper(axes: style.Axes, tables: Tables, methods: set[str]) -> None:
-    rows = paper_numbers.points(tables.streams[0])
-    rows = rows[rows["method"].isin({*methods, *labels.OTHERS})]
+def _published(axes: style.Axes, results: StreamResults) -> None:
+    rows = published_numbers.points(results.stream)
+    rows = rows[rows["method"].isin({*results.estimates, *labels.PUBLISHED_ONLY})]
     for row in rows.itertuples():
-        style.opened(axes, row.capacity, row.value, row.method)
+        style.open_point(axes, row.capacity, row.value, row.method)
     if len(rows):
-        style.explain_open(axes, "open: the paper" if set(rows["source"]) == {PAPER} else "open: published")
-    if rows["method"].isin(labels.OTHERS).any():
-        style.explain_open(axes, "grey: not run here", style.OTHER[1])
+        of_paper = set(rows["source"]) == {published_numbers.PAPER}
+        style.explain_open(axes, "open: the paper" if of_paper else "open: published")
+    if rows["method"].isin(labels.PUBLISHED_ONLY).any():
+        style.explain_open(axes, "grey: not run here", style.PUBLISHED_ONLY[1])
 
 
 def _capacities(axes: style.Axes) -> None:

@@ -2,24 +2,22 @@
 
 from matplotlib.figure import Figure
 
-from den import metrics
-from reports.analysis.by_split import PAPER_METHOD, RELEASED_METHOD, Departure, by_seed, departures
+from reports.analysis.by_seed import PAPER_METHOD, RELEASED_METHOD, Departure, departures
 from reports.figures import style
-from reports.summaries import score_name
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 
-def draw(tables: Tables) -> Figure | None:
-    """Draw a row a departure, bars are standard errors of the paired difference; None where none was tried alone."""
-    found = departures(by_seed(tables, metrics.average))
-    if not found:
+def draw(results: StreamResults) -> Figure | None:
+    """Draw one row per departure, with standard errors of the paired difference; None if there is no departure."""
+    effects = departures(results.whole.averages)
+    if not effects:
         return None
     with style.house():
-        figure, (axes,) = style.rows(list(found))
+        figure, (axes,) = style.rows(list(effects))
         axes.axvline(0, color=style.FAINT, linewidth=0.8, zorder=1)
-        for row, departure in enumerate(found.values()):
+        for row, departure in enumerate(effects.values()):
             _departure(axes, row, departure)
-        axes.set_xlabel(f"Change of average {score_name(tables)}")
+        axes.set_xlabel(f"Change of average {results.score_label}")
         style.explain(axes, "added to the paper’s algorithm", **_marker(PAPER_METHOD))
         style.explain(axes, "mended in the released code", **_marker(RELEASED_METHOD))
         style.scores(axes, axis="x")

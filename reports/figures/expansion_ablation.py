@@ -2,27 +2,25 @@
 
 from matplotlib.figure import Figure
 
-from den import metrics
-from reports import labels, paper_numbers
-from reports.analysis.by_split import by_seed, capacities, mean_of
+from reports import labels, published_numbers
+from reports.estimates import mean_of
 from reports.figures import style
-from reports.summaries import plain, score_name
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 
-def draw(tables: Tables) -> Figure | None:
-    """Draw a row a method and a panel for AUROC and for capacity, bars are standard errors; None without variants."""
-    known = plain(tables)
-    auroc = by_seed(known, metrics.average)
-    if not any(method.startswith(paper_numbers.PARTIAL) for method in auroc):
+def draw(results: StreamResults) -> Figure | None:
+    """Draw panels of AUROC and capacity, one row per method; bars are standard errors. None if no variant was run."""
+    methods = list(results.averages)
+    if not any(method.startswith(published_numbers.PARTIAL) for method in methods):
         return None
-    theirs = paper_numbers.ablation(tables.streams[0])
+    paper = published_numbers.ablation(results.stream)
     with style.house():
-        figure, (scores, sizes) = style.rows([labels.method(method) for method in auroc], 2)
-        for axes, values, told in ((scores, auroc, "value"), (sizes, capacities(known), "capacity")):
-            measured = {method: mean_of(values, method).pair for method in auroc}
-            style.comparison(axes, list(auroc), measured, theirs[told])
-        scores.set_xlabel(f"Average {score_name(tables)}")
+        figure, (scores, sizes) = style.rows([labels.method(method) for method in methods], 2)
+        auroc = {method: mean.pair for method, mean in results.estimates.items()}
+        style.comparison(scores, methods, auroc, paper["value"])
+        capacities = {method: mean_of(results.capacities, method).pair for method in methods}
+        style.comparison(sizes, methods, capacities, paper["capacity"])
+        scores.set_xlabel(f"Average {results.score_label}")
         style.scores(scores, axis="x")
         sizes.set_xlabel("Capacity")
         style.legend(figure)

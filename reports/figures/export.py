@@ -1,4 +1,4 @@
-"""Figures as files, and as SVG that takes the colours and letters of the page it stands in."""
+"""Figures as files, and as SVG that takes colours and fonts from the page around it."""
 
 import re
 from io import BytesIO
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reports.figures import style
 
-OWN = {style.INK: "var(--ink)", style.FAINT: "var(--faint)", style.GRID: "var(--line)"}
+PAGE_COLORS = {style.INK: "var(--ink)", style.FAINT: "var(--faint)", style.GRID: "var(--line)"}
 
 
 def png(figure: Figure) -> bytes:
@@ -22,15 +22,15 @@ def svg(figure: Figure) -> bytes:
 
 
 def inline(figure: Figure, name: str, description: str) -> str:
-    """Return the figure as an SVG element for a page: ids under `name`, ink and lines in the page's colours.
+    """Return the figure as an SVG element for a page: ids begin with `name`, text and lines take the page's colours.
 
-    `description` is read aloud in place of the drawing.
+    Screen readers read `description` instead of the drawing.
     """
     text = svg(figure).decode()
     text = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    for color, own in OWN.items():
-        text = text.replace(color, own)
+    for color, page_color in PAGE_COLORS.items():
+        text = text.replace(color, page_color)
     text = re.sub(r"font-family: [^;]*; ?", "", text)
     return re.sub(
         r'<svg(.*?) width="[^"]*" height="[^"]*"', rf'<svg role="img" aria-label="{description}"\1', text, count=1

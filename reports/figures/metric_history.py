@@ -1,4 +1,4 @@
-"""A metric over the runs of one stream, drawn: a line per series, hollow points that are not whole, changes dotted."""
+"""A metric over the runs of one stream: a line per series, open points for incomplete runs, dotted lines at changes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,21 +12,21 @@ from reports import labels
 from reports.analysis import history
 from reports.analysis.history import Step
 from reports.figures import style
-from reports.summaries import STATISTICS
+from reports.stream_results import STATISTICS
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 24
-"Bars of a sparkline; of more values each bar is the mean of some that follow each other."
+"The most bars of a sparkline; if there are more values, a bar is the mean of neighbours."
 MARKED = 60
-"Points of a series that are drawn with markers and standard errors; more of them are a line."
+"The most points of a series that have markers and standard errors; a longer series is a plain line."
 EXPLAINED = 12
-"Series that a legend tells apart; of more of them it names the methods."
+"The most series that the legend distinguishes; of more it names the methods alone."
 STROKES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
-"Lines of a method's series: all have its colour."
+"Line styles of the series of one method, which share its colour."
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return the values as bars, the lowest one eighth high and the highest whole; all alike are half."""
+    """Return the values as bars, the lowest one eighth high and the highest full; equal values are half as high."""
     parts = np.array_split(np.array(values, dtype=float), min(len(values), WIDEST) or 1)
     heights = np.array([part.mean() for part in parts if len(part)])
     spread = np.ptp(heights) if len(heights) else 0.0
@@ -36,7 +36,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def draw(groups: Sequence[pd.DataFrame], steps: Sequence[Sequence[Step]]) -> Figure:
-    """Draw the series of one stream and metric, and where they changed."""
+    """Draw the series of one stream and metric, and their change points."""
     metric = groups[0]["metric"].iloc[0]
     with style.house():
         figure, (axes,) = style.panels()
@@ -48,7 +48,7 @@ def draw(groups: Sequence[pd.DataFrame], steps: Sequence[Sequence[Step]]) -> Fig
         if any(steps):
             style.explain(axes, "dotted: a change", linestyle=style.DOTS, linewidth=0.9)
         if not all(rows["measured"].all() for rows in groups):
-            style.explain_open(axes, "open: not measured whole")
+            style.explain_open(axes, "open: not measured completely")
         if metric in STATISTICS:
             style.scores(axes)
         axes.set_ylabel(history.label(metric))
@@ -58,23 +58,23 @@ def draw(groups: Sequence[pd.DataFrame], steps: Sequence[Sequence[Step]]) -> Fig
 
 
 def _looks(groups: Sequence[pd.DataFrame]) -> Iterator[tuple[str, object]]:
-    """Yield the title of each series, and the stroke of its line."""
+    """Yield the title of each series and its line style."""
     methods = [rows["method"].iloc[0] for rows in groups]
     for place, rows in enumerate(groups):
         method = methods[place]
         number = methods[:place].count(method)
         title = labels.method(method)
         if methods.count(method) > 1 and len(groups) <= EXPLAINED:
-            alike = [other for other, name in zip(groups, methods, strict=True) if name == method]
-            title = f"{title}: {_distinction(rows, pd.concat(alike))}"
+            of_method = [group for group, name in zip(groups, methods, strict=True) if name == method]
+            title = f"{title}: {_distinction(rows, pd.concat(of_method))}"
         yield title, STROKES[number % len(STROKES)]
 
 
-def _distinction(rows: pd.DataFrame, others: pd.DataFrame) -> str:
-    """Return in what a series differs from others of its method."""
+def _distinction(rows: pd.DataFrame, of_method: pd.DataFrame) -> str:
+    """Return how a series differs from the other series of its method."""
     words = {"settings": rows["settings"].iloc[-1] or "usual settings", "seeds": f"seeds {rows['seeds'].iloc[0]}"}
     words |= {"machine": rows["machine"].iloc[0]}
-    return ", ".join(text for column, text in words.items() if others[column].nunique() > 1)
+    return ", ".join(text for column, text in words.items() if of_method[column].nunique() > 1)
 
 
 def _line(axes: Axes, rows: pd.DataFrame, title: str, stroke: object) -> None:
@@ -91,5 +91,5 @@ def _line(axes: Axes, rows: pd.DataFrame, title: str, stroke: object) -> None:
 
 
 def _moments(points: pd.DataFrame) -> np.ndarray:
-    """Return when the runs began, in UTC, in the form that is drawn fastest."""
+    """Return the start of each run in UTC, in the type that matplotlib draws fastest."""
     return points["started"].dt.tz_localize(None).to_numpy()

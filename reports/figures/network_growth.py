@@ -6,36 +6,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports import labels, layer_labels
-from reports.analysis.growth import growth
+from reports.analysis import growth
 from reports.figures import style
 from reports.spacing import stride
-from reports.summaries import plain
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 PARTS = {"kept": (-0.21, 1.0), "split": (0.21, 0.45)}
-"Where a part's bar stands beside its task, and how opaque it is."
+"How far a part's bar stands from its task, and how opaque it is."
 WIDTH, ROW, BESIDE_ROWS, TITLE = 0.36, 0.95, 0.7, 0.2
 
 
-def draw(tables: Tables) -> Figure | None:
-    """Draw a panel for each method and hidden layer, bars on bars are standard errors; None without growth.
+def draw(results: StreamResults) -> Figure | None:
+    """Draw one panel per method and hidden layer; lines on bars are standard errors. None if no network grows.
 
-    A method has a row, or as many as its layers need; where tasks are many, several share a bar.
+    A method has one row of panels, or as many as its layers need. If there are many tasks, several share a bar.
     """
-    found = growth(plain(tables))
-    if found.empty:
+    by_task = growth.by_task(results)
+    if by_task.empty:
         return None
-    methods, numbers = labels.ordered(found.index.unique("method")), sorted(found.index.unique("layer"))
-    rows, columns = style.shape(len(numbers))
+    methods, layers = labels.ordered(by_task.index.unique("method")), sorted(by_task.index.unique("layer"))
+    rows, columns = style.shape(len(layers))
     height = BESIDE_ROWS + ROW * rows * len(methods) + TITLE * (rows * len(methods) - 1) * (rows > 1)
-    every = stride(int(tables.scores["task"].max()))
+    every = stride(results.tasks)
     with style.house():
         figure, panels = style.panels(rows * len(methods), columns, height=height)
-        for at, method in enumerate(methods):
-            own = style.first(panels[at * rows * columns : (at + 1) * rows * columns], len(numbers))
-            for axes, number in zip(own, numbers, strict=True):
-                _panel(axes, found.loc[(method, number)], method, every)
-                axes.set_title(layer_labels.title(tables, number) if rows > 1 or not at else "")
+        for place, method in enumerate(methods):
+            of_method = panels[place * rows * columns : (place + 1) * rows * columns]
+            for axes, layer in zip(style.first(of_method, len(layers)), layers, strict=True):
+                _panel(axes, by_task.loc[(method, layer)], method, every)
+                axes.set_title(layer_labels.title(results, layer) if rows > 1 or not place else "")
                 axes.set_ylabel(labels.method(method) if style.leftmost(axes) else "")
         figure.supxlabel("Task learned" if every == 1 else f"Tasks learned, {every} to a bar")
         _explain(panels[0])
@@ -47,9 +46,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, method: str, every: int) -> None:
     tasks, color = rows.index.to_numpy() - (every - 1) / 2, style.look(method)["color"]
     axes.bar(tasks, rows["added", "mean"], 0.92 * every, color="none", edgecolor=style.FAINT, linewidth=0.5)
     for part, (shift, alpha) in PARTS.items():
-        mean, error, beside = rows[part, "mean"], rows[part, "sem"], tasks + shift * every
-        axes.bar(beside, mean, WIDTH * every, color=color, alpha=alpha)
-        axes.errorbar(beside, mean, error, fmt="none", ecolor=style.INK, elinewidth=0.6)
+        mean, error, places = rows[part, "mean"], rows[part, "sem"], tasks + shift * every
+        axes.bar(places, mean, WIDTH * every, color=color, alpha=alpha)
+        axes.errorbar(places, mean, error, fmt="none", ecolor=style.INK, elinewidth=0.6)
     axes.errorbar(tasks, rows["added", "mean"], rows["added", "sem"], fmt="none", ecolor=style.FAINT, elinewidth=0.6)
     if every > 1:
         axes.set_xlim(0.4, tasks[-1] + every / 2 + 0.1)

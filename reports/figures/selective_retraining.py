@@ -2,32 +2,33 @@
 
 from matplotlib.figure import Figure
 
-from den import measures, metrics
-from reports import labels, paper_numbers
-from reports.analysis.by_split import by_seed, mean_of, ratio, training
+from den import measures
+from reports import labels, published_numbers
+from reports.analysis.by_seed import ratio, training
 from reports.figures import style
-from reports.summaries import score_name
-from reports.tables import Tables
+from reports.published_numbers import WHOLE
+from reports.stream_results import StreamResults
 
 METHODS = ("finetune", "dnn_l1", "dnn_selective")
 SUBJECT = "dnn_selective"
 
 
-def draw(tables: Tables) -> Figure | None:
-    """Draw a panel for time and one for AUROC, bars are standard errors; None without both methods compared."""
-    seconds, auroc = training(tables, measures.SECONDS), by_seed(tables, metrics.average)
-    if not {paper_numbers.WHOLE, SUBJECT} <= set(seconds):
+def draw(results: StreamResults) -> Figure | None:
+    """Draw panels of time and AUROC; bars are standard errors. None unless both methods of the comparison were run."""
+    seconds = training(results, measures.SECONDS)
+    if not {WHOLE, SUBJECT} <= set(seconds):
         return None
     methods = [method for method in METHODS if method in seconds]
-    theirs = paper_numbers.retraining(tables.streams[0])
+    paper = published_numbers.retraining(results.stream)
     with style.house():
         figure, (times, scores) = style.rows([labels.method(method) for method in methods], 2)
-        times_measured = {method: ratio(seconds, method, paper_numbers.WHOLE).pair for method in methods}
-        style.comparison(times, methods, times_measured, theirs["seconds"])
-        style.comparison(scores, methods, {method: mean_of(auroc, method).pair for method in methods}, theirs["auroc"])
+        ratios = {method: ratio(seconds, method, WHOLE).pair for method in methods}
+        style.comparison(times, methods, ratios, paper["seconds"])
+        auroc = {method: mean.pair for method, mean in results.estimates.items()}
+        style.comparison(scores, methods, auroc, paper["auroc"])
         times.set(xlabel="Time, relative to fine-tuning")
         style.from_zero(times)
-        scores.set(xlabel=f"Average {score_name(tables)}")
+        scores.set(xlabel=f"Average {results.score_label}")
         style.scores(scores, axis="x")
         style.legend(figure)
     return figure

@@ -3,20 +3,17 @@
 from matplotlib.figure import Figure
 
 from reports import labels
+from reports.estimates import mean_of
 from reports.figures import style
-from reports.summaries import estimate, plain
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 
-def draw(tables: Tables) -> Figure:
-    """Draw a row a method, bars are standard errors over seeds."""
-    known = plain(tables)
-    methods = labels.ordered(known.cells["method"])
+def draw(results: StreamResults) -> Figure:
+    """Draw one row per method; bars are standard errors over seeds."""
     with style.house():
-        figure, (axes,) = style.rows([labels.method(method) for method in methods])
-        for row, method in enumerate(methods):
-            seconds = estimate(known.of(method=method).cells["train_seconds"])
-            style.point(axes, row, *seconds.pair, method)
+        figure, (axes,) = style.rows([labels.method(method) for method in results.methods])
+        for row, method in enumerate(results.methods):
+            style.point(axes, row, *mean_of(results.seconds, method).pair, method)
         style.from_zero(axes)
         axes.set_xlabel("Seconds of training")
     return figure

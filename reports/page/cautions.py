@@ -1,13 +1,13 @@
-"""What a reader should know before comparing a stream's results with published ones."""
+"""Sentences on what to know before comparing a stream's results with published ones."""
 
 from collections.abc import Callable
 
 from den import measures
 from reports import labels
-from reports.analysis.by_split import mean_of, steps
-from reports.layer_labels import convolutions
-from reports.tables import Tables
-from reports.text_tables import SHORT
+from reports.analysis import by_seed
+from reports.estimates import mean_of
+from reports.stream_results import StreamResults
+from reports.text_tables import HASH_LETTERS
 
 BAGS_OF_WORDS = "bags of words of Animals with Attributes 1 (lss, phog, rgsift, sift and surf, of 92 images per class)"
 FEATURES = dict.fromkeys(  # of AwA, by the beginning of the data's hash, for each seed from 0
@@ -19,67 +19,70 @@ FEATURES = dict.fromkeys(  # of AwA, by the beginning of the data's hash, for ea
 )  # fmt: skip
 
 
-def notes(tables: Tables) -> list[str]:
-    """Return the sentences of one stream; none where nothing was published for it, or all is as published."""
-    told = NOTES.get(tables.streams[0], ())
-    return [sentence for tell in told for sentence in tell(tables)]
+def cautions_of(results: StreamResults) -> list[str]:
+    """Return the cautions of one stream; none if nothing was published for it, or if it is as published."""
+    cautions = CAUTIONS.get(results.stream, ())
+    return [sentence for caution in cautions for sentence in caution(results)]
 
 
-def _awa(tables: Tables) -> list[str]:
+def _awa(results: StreamResults) -> list[str]:
+    features = sorted(set(map(_features, results.cells["data"])))
     return [
-        f"Features: {' and '.join(sorted(set(map(_features, tables.cells['data']))))}, reduced to principal "
-        "components of the training images. The paper’s are DECAF features, which cannot be had: animals, tasks and "
-        "numbers of images are the paper’s, inputs are not. Methods can be compared, scores only roughly.",
-        "The three splits of a seed hold 30, 30 and 30 images of each animal, as the paper’s do.",
+        f"Features: {' and '.join(features)}, reduced to principal components of the training images. The paper’s are "
+        "DECAF features, which are not available: animals, tasks and numbers of images are the paper’s, inputs are "
+        "not. Methods can be compared, scores only roughly.",
+        "The training, validation and test data of a seed each hold 30 images per animal, as in the paper.",
         "The paper has two numbers for DEN: .8913 in the legend, .906 over capacity.",
     ]
 
 
 def _features(data: str) -> str:
-    return FEATURES.get(data[:SHORT], "those that the manifest of the prepared stream names as its source")
+    return FEATURES.get(data[:HASH_LETTERS], "those that the manifest of the prepared stream names as its source")
 
 
-def _cifar100(tables: Tables) -> list[str]:
+def _cifar100(results: StreamResults) -> list[str]:
     return [
-        "The paper’s network is a modified AlexNet, five convolutions of 64, 128, 256, 256 and 128 channels below "
-        f"dense layers of 384, 192 and 100 units; here it has {_network(tables)}.",
-        "A task’s ten classes are ten outputs, each class against the task’s others; the paper’s axis counts classes, "
-        "ten a task.",
+        "The paper’s network is a modified AlexNet: five convolutions of 64, 128, 256, 256 and 128 channels below "
+        f"dense layers of 384, 192 and 100 units. Here it has {_network(results)}.",
+        "A task’s ten classes are ten outputs, each class against the task’s other classes; the paper’s axis counts "
+        "classes, ten per task.",
     ]
 
 
-def _superclass(tables: Tables) -> list[str]:
+def _superclass(results: StreamResults) -> list[str]:
     return [
-        "The published numbers of DEN, RCL and APD are of one paper by authors of DEN, Yoon et al. 2020, as Liang & Li "
-        "2023 repeat them. Capacity there is final parameters relative to the base network’s, which is LeNet, "
-        f"convolutions of 20 and 50 channels below dense layers of 800 and 500 units; here it has {_network(tables)}.",
-        "Their protocol: batches of 100, 20 epochs a task, a learning rate of .001, weight decay of .0001, 20 % of the "
-        "training images held out. That is 400 steps a task, 8,000 for twenty; the other papers’ may differ.",
-        "A task’s five classes are five logistic outputs, each class against the others; the highest output answers.",
+        "The published numbers of DEN, RCL and APD are from one paper by authors of DEN, Yoon et al. 2020, as Liang & "
+        "Li 2023 repeat them. Its capacity is final parameters relative to those of the base network, which is LeNet: "
+        f"convolutions of 20 and 50 channels below dense layers of 800 and 500 units. Here it has {_network(results)}.",
+        "Its protocol: batches of 100, 20 epochs per task, a learning rate of .001, weight decay of .0001, 20 % of the "
+        "training images held out. That is 400 steps per task, 8,000 for twenty; the other papers’ may differ.",
+        "A task’s five classes are five logistic outputs, each class against the other classes; the highest output is "
+        "the prediction.",
     ]
 
 
-def _budget(tables: Tables) -> list[str]:
-    means = {method: mean_of(steps(tables), method).mean for method in steps(tables)}
+def _budget(results: StreamResults) -> list[str]:
+    steps = by_seed.steps(results)
+    means = {method: mean_of(steps, method).mean for method in steps}
     fewest_first = sorted(means.items(), key=lambda item: item[1])
     budgets = ", ".join(f"{labels.method(method)} {labels.number(mean)}" for method, mean in fewest_first)
     return [f"Steps here, of all tasks and stages: {budgets}."]
 
 
-def _undisclosed(tables: Tables) -> list[str]:
-    return ["The paper tells neither steps nor learning rate nor optimiser nor the strengths of penalties."]
+def _undisclosed(results: StreamResults) -> list[str]:
+    return ["The paper does not state steps, learning rate, optimiser or the strengths of penalties."]
 
 
-def _network(tables: Tables) -> str:
-    """Return the hidden layers as most methods have them after the first task."""
-    rows = tables.of(measure=measures.UNITS, after_task=1).measures
-    units = rows[rows["stage"].isna()].groupby("layer")["value"].agg(lambda widths: widths.mode().iloc[0])
-    widths, below = [f"{width:.0f}" for width in units], convolutions(tables)
-    channels = f"convolutions of {' and '.join(widths[:below])} channels below " if below else ""
-    return f"{channels}dense layers of {' and '.join(widths[below:])} units"
+def _network(results: StreamResults) -> str:
+    """Return the hidden layers that most methods have after the first task."""
+    units = results.measured(measures.UNITS, after_task=1)
+    modes = units[units["stage"].isna()].groupby("layer")["value"].agg(lambda widths: widths.mode().iloc[0])
+    widths, convolutions = [f"{width:.0f}" for width in modes], results.convolutions
+    channels = f"convolutions of {' and '.join(widths[:convolutions])} channels below " if convolutions else ""
+    return f"{channels}dense layers of {' and '.join(widths[convolutions:])} units"
 
 
-NOTES: dict[str, tuple[Callable[[Tables], list[str]], ...]] = {
+CAUTIONS: dict[str, tuple[Callable[[StreamResults], list[str]], ...]] = {
     "awa": (_awa, _undisclosed, _budget),
     "cifar100": (_cifar100, _undisclosed, _budget),
     "cifar100_superclass": (_superclass, _budget),

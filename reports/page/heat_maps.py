@@ -1,25 +1,25 @@
-"""Score matrices as heat maps: what stands in each square, and how strong its colour is."""
+"""Score matrices as heat maps: the text of each square, and the strength of its colour."""
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports import labels
+from reports.estimates import Matrix, over_seeds
 from reports.spacing import stride
-from reports.summaries import matrices, over_seeds, plain, score_name
-from reports.tables import Tables
+from reports.stream_results import StreamResults
 
 STRONGEST = 60
-"Percent of colour in the square of the highest score; more would make its text hard to read."
+"Percent of colour in the square of the highest score; its text would be hard to read on more."
 NEAR_ONE = 0.9
-"Where half of the scores are above it, they are shown with one digit more."
+"If the median score is above this, scores have one digit more."
 
 
 @dataclass(frozen=True)
 class Square:
-    """One square: mean and standard error as text, empty where nothing was measured, and percent of colour."""
+    """One square: mean and standard error as text, empty if nothing was measured, and percent of colour."""
 
     score: str
     error: str
@@ -28,9 +28,10 @@ class Square:
 
 @dataclass(frozen=True)
 class HeatMaps:
-    """One stream's heat maps: squares by method and task learned, and the scores without colour and of full colour.
+    """One stream's heat maps: squares by method and task learned.
 
-    every: how many tasks go to a number along the sides; score: what the squares are of.
+    score: the label of the score. low, high: the scores without colour and with the strongest colour. every: how many
+    tasks share a number at the sides.
     """
 
     score: str
@@ -40,30 +41,30 @@ class HeatMaps:
     methods: dict[str, dict[int, list[Square]]]
 
     @property
-    def told(self) -> str:
-        """What stands in a square: "whole" with its error, "short" without it, "none" is colour alone."""
+    def detail(self) -> Literal["whole", "short", "none"]:
+        """The text of a square: "whole" is score and standard error, "short" is the score, "none" is colour alone."""
         return "whole" if self.every == 1 else "short" if self.every == 2 else "none"
 
 
-def heat_maps(tables: Tables) -> HeatMaps:
+def draw(results: StreamResults) -> HeatMaps:
     """Return the matrices of a stream’s main score, means over seeds, coloured from its lowest to its highest."""
-    found = {method: _estimates(list(seeds.values())) for method, seeds in matrices(plain(tables)).items()}
-    means = np.array([mean for mean, _ in found.values()])
+    estimates = {method: _over_seeds(list(seeds.values())) for method, seeds in results.matrices.items()}
+    means = np.array([mean for mean, _ in estimates.values()])
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
     digits = 3 if np.nanmedian(means) > NEAR_ONE else 2
-    squares = {method: _rows(*pair, (low, high), digits) for method, pair in found.items()}
-    lowest, highest = labels.score(low, digits), labels.score(high, digits)
-    return HeatMaps(score_name(tables), lowest, highest, stride(int(tables.scores["task"].max())), squares)
+    squares = {method: _rows(*pair, (low, high), digits) for method, pair in estimates.items()}
+    ends = labels.score(low, digits), labels.score(high, digits)
+    return HeatMaps(results.score_label, *ends, stride(results.tasks), squares)
 
 
-def _estimates(seeds: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean, error = over_seeds([R.ravel() for R in seeds])
-    return mean.reshape(seeds[0].shape), error.reshape(seeds[0].shape)
+def _over_seeds(matrices: list[Matrix]) -> tuple[Matrix, Matrix]:
+    """Return the mean of matrices over seeds, and its standard error."""
+    mean, error = over_seeds([R.ravel() for R in matrices])
+    return mean.reshape(matrices[0].shape), error.reshape(matrices[0].shape)
 
 
-def _rows(
-    mean: NDArray[np.float64], error: NDArray[np.float64], span: tuple[float, float], digits: int
-) -> dict[int, list[Square]]:
+def _rows(mean: Matrix, error: Matrix, span: tuple[float, float], digits: int) -> dict[int, list[Square]]:
+    """Return the squares by task learned, without tasks after which nothing was measured."""
     return {
         after_task: [_square(*pair, span, digits) for pair in zip(*rows, strict=True)]
         for after_task, rows in enumerate(zip(mean, error, strict=True), start=1)

@@ -1,53 +1,53 @@
-"""What later papers published for a stream, beside what was measured."""
+"""The table of one stream that shows the numbers of later papers beside the measured ones."""
 
 import math
 
 import pandas as pd
 
-from den import metrics
-from reports import labels, paper_numbers
-from reports.analysis.by_split import capacities, mean_of, steps
-from reports.summaries import estimates, plain, score_name
-from reports.tables import Tables
-from reports.text_tables import Table, number, present, score
+from reports import labels, published_numbers
+from reports.analysis import by_seed
+from reports.estimates import Values, mean_of
+from reports.stream_results import StreamResults
+from reports.text_tables import Table, compact, number, score
 
 
-def later(tables: Tables) -> list[Table]:
-    """Return the table of one stream that sets later papers beside it; none where they have nothing."""
-    known = plain(tables)
-    rows = compared(known)
+def tables_of(results: StreamResults) -> list[Table]:
+    """Return the table; no table if later papers have no numbers for the stream."""
+    rows = compared(results)
     if rows.empty:
         return []
-    measured = tuple(rows["method"][rows[score_name(known)] != ""])
+    measured = tuple(rows["method"][rows[results.score_label] != ""])
     note = (
-        f"Average {score_name(known)} after the last task, and capacity relative to the base network; steps are of all "
-        "tasks and stages together. The rows that stand out were measured here"
+        f"Average {results.score_label} after the last task, and capacity relative to the base network; steps are of "
+        "all tasks and stages together. The highlighted methods were measured here"
     )
     return [Table("Published beside measured", note, rows, measured)]
 
 
-def compared(tables: Tables) -> pd.DataFrame:
-    """Return what was measured and what was published, a row per method: first those measured, then the best."""
-    theirs = paper_numbers.later(tables.streams[0]).set_index("method")
-    average = estimates(tables, metrics.average)
-    others = theirs.drop(index=list(average), errors="ignore").sort_values("value", ascending=False)
-    found = [_measured(tables, method) | _published(theirs, method) for method in average if len(theirs)]
-    return present([*found, *({"method": method} | _published(theirs, method) for method in others.index)])
+def compared(results: StreamResults) -> pd.DataFrame:
+    """Return measured and published numbers, one row per method: measured methods, then the others, the best first."""
+    published = published_numbers.later(results.stream).set_index("method")
+    if published.empty:
+        return pd.DataFrame()
+    steps = by_seed.steps(results)
+    measured = [_measured(results, steps, method) | _published(published, method) for method in results.estimates]
+    rest = published.drop(index=list(results.estimates), errors="ignore").sort_values("value", ascending=False)
+    return compact([*measured, *({"method": method} | _published(published, method) for method in rest.index)])
 
 
-def _measured(tables: Tables, method: str) -> dict[str, str]:
+def _measured(results: StreamResults, steps: Values, method: str) -> dict[str, str]:
     return {
         "method": method,
-        score_name(tables): score(estimates(tables, metrics.average)[method]),
-        "capacity": number(mean_of(capacities(tables), method)),
-        "steps": number(mean_of(steps(tables), method), 0),
+        results.score_label: score(results.estimates[method]),
+        "capacity": number(mean_of(results.capacities, method)),
+        "steps": number(mean_of(steps, method), 0),
     }
 
 
-def _published(theirs: pd.DataFrame, method: str) -> dict[str, str]:
-    if method not in theirs.index:
+def _published(published: pd.DataFrame, method: str) -> dict[str, str]:
+    if method not in published.index:
         return {}
-    row = theirs.loc[method]
+    row = published.loc[method]
     name = labels.SCORES[row["score"]]
     return {
         f"published {name}": labels.score(row["value"]),

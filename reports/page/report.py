@@ -1,4 +1,4 @@
-"""The report: tables and figures as files, and one page that holds them all."""
+"""The report of a suite: tables and figures as files, and one page with all of them."""
 
 import re
 import sys
@@ -12,19 +12,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from den import files, paths
-from reports import labels, text_tables
-from reports import tables as tidy
-from reports.analysis.comparison import Contest, contest
+from reports import labels, tables, text_tables
+from reports.analysis import comparison
+from reports.analysis.comparison import Comparison
 from reports.analysis.findings import SUBJECT, findings, verdict
 from reports.analysis.optimality import certificates
 from reports.figures import FIGURES, export, style
-from reports.page.cautions import notes
-from reports.page.components import studies
-from reports.page.heat_maps import HeatMaps, heat_maps
-from reports.page.later_papers import later
-from reports.page.published_beside import beside
-from reports.summaries import main_score, plain, score_name, summary
+from reports.page import components, heat_maps, later_papers, paper
+from reports.page.cautions import cautions_of
+from reports.page.heat_maps import HeatMaps
+from reports.stream_results import StreamResults
 from reports.tables import Tables
+from reports.text_tables import Table
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one stream: sentences, tables of text, figures, and score matrices as heat maps."""
+    """One stream's part of the page: sentences, tables of text, figures, and score matrices as heat maps."""
 
     stream: str
     tasks: int
@@ -46,87 +45,94 @@ class Section:
     seeds: list[int]
     score: str
     verdict: str
-    notes: list[str]
-    judged: text_tables.Table | None
-    contest: Contest
+    cautions: list[str]
+    judged: Table | None
+    comparison: Comparison
     findings: list[str]
-    results: pd.DataFrame
-    tables: list[text_tables.Table]
+    summary: pd.DataFrame
+    tables: list[Table]
     cells: pd.DataFrame
-    heat: HeatMaps
+    heat_maps: HeatMaps
     drawings: list[Drawing]
 
     @property
     def label(self) -> str:
-        """The stream's name as a reader knows it."""
+        """The stream's label."""
         return labels.stream(self.stream)
 
 
-def write(
-    tables: Tables, folder: Path, judged: Mapping[str, text_tables.Table | None] | None = None, again: str = ""
-) -> Path:
+def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | None = None, again: str = "") -> Path:
     """Write the report of one suite into `folder` and return its page, index.html.
 
-    judged: by stream, how it stands to the accepted results; again: the command that writes the same page.
-    Beside it: report.md, the three tables and the summary as CSV, and figures/<stream>/<name>.png and .svg.
+    judged: by stream, the judgements against accepted results; again: the command that writes the same page.
+    The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name>.png and .svg.
     """
-    if tables.cells.empty:
+    if collected.cells.empty:
         raise ValueError("there is nothing to report: no finished cell; run the suite first, with `den run`")
-    tidy.write(tables, folder)
-    files.write(folder / "summary.csv", summary(tables).to_csv(index=False, lineterminator="\n"))
-    suite = ", ".join(sorted(tables.cells["suite"].unique()))
-    known, again = judged or {}, again or f"den report --suite {suite}"
-    streams = list(map(paths.part, tables.streams))
-    sections = [_section(tables.of(stream=stream), stream, folder, known.get(stream)) for stream in streams]
+    tables.write(collected, folder)
+    files.write(folder / "summary.csv", collected.summary.to_csv(index=False, lineterminator="\n"))
+    suite = ", ".join(sorted(collected.cells["suite"].unique()))
+    again = again or f"den report --suite {suite}"
+    sections = [_section(results, folder, (judged or {}).get(results.stream)) for results in collected.per_stream]
     page = folder / "index.html"
     files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
     files.write(page, _rendered("page.html", suite, again, sections))
     return page
 
 
-def _section(tables: Tables, stream: str, folder: Path, judged: text_tables.Table | None) -> Section:
+def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Section:
+    """Return a section. Departures of the released code count as methods and have cells, but tables of their own."""
+    results = whole.without_departures
     return Section(
-        stream=stream,
-        tasks=int(tables.scores["task"].max()),
-        methods=tables.cells["method"].nunique(),
-        seeds=sorted(int(seed) for seed in tables.cells["seed"].unique()),
-        score=score_name(tables),
-        verdict=verdict(tables),
-        notes=notes(tables),
+        stream=paths.part(whole.stream),
+        tasks=whole.tasks,
+        methods=len(whole.methods),
+        seeds=whole.seeds,
+        score=whole.score_label,
+        verdict=verdict(results),
+        cautions=cautions_of(results),
         judged=judged,
-        contest=contest(plain(tables)),
-        findings=findings(tables),
-        results=text_tables.results(plain(tables)),
-        tables=[*later(tables), *beside(tables), *studies(tables), *_departures(tables), *certificates(tables)],
-        cells=text_tables.cells(tables),
-        heat=heat_maps(tables),
-        drawings=[drawn for name in FIGURES if (drawn := _drawing(tables, stream, name, folder))],
+        comparison=comparison.against_rival(results),
+        findings=findings(results),
+        summary=text_tables.summary(results),
+        tables=[
+            *later_papers.tables_of(results),
+            *paper.tables_of(results),
+            *components.tables_of(results),
+            *_departures(results),
+            *certificates(results),
+        ],
+        cells=text_tables.cells(whole),
+        heat_maps=heat_maps.draw(results),
+        drawings=[drawing for name in FIGURES if (drawing := _drawing(results, name, folder))],
     )
 
 
-def _drawing(tables: Tables, stream: str, name: str, folder: Path) -> Drawing | None:
-    figure = FIGURES[name](tables)
+def _drawing(results: StreamResults, name: str, folder: Path) -> Drawing | None:
+    figure = FIGURES[name](results)
     if figure is None:
         return None
-    name, caption = name.replace("auroc", main_score(stream)), _caption(name, score_name(tables))
+    stream, caption = results.stream, _caption(name, results.score_label)
+    name = name.replace("auroc", results.main_score)
     files.write(folder / "figures" / stream / f"{name}.png", export.png(figure))
     files.write(folder / "figures" / stream / f"{name}.svg", export.svg(figure))
     return Drawing(name, caption, Markup(export.inline(figure, f"{_slug(stream)}-{name}", escape(caption))))
 
 
 def _caption(name: str, score: str) -> str:
-    """Return the first line of the docstring of the figure's module, on the score that the stream is told in."""
+    """Return the first line of the docstring of the figure's module, with the stream's main score."""
     line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
     return labels.heading(line.replace("AUROC", score))
 
 
-def _departures(tables: Tables) -> list[text_tables.Table]:
-    """Return the results of the methods that the summary leaves out, for they are many and nearly alike."""
-    rows = text_tables.results(tables)
-    others = rows[~rows["method"].isin(plain(tables).cells["method"])]
+def _departures(results: StreamResults) -> list[Table]:
+    """Return the summary of departures of the released code, which are too many and too similar for the main one."""
+    departures = [method for method in results.whole.methods if method not in results.methods]
+    if not departures:
+        return []
     note = "Average over all tasks after the last one, of DEN and the released code with one departure more or less"
-    listed = text_tables.present(others.to_dict("records"))
-    return [text_tables.Table("Departures one by one", note, listed)] if len(listed) else []
+    rows = text_tables.summary(results.whole.among(departures))
+    return [Table("Departures one by one", note, text_tables.compact(rows.to_dict("records")))]
 
 
 def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:
@@ -154,9 +160,10 @@ def _slug(text: str) -> str:
 
 
 def _unbroken(text: str) -> str:
+    """Return text that does not break between a number and its standard error."""
     return text.replace(" ± ", "\u00a0±\u00a0")
 
 
 def _breakable(text: str) -> str:
-    """Return a number that a narrow cell breaks before its standard error and nowhere else."""
+    """Return a number that can break before its standard error, and nowhere else."""
     return text.replace(" ± ", " ±\u00a0").replace("–", "\u2060–\u2060")

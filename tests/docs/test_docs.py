@@ -174,15 +174,16 @@ def test_the_table_of_the_how_to_is_learned(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_figure_of_the_how_to_is_drawn() -> None:
     (figure,) = code(ROOT / "docs/how-to/figure.md", "python")
-    known: dict[str, object] = {}
-    exec(figure, known)
-    assert callable(known["draw"])
+    namespace: dict[str, object] = {}
+    exec(figure, namespace)
+    draw = namespace["draw"]
+    assert callable(draw)
     accepted = tables.read(ROOT / "reports/accepted/mnist-variation")
-    assert known["draw"](accepted).axes[0].lines
-    whole = tables.collect(results("blobs", 1, ("l2",), 3), "smoke")
-    assert known["draw"](whole) is not None
+    assert draw(accepted.of()).axes[0].lines
+    whole = tables.collect(results("blobs", 1, ("l2",), 3), "smoke").of()
+    assert draw(whole) is not None
     without = whole.measures[whole.measures["measure"] != measures.NONZERO]
-    assert known["draw"](replace(whole, measures=without)) is None
+    assert draw(replace(whole, measures=without)) is None
 
 
 @pytest.mark.slow

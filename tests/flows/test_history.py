@@ -106,7 +106,7 @@ def series_of(points: pd.DataFrame) -> list[list[str]]:
 def test_a_point_is_the_mean_over_the_seeds_of_a_run(nights: Nights) -> None:
     cells = both("l2", 0)
     id = nights.run(cells)
-    (point,) = history.history(nights.ledger).itertuples(index=False)
+    (point,) = history.points(nights.ledger).itertuples(index=False)
     values = [cell.measurement.values()["auroc"]["average"] for cell in cells]
     assert (point.run, point.seeds, point.measured, point.number) == (id, "1,2", True, 1)
     assert point.value == pytest.approx(sum(values) / 2, abs=1e-15)
@@ -117,7 +117,7 @@ def test_two_settings_are_never_one_series(nights: Nights) -> None:
     first = nights.run(both("l2", 0))
     second = nights.run(both("l2", 1, settings={"method_params": {"strength": 3.0}}))
     third = nights.run(both("l2", 2))
-    points = history.history(nights.ledger)
+    points = history.points(nights.ledger)
     assert series_of(points) == [[first, third], [second]]
     assert list(points["settings"]) == ["", "strength=3.0", ""]
 
@@ -129,7 +129,7 @@ def test_other_seeds_or_another_machine_make_another_series(nights: Nights) -> N
     third = nights.run(both("l2", 2, machine=machine | {"processor": "Intel Xeon"}))
     fourth = nights.run(both("l2", 3, machine=machine | {"gpu": "NVIDIA H200"}))
     fifth = nights.run(both("l2", 4, torch="2.15.0"))
-    points = history.history(nights.ledger)
+    points = history.points(nights.ledger)
     assert series_of(points) == [[first, fifth], [second], [third], [fourth]]
     assert list(points["machine"])[2:4] == ["Intel Xeon, AVX512", "NVIDIA H200"]
 
@@ -138,14 +138,14 @@ def test_times_are_a_series_only_on_as_many_cores(nights: Nights) -> None:
     machine = synthetic.ORIGIN["machine"]
     nights.run(both("l2", 0))
     nights.run(both("l2", 1, machine=machine | {"cores": 16}))
-    assert len(series_of(history.history(nights.ledger))) == 1
-    assert len(series_of(history.history(nights.ledger, metric="seconds"))) == 2
+    assert len(series_of(history.points(nights.ledger))) == 1
+    assert len(series_of(history.points(nights.ledger, metric="seconds"))) == 2
 
 
 def test_the_device_that_was_asked_for_is_no_setting(nights: Nights) -> None:
     nights.run(both("l2", 0))
     nights.run(both("l2", 1, settings={"training": {"epochs": 8, "device": "auto"}}))
-    assert len(series_of(history.history(nights.ledger))) == 1
+    assert len(series_of(history.points(nights.ledger))) == 1
 
 
 def test_settings_are_those_that_differ_from_the_accepted_ones(nights: Nights) -> None:
@@ -154,7 +154,7 @@ def test_settings_are_those_that_differ_from_the_accepted_ones(nights: Nights) -
     nights.run(both("l2", 1))
     nights.run(both("l2", 2, settings={"network": {"widths": [312, 128], "init": "he"}}))
     accepted = {("smoke", "blobs", "l2"): usual}
-    points = history.history(nights.ledger, accepted=accepted)
+    points = history.points(nights.ledger, accepted=accepted)
     assert list(points["settings"]) == ["training.epochs=9", "", "network.init=he"]
     assert history.difference({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}) == "a.c=as before"
 
@@ -165,14 +165,14 @@ def test_a_run_that_did_not_measure_every_seed_is_hollow(nights: Nights) -> None
     nights.run(cells, reused=[cells[0].title])
     nights.run(cells, reused=[cell.title for cell in cells])
     nights.run(cells[:1], missing=cells[1:])
-    points = history.history(nights.ledger)
+    points = history.points(nights.ledger)
     assert list(points["measured"]) == [True, False, False, False]
     assert set(points["seeds"]) == {"1,2"}
 
 
 def test_runs_that_have_not_ended_or_have_nothing_are_no_points(nights: Nights) -> None:
     nights.run(both("l2", 0), ended=False)
-    assert history.history(nights.ledger).empty
+    assert history.points(nights.ledger).empty
 
 
 def test_a_measurement_that_was_damaged_makes_its_run_hollow(nights: Nights, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_measurement_that_was_damaged_makes_its_run_hollow(nights: Nights, tmp
     (path,) = (tmp_path / ".den/ledger").rglob(f"{cells[0].measurement.id}.*")
     path.write_bytes(b"damaged")
     nights.ledger.refresh()
-    (point,) = history.history(nights.ledger).itertuples(index=False)
+    (point,) = history.points(nights.ledger).itertuples(index=False)
     assert not point.measured
     assert point.value == cells[1].measurement.values()["auroc"]["average"]
 
@@ -190,15 +190,15 @@ def test_runs_are_numbered_within_their_suite_whatever_is_asked_for(nights: Nigh
     nights.run(both("l2", 0))
     nights.run(both("l2", 1), suite="quick")
     nights.run([*both("l2", 2), *both("den", 2)])
-    points = history.history(nights.ledger, "smoke", methods=["den"], since=FIRST + timedelta(days=1))
+    points = history.points(nights.ledger, "smoke", methods=["den"], since=FIRST + timedelta(days=1))
     assert list(points["number"]) == [2]
-    assert list(history.history(nights.ledger)["number"]) == [1, 1, 2, 2]
+    assert list(history.points(nights.ledger)["number"]) == [1, 1, 2, 2]
 
 
 def test_a_variant_goes_by_its_name(nights: Nights) -> None:
     nights.run([replace(cell, name="l2_published") for cell in both("l2", 0)] + both("l2", 0))
-    assert set(history.history(nights.ledger)["method"]) == {"l2", "l2_published"}
-    assert set(history.history(nights.ledger, methods=["l2_published"])["method"]) == {"l2_published"}
+    assert set(history.points(nights.ledger)["method"]) == {"l2", "l2_published"}
+    assert set(history.points(nights.ledger, methods=["l2_published"])["method"]) == {"l2_published"}
 
 
 @pytest.mark.parametrize("metric", history.METRICS)
@@ -213,7 +213,7 @@ def test_every_metric_is_that_of_the_measurements_and_can_be_drawn(nights: Night
         "capacity": measurement.totals["capacity"],
         "seconds": measurement.train_seconds,
     }
-    points = history.history(nights.ledger, metric=metric)
+    points = history.points(nights.ledger, metric=metric)
     value = expected.get(metric, values["auroc"].get(metric, math.nan))
     assert list(points["value"]) == pytest.approx([value] * 3, abs=0, nan_ok=True)
     assert export.png(metric_history.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
@@ -236,7 +236,7 @@ def test_a_step_is_found_in_whole_runs_and_shown(nights: Nights, here: Path) -> 
         return [synthetic.with_scores(cell, lambda value: max(0.0, value - down)) for cell in both("l2", day)]
 
     ids = [nights.run(moved(day)) for day in range(16)]
-    groups = list(history.series(history.history(nights.ledger)))
+    groups = list(history.series(history.points(nights.ledger)))
     ((step,),) = history.steps(groups)
     assert (step.last["run"], step.first["run"]) == (ids[7], ids[8])
     change = step.change
@@ -282,7 +282,7 @@ def test_the_command_draws_series_and_lists_the_runs_of_a_method(nights: Nights,
 def test_rows_for_other_programs_hold_every_number_to_the_bit(nights: Nights, here: Path) -> None:
     for day in range(2):
         nights.run([*both("l2", day), *both("ewc", day)])
-    points = history.history(nights.ledger)
+    points = history.points(nights.ledger)
     rows = json.loads(invoked("--format", "json"))
     assert [list(row) for row in rows] == [history.ROWS] * 4
     assert [row["value"] for row in rows] == list(points["value"])
@@ -299,7 +299,7 @@ def test_a_metric_that_a_method_has_not_is_null(nights: Nights, here: Path) -> N
     nights.run(both("joint", 0))
     (row,) = json.loads(invoked("--metric", "forgetting", "--format", "json"))
     assert row["value"] is None
-    assert math.isnan(history.history(nights.ledger, metric="forgetting")["value"].iloc[0])
+    assert math.isnan(history.points(nights.ledger, metric="forgetting")["value"].iloc[0])
     nights.run(both("joint", 1))
     assert "Figure" in invoked("--metric", "forgetting")
 

@@ -101,9 +101,9 @@ def show(browser: webdriver.Chrome, address: str, width: int = DESK, scheme: str
 
 
 def requested(browser: webdriver.Chrome) -> set[str]:
-    """Return the addresses that the browser has asked for since it was last asked itself."""
-    said: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event["params"] for event in said if event["method"] == "Network.requestWillBeSent"]
+    """Return the addresses that the browser has asked for since the last call."""
+    events: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
     return {request["request"]["url"] for request in sent}
 
 
@@ -111,9 +111,9 @@ def test_nothing_is_complained_of_and_no_request_leaves_the_page(browser: webdri
     browser.get_log("performance")
     show(browser, address)
     assert browser.get_log("browser") == []
-    asked = requested(browser)
-    assert address in asked
-    assert {url for url in asked if not url.startswith("data:")} == {address}
+    urls = requested(browser)
+    assert address in urls
+    assert {url for url in urls if not url.startswith("data:")} == {address}
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
@@ -142,8 +142,10 @@ def test_light_and_dark_are_two_pages(browser: webdriver.Chrome, address: str) -
 
 def test_nothing_stands_out_of_a_phone(browser: webdriver.Chrome, address: str) -> None:
     show(browser, address, PHONE)
-    wide, there = browser.execute_script("const page = document.documentElement; return [page.scrollWidth, innerWidth]")
-    assert wide <= there == PHONE
+    page_width, window_width = browser.execute_script(
+        "const page = document.documentElement; return [page.scrollWidth, innerWidth]"
+    )
+    assert page_width <= window_width == PHONE
 
 
 def test_it_prints_with_no_column_cut_off(browser: webdriver.Chrome, address: str) -> None:

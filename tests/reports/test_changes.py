@@ -85,6 +85,6 @@ def test_a_process_of_its_own_finds_the_same() -> None:
     series = [(0.8 + 0.01 * (np.arange(length) >= length // 2) + 0.001 * draw.normal(size=length)).tolist()
               for length in (3, 20, 50)]  # fmt: skip
     with change_points.Process() as process:
-        found = change_points.changes(series, search=process.starts)
-    assert found == change_points.changes(series)
-    assert [len(each) for each in found] == [0, 1, 1]
+        changed = change_points.changes(series, search=process.starts)
+    assert changed == change_points.changes(series)
+    assert [len(changes) for changes in changed] == [0, 1, 1]

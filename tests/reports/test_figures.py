@@ -14,26 +14,24 @@ from synthetic import ABLATION, LARGE, LATER, METHODS, results
 from den import measures, metrics
 from reports import labels, layer_labels, tables, text_tables
 from reports.accepted_results import ACCEPTED
-from reports.analysis.comparison import contest
+from reports.analysis import growth
+from reports.analysis.comparison import against_rival
 from reports.analysis.findings import verdict
-from reports.analysis.growth import growth
 from reports.figures import FIGURES, style
-from reports.page import report
-from reports.page.cautions import BAGS_OF_WORDS, FEATURES, notes
-from reports.page.components import studies
-from reports.page.heat_maps import STRONGEST, heat_maps
-from reports.page.later_papers import later
-from reports.page.published_beside import beside
+from reports.page import components, heat_maps, later_papers, paper, report
+from reports.page.cautions import BAGS_OF_WORDS, FEATURES, cautions_of
+from reports.page.heat_maps import STRONGEST
+from reports.published_numbers import main_score
 from reports.spacing import early, shown, stride
-from reports.summaries import main_score, matrices, summary
-from reports.text_tables import SHORT
+from reports.stream_results import StreamResults
+from reports.text_tables import HASH_LETTERS
 
 CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "network_growth")
 
 
-def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> tables.Tables:
-    """Return the tables of a synthetic run of one stream."""
-    return tables.collect(results("mnist_variation", seeds, methods), "quick")
+def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> StreamResults:
+    """Return the results of a synthetic run of one stream."""
+    return tables.collect(results("mnist_variation", seeds, methods), "quick").of()
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
@@ -42,9 +40,9 @@ def test_every_method_stands_out_from_a_light_and_a_dark_page(ground: str) -> No
     assert min(contrast(color, ground) for color in colors) >= 3
 
 
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours as the Web Content Accessibility Guidelines have it."""
-    light, dark = sorted((luminance(color) for color in (one, other)), reverse=True)
+def contrast(color: str, ground: str) -> float:
+    """Return the contrast of two colours as the Web Content Accessibility Guidelines define it."""
+    light, dark = sorted((luminance(color), luminance(ground)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -54,16 +52,16 @@ def luminance(color: str) -> float:
 
 
 def test_growth_is_what_is_kept_and_split_and_the_network_has_got_wider_by() -> None:
-    found = growth(grid(2))
-    assert list(found.index.unique("method")) == ["den"]
-    assert found.loc[("den", 1, 3), ("kept", "mean")] == 8
-    assert (found.loc[("den", 2), ("added", "mean")] == 7).all()
-    assert not growth(grid(1))["units", "sem"].notna().any()
-    assert growth(grid(1, ("l2", "ewc"))).empty
+    rows = growth.by_task(grid(2))
+    assert list(rows.index.unique("method")) == ["den"]
+    assert rows.loc[("den", 1, 3), ("kept", "mean")] == 8
+    assert (rows.loc[("den", 2), ("added", "mean")] == 7).all()
+    assert not growth.by_task(grid(1))["units", "sem"].notna().any()
+    assert growth.by_task(grid(1, ("l2", "ewc"))).empty
 
 
 def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
-    maps = heat_maps(grid(2))
+    maps = heat_maps.draw(grid(2))
     squares = [square for rows in maps.methods.values() for row in rows.values() for square in row if square.score]
     assert {(square.score == maps.low, square.score == maps.high) for square in squares} >= {
         (True, False),
@@ -72,22 +70,26 @@ def test_heat_maps_go_from_the_lowest_score_to_the_highest() -> None:
     assert (min(square.heat for square in squares), max(square.heat for square in squares)) == (0, STRONGEST)
     assert all(square.error for square in squares)
     assert [*maps.methods["joint"]] == [10]
-    one_seed = heat_maps(grid(1)).methods["den"][1]
+    one_seed = heat_maps.draw(grid(1)).methods["den"][1]
     assert (one_seed[0].error, one_seed[1].score) == ("", "")
 
 
 def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
-    shown = text_tables.results(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
+    shown = text_tables.summary(grid(2))[["AUROC", "accuracy", "capacity", "seconds"]]
     assert shown.map(lambda text: "±" in text).all(axis=None)
-    for table in studies(grid(2, ABLATION)):
+    for table in components.tables_of(grid(2, ABLATION)):
         measured = table.rows.drop(columns=["method", "task"], errors="ignore")
-        own = measured[[column for column in measured if not column.startswith("paper")]]
-        assert own.map(lambda text: not text or "±" in text).all(axis=None), table.title
+        ours = measured[[column for column in measured if not column.startswith("paper")]]
+        assert ours.map(lambda text: not text or "±" in text).all(axis=None), table.title
 
 
 @cache
-def large(stream: str, seeds: int = 1) -> tables.Tables:
-    """Return the tables of a synthetic run of a stream with convolutions or many tasks."""
+def large(stream: str, seeds: int = 1) -> StreamResults:
+    """Return the results of a synthetic run of a stream with convolutions or many tasks."""
+    return large_tables(stream, seeds).of()
+
+
+def large_tables(stream: str, seeds: int = 1) -> tables.Tables:
     return tables.collect(results(stream, seeds, LATER, LARGE[stream]), stream)
 
 
@@ -101,11 +103,11 @@ def test_no_label_stands_on_another_where_tasks_or_layers_are_many(stream: str, 
     for box in (*panels, *(legend.get_window_extent() for legend in figure.legends)):
         assert figure.bbox.contains(box.x0, box.y0)
         assert figure.bbox.contains(box.x1, box.y1)
-    assert not any(one.overlaps(other) for one, other in combinations(panels, 2))
+    assert not any(left.overlaps(right) for left, right in combinations(panels, 2))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         labels = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
-        there = [box for box in labels if figure.bbox.overlaps(box)]
-        assert not any(one.overlaps(other) for one, other in pairwise(there))
+        inside = [box for box in labels if figure.bbox.overlaps(box)]
+        assert not any(left.overlaps(right) for left, right in pairwise(inside))
 
 
 def test_the_axis_of_fifty_tasks_reaches_the_last_and_the_papers_points_are_marked() -> None:
@@ -128,80 +130,81 @@ def test_layers_go_by_their_form_where_some_are_convolutions() -> None:
 
 def test_fifty_tasks_make_tables_and_heat_maps_that_can_be_read() -> None:
     awa = large("awa")
-    found = {table.title: table.rows for table in [*beside(awa), *studies(awa)]}
-    grown = found["Network growth"][found["Network growth"]["method"] == "den"]
+    rows = {table.title: table.rows for table in [*paper.tables_of(awa), *components.tables_of(awa)]}
+    grown = rows["Network growth"][rows["Network growth"]["method"] == "den"]
     assert grown["task"].tolist()[:2] == ["2–5", "6–10"]
     assert len(grown) == 10
-    kept = awa.of(method="den", measure=measures.KEPT_UNITS, layer=1).measures["value"].sum()
+    kept = awa.measured(measures.KEPT_UNITS, method="den", layer=1)["value"].sum()
     assert sum(map(float, grown["layer 1: kept"])) == kept
     assert grown["layer 1: units"].tolist()[-1] == f"{312 + 9 * 49:.1f}"
-    curves = found["After each task"]
+    curves = rows["After each task"]
     assert list(curves)[2:] == ["1", *map(str, range(5, 51, 5))]
-    paper = curves[(curves["method"] == "den") & (curves["source"] == "paper")]
-    assert paper[["10", "15", "50"]].iloc[0].tolist() == [".915", "", ".891"]
-    assert (heat_maps(awa).told, heat_maps(large("cifar100")).told) == ("none", "whole")
+    published = curves[(curves["method"] == "den") & (curves["source"] == "paper")]
+    assert published[["10", "15", "50"]].iloc[0].tolist() == [".915", "", ".891"]
+    assert (heat_maps.draw(awa).detail, heat_maps.draw(large("cifar100")).detail) == ("none", "whole")
 
 
 def test_the_score_of_a_stream_is_that_of_its_published_table() -> None:
     superclass = large("cifar100_superclass", seeds=2)
     assert [main_score(stream) for stream in (*LARGE, "blobs")] == ["auroc", "auroc", "accuracy", "auroc"]
     assert "in average accuracy" in verdict(superclass)
-    assert list(text_tables.results(superclass))[1:3] == ["accuracy", "AUROC"]
-    assert list(contest(superclass).tables[0])[1] == "accuracy"
+    assert list(text_tables.summary(superclass))[1:3] == ["accuracy", "AUROC"]
+    assert list(against_rival(superclass).tables[0])[1] == "accuracy"
     assert FIGURES["auroc_over_tasks"](superclass).axes[0].get_ylabel() == "Average accuracy"
-    rows = summary(superclass).set_index("method")
-    expected = [metrics.forgetting(R) for R in matrices(superclass, "accuracy")["l2"].values()]
+    rows = superclass.summary.set_index("method")
+    expected = [metrics.forgetting(R) for R in superclass.matrices_of("accuracy")["l2"].values()]
     assert rows.loc["l2", "forgetting"] == pytest.approx(sum(expected) / 2)
 
 
 def test_what_later_papers_published_stands_beside_the_superclasses() -> None:
-    (table,) = later(large("cifar100_superclass"))
+    (table,) = later_papers.tables_of(large("cifar100_superclass"))
     rows = table.rows.set_index("method")
     assert rows.loc["den", ["published accuracy", "published capacity"]].tolist() == [".511", "1.91"]
     assert rows.loc["ewc", "published capacity"] == rows.loc["wsn", "accuracy"] == ""
     assert {"rcl", "apd", "packnet", "multitask"} <= {*rows.index}
     assert table.bold == tuple(labels.ordered(LATER)) == tuple(rows.index[: len(LATER)])
     assert "| **DEN** " in text_tables.markdown(table.rows, table.bold)
-    assert later(large("awa")) == later(grid()) == []
+    assert later_papers.tables_of(large("awa")) == later_papers.tables_of(grid()) == []
     figure = FIGURES["auroc_over_capacity"](large("cifar100_superclass"))
     assert "grey: not run here" in figure.axes[0].get_legend_handles_labels()[1]
 
 
 @pytest.mark.parametrize(
-    ("stream", "told"),
+    ("stream", "phrases"),
     {
-        "awa": ("DECAF", "source", "30, 30 and 30", ".906"),
+        "awa": ("DECAF", "source", "30 images per animal", ".906"),
         "cifar100": ("AlexNet", "convolutions of 20 and 50 channels below dense layers of 800 and 500 units"),
         "cifar100_superclass": ("batches of 100, 20 epochs", "logistic", "authors of DEN", "DEN 3,900"),
     }.items(),
 )
-def test_the_notes_say_what_to_know_before_comparing(stream: str, told: tuple[str, ...]) -> None:
-    said = " ".join(notes(large(stream)))
-    assert all(words in said for words in told)
+def test_cautions_name_what_to_know_before_comparing(stream: str, phrases: tuple[str, ...]) -> None:
+    text = " ".join(cautions_of(large(stream)))
+    assert all(phrase in text for phrase in phrases)
 
 
-def test_features_that_are_known_are_named_and_others_are_looked_up() -> None:
+def test_features_with_a_known_hash_are_named_and_others_are_looked_up() -> None:
     accepted = tables.read_one(ROOT / ACCEPTED / "awa", "cells")
-    assert {data[:SHORT] for data in accepted["data"]} <= FEATURES.keys()
+    assert {data[:HASH_LETTERS] for data in accepted["data"]} <= FEATURES.keys()
     unknown = large("awa")
     bags = replace(unknown, cells=unknown.cells.assign(data=accepted["data"][0]))
-    assert f"Features: {BAGS_OF_WORDS}, reduced" in notes(bags)[0]
-    assert "manifest" in notes(unknown)[0]
-    assert notes(grid()) == []
+    assert f"Features: {BAGS_OF_WORDS}, reduced" in cautions_of(bags)[0]
+    assert "manifest" in cautions_of(unknown)[0]
+    assert cautions_of(grid()) == []
 
 
-def test_the_page_has_notes_and_published_numbers_and_names_its_figures_after_the_score(
+def test_the_page_has_cautions_and_published_numbers_and_names_its_figures_after_the_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
-    superclass = large("cifar100_superclass")
-    text = report.write(superclass, tmp_path).read_text()
-    for said in (text, (tmp_path / "report.md").read_text()):
-        assert "Before comparing with what was published" in said
-        assert "Published beside measured" in said
-        assert all(escape(note, quote=False) in said or note in said for note in notes(superclass))
+    superclass = large_tables("cifar100_superclass")
+    cautions = cautions_of(superclass.of())
+    html = report.write(superclass, tmp_path).read_text()
+    for text in (html, (tmp_path / "report.md").read_text()):
+        assert "Before you compare with published numbers" in text
+        assert "Published beside measured" in text
+        assert all(escape(caution, quote=False) in text or caution in text for caution in cautions)
     assert (tmp_path / "figures/cifar100_superclass/accuracy_over_tasks.png").exists()
-    assert "Average accuracy over the number of tasks learned" in text
+    assert "Average accuracy over the number of tasks learned" in html
 
 
 def test_few_of_many_tasks_are_shown_and_all_of_few() -> None:

@@ -1,4 +1,4 @@
-"""Statistics of differences by split: against SciPy's and statsmodels' own words, and at their limits."""
+"""Statistics of differences by seed: against SciPy's and statsmodels' own words, and at their limits."""
 
 import math
 
@@ -16,9 +16,9 @@ NUMBERS = draws.lists(draws.floats(-1, 1), min_size=2, max_size=8).filter(lambda
 
 @given(NUMBERS)
 def test_an_interval_excludes_zero_exactly_where_p_is_below_the_level(values: list[float]) -> None:
-    found = inference.paired(values)
-    assert (found.p < inference.LEVEL) == (found.over.low > 0 or found.over.high < 0)
-    assert found.over.low <= found.over.mean <= found.over.high
+    difference = inference.paired(values)
+    assert (difference.p < inference.LEVEL) == (difference.over.low > 0 or difference.over.high < 0)
+    assert difference.over.low <= difference.over.mean <= difference.over.high
 
 
 @given(
@@ -43,12 +43,12 @@ def test_a_correction_makes_nothing_surer_and_keeps_the_order(chances: list[floa
     assert list(np.array(adjusted)[order]) == sorted(adjusted)
 
 
-def test_one_split_says_nothing() -> None:
-    found = inference.paired([0.3])
-    assert found.over.mean == 0.3
-    assert math.isnan(found.p)
-    assert math.isnan(found.over.low)
-    assert math.isnan(inference.corrected([found])[0].adjusted)
+def test_one_seed_says_nothing() -> None:
+    difference = inference.paired([0.3])
+    assert difference.over.mean == 0.3
+    assert math.isnan(difference.p)
+    assert math.isnan(difference.over.low)
+    assert math.isnan(inference.corrected([difference])[0].adjusted)
 
 
 @pytest.mark.parametrize("size", range(2, 8))
@@ -63,19 +63,19 @@ def test_equal_differences_are_as_sure_as_their_signs(size: int) -> None:
 @given(draws.lists(draws.floats(0, 1) | draws.just(math.nan), max_size=12))
 def test_holm_is_that_of_statsmodels(chances: list[float]) -> None:
     adjusted = inference.holm(chances)
-    known = [p for p in chances if not math.isnan(p)]
+    numbers = [p for p in chances if not math.isnan(p)]
     assert [math.isnan(p) for p in adjusted] == [math.isnan(p) for p in chances]
-    if known:
-        expected = multipletests(known, inference.LEVEL, "holm")[1]
+    if numbers:
+        expected = multipletests(numbers, inference.LEVEL, "holm")[1]
         assert [p for p in adjusted if not math.isnan(p)] == pytest.approx(list(expected))
 
 
-def test_methods_are_paired_by_the_splits_that_both_have() -> None:
+def test_methods_are_paired_by_the_seeds_that_both_have() -> None:
     values = {"den": {1: 0.8, 2: 0.9, 3: 0.7}, "l2": {2: 0.8, 3: 0.65, 4: 0.1}, "ewc": {9: 0.5}}
-    found = inference.against(values, "den")
-    assert found["l2"].p == pytest.approx(stats.ttest_rel([0.8, 0.65], [0.9, 0.7]).pvalue)
-    assert found["l2"].over.size == 2
-    assert math.isnan(found["ewc"].p)
+    differences = inference.against(values, "den")
+    assert differences["l2"].p == pytest.approx(stats.ttest_rel([0.8, 0.65], [0.9, 0.7]).pvalue)
+    assert differences["l2"].over.size == 2
+    assert math.isnan(differences["ewc"].p)
 
 
 @pytest.mark.parametrize("size", range(2, 9))

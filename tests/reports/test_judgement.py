@@ -12,8 +12,9 @@ from synthetic import results
 
 from reports import tables
 from reports.analysis import inference, judgement
-from reports.analysis.comparison import contest
+from reports.analysis.comparison import against_rival
 from reports.analysis.judgement import Series
+from reports.stream_results import StreamResults
 
 SPREAD, MEAN = 0.004, 0.8
 STEP = 0.01
@@ -28,7 +29,7 @@ DRAWS = {
 
 def overall(judgements: Iterable[judgement.Judgement]) -> str:
     """Return the gravest outcome, `new` if there is none."""
-    return min((one.grave for one in judgements), key=judgement.OUTCOMES.index, default="new")
+    return min((item.grave for item in judgements), key=judgement.OUTCOMES.index, default="new")
 
 
 def series(
@@ -37,7 +38,7 @@ def series(
     """Return a series on blobs, its AUROC alone. The seeds of the reference count from 1, the present from `first`."""
     values = (dict(enumerate(values, start=start)) for values, start in ((present, first), (reference, 1)))
     stream, same = about.get("stream", "blobs"), bool(about.get("same"))
-    return Series(str(stream), method, *({"auroc": found} for found in values), same=same)
+    return Series(str(stream), method, *({"auroc": by_seed} for by_seed in values), same=same)
 
 
 def word(*several: Series) -> str:
@@ -80,9 +81,9 @@ def test_sound_runs_of_whole_grids_raise_no_more_alarms_than_stated(
     kind: str, accepted: int, seeds: int, grid: tuple[int, int]
 ) -> None:
     number = 300
-    outcomes = [{one.outcome for one in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)]
+    outcomes = [{item.outcome for item in judgement.judge(run)} for run in runs(kind, accepted, seeds, grid, number)]
     for alarm in ("worse", "better"):
-        assert as_stated(sum(alarm in found for found in outcomes), number)
+        assert as_stated(sum(alarm in words for words in outcomes), number)
 
 
 @pytest.mark.slow
@@ -108,8 +109,8 @@ def again(seeds: int, share: float, number: int, drop: float = 0.0) -> Iterator[
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
 def test_a_drop_of_five_deviations_is_found_on_one_seed_of_nine_accepted(share: float) -> None:
     number = 400
-    found = sum(first(run).outcome == "worse" for run in again(1, share, number, drop=5))
-    assert binomtest(found, number, 0.9, alternative="less").pvalue > 0.001
+    detected = sum(first(run).outcome == "worse" for run in again(1, share, number, drop=5))
+    assert binomtest(detected, number, 0.9, alternative="less").pvalue > 0.001
 
 
 @pytest.mark.slow
@@ -131,13 +132,13 @@ def with_drop(run: list[Series]) -> list[Series]:
     return [fallen, *run[1:]]
 
 
-@pytest.mark.parametrize("splits", [2, 3, 5])
-def test_equal_differences_in_steps_are_no_certainty(splits: int) -> None:
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_equal_differences_in_steps_are_no_certainty(seeds: int) -> None:
     """By enumeration, over all outcomes of a noise in steps of .01, its chances 1/4, 1/2, 1/4."""
     chance = {"worse": 0.0, "better": 0.0}
-    for gaps in product((-1, 0, 1), repeat=splits):
+    for gaps in product((-1, 0, 1), repeat=seeds):
         present = [0.9 + STEP * gap for gap in gaps]
-        outcome = word(series([0.9] * splits, present, same=not any(gaps)))
+        outcome = word(series([0.9] * seeds, present, same=not any(gaps)))
         if outcome in chance:
             chance[outcome] += 0.25 ** np.count_nonzero(gaps) * 0.5 ** gaps.count(0)
     assert sum(chance.values()) <= inference.LEVEL
@@ -170,8 +171,8 @@ def test_p_is_of_the_formula(seeds: int) -> None:
 def test_holm_is_over_all_streams_and_methods_of_the_run() -> None:
     fallen = series(NINE, [0.791], first=100)
     (alone,) = judgement.judge([fallen])
-    others = [series(NINE, [0.8], f"m{at}", stream=stream) for at in range(6) for stream in ("a", "b")]
-    among = judgement.judge([fallen, *others])[0]
+    unchanged = [series(NINE, [0.8], f"m{at}", stream=stream) for at in range(6) for stream in ("a", "b")]
+    among = judgement.judge([fallen, *unchanged])[0]
     assert (alone.outcome, among.outcome) == ("worse", "within noise")
     assert among.difference.adjusted == pytest.approx(13 * alone.difference.p)
 
@@ -191,7 +192,7 @@ def test_a_planted_change_is_found_on_any_one_seed_and_nothing_else(change: str,
     sound = [series(NINE, NINE[:1], f"m{at}", same=True) for at in range(5)]
     planted = series(NINE, [float(moved(np.array(NINE[seed])))], first=seed + 1)
     judged = judgement.judge([planted, *sound])
-    assert [one.outcome for one in judged] == [outcome, *["unchanged"] * 5]
+    assert [item.outcome for item in judged] == [outcome, *["unchanged"] * 5]
 
 
 def test_a_seed_that_always_was_the_lowest_is_no_regression() -> None:
@@ -214,7 +215,7 @@ def test_without_a_spread_what_differs_is_changed() -> None:
 def test_other_metrics_never_alarm(metric: str, main: bool) -> None:
     reference = {"auroc": dict(enumerate(NINE)), metric: dict(enumerate(NINE))}
     present = {"auroc": {1: NINE[1]}, metric: {1: 0.1}}
-    judged = {one.metric: one for one in judgement.judge([Series("blobs", "den", present, reference, same=False)])}
+    judged = {item.metric: item for item in judgement.judge([Series("blobs", "den", present, reference, same=False)])}
     assert judged[metric].outcome == judged[metric].grave == ("worse" if main else "changed")
 
 
@@ -223,25 +224,25 @@ def test_metrics_are_compared_seed_by_seed() -> None:
     reference = values | {"capacity": {1: 1.5, 2: 1.25}}
     present = values | {"capacity": {1: 1.75, 2: 1.0}}
     judged = judgement.judge([Series("blobs", "den", present, reference, same=False)])
-    assert {one.metric: one.outcome for one in judged}["capacity"] == "changed"
+    assert {item.metric: item.outcome for item in judged}["capacity"] == "changed"
     judged = judgement.judge([Series("blobs", "den", reference, reference, same=False)])
-    assert {one.metric: one.outcome for one in judged}["capacity"] == "unchanged"
+    assert {item.metric: item.outcome for item in judged}["capacity"] == "unchanged"
 
 
 def test_a_metric_that_its_reference_lacks_is_not_judged() -> None:
     present, reference = {"auroc": {1: 0.8}, "average_precision": {1: 0.7}}, {"auroc": {1: 0.8, 2: 0.8}}
     for same in (True, False):
         judged = judgement.judge([Series("blobs", "den", present, reference, same=same)])
-        assert [one.metric for one in judged] == ["auroc"]
+        assert [item.metric for item in judged] == ["auroc"]
     judged = judgement.judge([Series("blobs", "den", present, {}, same=False)])
-    assert {one.metric: one.outcome for one in judged} == {"auroc": "new", "average_precision": "new"}
+    assert {item.metric: item.outcome for item in judged} == {"auroc": "new", "average_precision": "new"}
 
 
 def test_small_changes_of_other_metrics_do_not_decide_about_the_run() -> None:
     reference = {"auroc": dict(enumerate(NINE)), "accuracy": dict(enumerate(NINE))}
     present = {"auroc": {1: NINE[1] + 1e-6}, "accuracy": {1: NINE[1] + 1e-6}}
     judged = judgement.judge([Series("blobs", "den", present, reference, same=False)])
-    assert [one.outcome for one in judged] == ["within noise", "changed"]
+    assert [item.outcome for item in judged] == ["within noise", "changed"]
     assert overall(judged) == "within noise"
 
 
@@ -253,26 +254,29 @@ def test_a_table_of_judgements_has_a_row_for_each_method_and_for_all_that_moved(
     assert table.note.startswith("Of 2 judgements 1 worse, 1 unchanged.")
 
 
-def test_a_contest_has_a_row_for_each_method_and_no_difference_of_the_rival() -> None:
-    collected = tables.collect(results("blobs", 5, ("den", "ewc", "l2"), 3), "smoke")
-    found = contest(collected)
-    assert found.rival == "den"
-    assert set(found.numbers["method"]) == set(collected.cells["method"])
-    rival = found.numbers.set_index("method").loc["den"]
+def blobs(seeds: int, *methods: str) -> StreamResults:
+    return tables.collect(results("blobs", seeds, methods, 3), "smoke").of()
+
+
+def test_a_comparison_has_a_row_for_each_method_and_no_difference_of_the_rival() -> None:
+    stream = blobs(5, "den", "ewc", "l2")
+    comparison = against_rival(stream)
+    assert comparison.rival == "den"
+    assert set(comparison.numbers["method"]) == set(stream.methods)
+    rival = comparison.numbers.set_index("method").loc["den"]
     assert rival.filter(like="difference").isna().all()
-    assert "cannot go below p = .0625" in found.note
-    for table in found.tables:
+    assert "cannot go below p = .0625" in comparison.note
+    for table in comparison.tables:
         assert (table[table["method"] != "den"]["p"] != "").all()
 
 
-def test_a_contest_of_one_split_says_that_it_says_nothing() -> None:
-    found = contest(tables.collect(results("blobs", 1, ("den", "ewc"), 3), "smoke"))
-    assert "too small to say anything" in found.note
-    assert all((table["p"] == "").all() for table in found.tables)
+def test_a_comparison_over_one_seed_has_no_p_and_says_why() -> None:
+    comparison = against_rival(blobs(1, "den", "ewc"))
+    assert comparison.note == "One seed is too few to judge differences."
+    assert all((table["p"] == "").all() for table in comparison.tables)
 
 
 def test_without_den_the_best_is_the_rival() -> None:
-    found = contest(tables.collect(results("blobs", 2, ("finetune", "single_task"), 5), "smoke"))
-    assert found.rival == "single_task"
+    assert against_rival(blobs(2, "finetune", "single_task")).rival == "single_task"
     with pytest.raises(ValueError, match="ewc has no finished cell; there are"):
-        contest(tables.collect(results("blobs", 2, ("finetune",), 5), "smoke"), "ewc")
+        against_rival(blobs(2, "finetune"), "ewc")

@@ -27,11 +27,11 @@ def test_without_any_spread_a_tenth_decides(seconds: float, word: str) -> None:
 
 @given(TIMES, draws.floats(0.1, 100), draws.floats(0.01, 100))
 def test_the_unit_of_time_does_not_matter(earlier: list[float], seconds: float, unit: float) -> None:
-    judged, other = (durations.pace(seconds * scale, [time * scale for time in earlier]) for scale in (1.0, unit))
+    judged, scaled = (durations.pace(seconds * scale, [time * scale for time in earlier]) for scale in (1.0, unit))
     assert judged is not None
-    assert other is not None
-    assert other.usual == pytest.approx(judged.usual * unit)
-    assert judged.earlier == other.earlier == min(len(earlier), durations.RECENT)
+    assert scaled is not None
+    assert scaled.usual == pytest.approx(judged.usual * unit)
+    assert judged.earlier == scaled.earlier == min(len(earlier), durations.RECENT)
 
 
 @pytest.mark.parametrize("count", [5, 10, 30])

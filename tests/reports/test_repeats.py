@@ -81,7 +81,7 @@ def test_scores_and_measures_that_only_one_has_are_compared_with_nothing() -> No
     for pair in ((MEASURED, more), (more, MEASURED)):
         assert repeats.tally(*pair) == Tally(counted, counted)
         assert repeats.deviation(*pair) is None
-        assert repeats.same_bits(*(one.digests for one in pair))
+        assert repeats.same_bits(*(measurement.digests for measurement in pair))
     assert repeats.streak(more, [entry("run-1")]).runs == 1
 
 
@@ -102,24 +102,24 @@ def test_an_entry_has_the_digests_of_its_measurement(at: int) -> None:
     changed = with_value(MEASURED, at, 12345.0)
     digests, name = entry("run-1", changed).digests, MEASURED.measures.measure[at]
     assert digests == changed.digests
-    other = {name for name, digest in digests.items() if digest != MEASURED.digests[name]}
-    assert other == {name} - {measures.SECONDS}
+    differing = {name for name, digest in digests.items() if digest != MEASURED.digests[name]}
+    assert differing == {name} - {measures.SECONDS}
 
 
 def test_a_streak_counts_runs_back_to_the_first_other_bits_on_this_kind_of_machine() -> None:
-    other = with_value(MEASURED, 0, 12345.0)
+    changed = with_value(MEASURED, 0, 12345.0)
     elsewhere = MEASURED.origin.machine.model_copy(update={"processor": "another"})
     earlier = [
-        entry("run-0", other),
+        entry("run-0", changed),
         entry("run-1"),
-        entry("run-2", other, machine=elsewhere),
+        entry("run-2", changed, machine=elsewhere),
         entry("run-3"),
         entry("run-3"),
     ]
     streak = repeats.streak(MEASURED, earlier)
     assert (streak.runs, streak.code) == (2, True)
     assert repeats.streak(MEASURED, [*earlier, entry("run-4", fingerprint="0" * 64)]).code is False
-    assert repeats.streak(other, earlier).runs == 0
+    assert repeats.streak(changed, earlier).runs == 0
     assert repeats.streak(MEASURED, []).runs == 0
 
 
@@ -139,7 +139,7 @@ def test_a_machine_that_is_not_recorded_is_like_no_other() -> None:
 
 def test_versions_that_an_entry_does_not_hold_are_compared() -> None:
     assert ORIGIN["numpy"] != "1.0"
-    other = MEASURED.model_copy(update={"origin": MEASURED.origin.model_copy(update={"numpy": "1.0"})})
+    newer_numpy = MEASURED.model_copy(update={"origin": MEASURED.origin.model_copy(update={"numpy": "1.0"})})
     assert repeats.same_versions(MEASURED, MEASURED)
-    assert not repeats.same_versions(MEASURED, other)
-    assert other.digest == MEASURED.digest
+    assert not repeats.same_versions(MEASURED, newer_numpy)
+    assert newer_numpy.digest == MEASURED.digest

@@ -12,16 +12,17 @@ import pandas as pd
 import pytest
 from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more, with_scores
 
-from den import measures, metrics
+from den import measures
 from den.methods.quirks import QUIRKS
-from reports import labels, paper_numbers, tables, text_tables
-from reports.analysis.by_split import by_seed, capacities, departures, difference, ratio, selected_units, training
+from reports import labels, published_numbers, tables, text_tables
+from reports.analysis.by_seed import departures, difference, ratio, selected_units, training
 from reports.analysis.findings import findings, verdict
 from reports.figures import FIGURES, export, style
-from reports.page import report
-from reports.page.components import studies
-from reports.page.published_beside import LOG, REPRODUCTION, beside
-from reports.summaries import PAPER, PUBLISHED
+from reports.page import components, paper, report
+from reports.page.paper import LOG, REPRODUCTION
+from reports.published_numbers import PAPER, PUBLISHED
+from reports.stream_results import StreamResults
+from reports.text_tables import Table
 
 LATER = {"Yoon et al. 2020", "Liang & Li 2023", "Kang et al. 2022"}
 CURVES = (
@@ -60,31 +61,41 @@ SPANS = {
 SIZES = {"one seed": (1, METHODS, 10), "three seeds": (3, METHODS, 10), "two tasks": (1, ("den", "homemade"), 2)}
 
 
-def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> tables.Tables:
-    """Return the tables of a synthetic run of one stream."""
-    return tables.collect(results("mnist_variation", seeds, methods, tasks), "quick")
+def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> StreamResults:
+    """Return the results of a synthetic run of one stream."""
+    return of("mnist_variation", seeds, methods, tasks)
+
+
+def of(stream: str, seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> StreamResults:
+    """Return the results of a synthetic run of a stream."""
+    return tables.collect(results(stream, seeds, methods, tasks), "quick").of()
+
+
+def page_tables(stream: StreamResults) -> list[Table]:
+    """Return the tables on the paper and on the parts of DEN."""
+    return [*paper.tables_of(stream), *components.tables_of(stream)]
 
 
 @pytest.mark.parametrize("name", CURVES)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str, size: str) -> None:
     before = dict(mpl.rcParams)
-    found = grid(*SIZES[size])
-    assert export.svg(FIGURES[name](found)) == export.svg(FIGURES[name](found))
+    stream = grid(*SIZES[size])
+    assert export.svg(FIGURES[name](stream)) == export.svg(FIGURES[name](stream))
     assert dict(mpl.rcParams) == before
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_drawn_over_the_labels_or_cut(name: str) -> None:
-    figure = FIGURES[name](grid(2, STUDIES.get(name, (*METHODS, *CROWD))))
+    figure = FIGURES[name](grid(2, STUDIES.get(name, (*METHODS, *CROWD))).without_departures)
     with style.house():
         figure.draw_without_rendering()
     legends = [legend.get_window_extent() for legend in figure.legends]
     panels = [axes.get_tightbbox() for axes in figure.axes]
     assert not any(legend.overlaps(panel) for legend in legends for panel in panels)
-    for one in (*legends, *panels):
-        assert figure.bbox.contains(one.x0, one.y0)
-        assert figure.bbox.contains(one.x1, one.y1)
+    for box in (*legends, *panels):
+        assert figure.bbox.contains(box.x0, box.y0)
+        assert figure.bbox.contains(box.x1, box.y1)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -93,22 +104,35 @@ def test_a_study_is_drawn_only_where_it_was_made(name: str) -> None:
 
 
 def test_departures_have_a_figure_and_a_table_of_their_own_and_no_curves() -> None:
-    found = grid(1, DIFFERENCES)
-    labels = FIGURES["differences"](found).axes[0].get_yticklabels()
+    stream = grid(1, DIFFERENCES).without_departures
+    labels = FIGURES["differences"](stream).axes[0].get_yticklabels()
     assert {label.get_text() for label in labels} == {"one step head", "all inputs"}
-    assert "step head" not in export.svg(FIGURES["auroc_over_tasks"](found)).decode()
-    assert not any("step head" in sentence for sentence in (verdict(found), *findings(found)))
-    assert len(next(table for table in studies(found) if "departures" in table.title).rows) == 2
+    assert "step head" not in export.svg(FIGURES["auroc_over_tasks"](stream)).decode()
+    assert not any("step head" in sentence for sentence in (verdict(stream), *findings(stream)))
+    assert len(next(table for table in components.tables_of(stream) if "departures" in table.title).rows) == 2
 
 
-def test_a_departure_changes_what_its_two_cells_differ_in_split_by_split() -> None:
-    found = grid(3, DIFFERENCES)
-    auroc = by_seed(found, metrics.average)
+def test_departures_alone_are_left_in() -> None:
+    alone = grid(1, DIFFERENCES[2:])
+    assert alone.without_departures is alone
+    assert grid().without_departures.methods == labels.ordered(METHODS)
+
+
+def test_chosen_results_remember_all_results() -> None:
+    stream = grid(2, DIFFERENCES)
+    chosen = stream.without_departures.among(["den"])
+    assert (chosen.methods, list(chosen.averages), chosen.whole) == (["den"], ["den"], stream)
+    assert chosen.averages["den"] == stream.averages["den"]
+
+
+def test_a_departure_changes_what_its_two_cells_differ_in_seed_by_seed() -> None:
+    stream = grid(3, DIFFERENCES)
+    auroc = stream.averages
     added, mended = departures(auroc)["one step head"]
     each = [auroc["plus_one_step_head"][seed] - auroc["den"][seed] for seed in (1, 2, 3)]
     assert added.mean == pytest.approx(sum(each) / 3)
     assert mended == difference(auroc, "minus_one_step_head", "den_official")
-    assert departures(capacities(found))["all inputs"].added.mean == pytest.approx(-0.36)
+    assert departures(stream.capacities)["all inputs"].added.mean == pytest.approx(-0.36)
 
 
 def test_every_quirk_is_shown_in_words() -> None:
@@ -125,42 +149,41 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 
 
 def test_training_time_leaves_out_the_first_task_and_evaluations() -> None:
-    found = grid(1, ("finetune", "dnn_selective"))
-    rows = found.measures
+    stream = grid(1, ("finetune", "dnn_selective"))
+    rows = stream.measures
     mine = (
         (rows["measure"] == measures.SECONDS)
         & (rows["method"] == "dnn_selective")
         & (rows["stage"] == measures.SELECTIVE)
     )
-    assert training(found, measures.SECONDS)["dnn_selective"][1] == pytest.approx(rows[mine]["value"].sum())
-    assert training(found, measures.STEPS)["finetune"][1] == 9 * 195
+    assert training(stream, measures.SECONDS)["dnn_selective"][1] == pytest.approx(rows[mine]["value"].sum())
+    assert training(stream, measures.STEPS)["finetune"][1] == 9 * 195
 
 
 def test_the_paper_stands_beside_what_was_measured() -> None:
-    found = {table.title: table.rows for table in [*beside(grid(2, ABLATION)), *studies(grid(2, ABLATION))]}
-    retraining = found["Selective retraining"].set_index("method")
+    rows = {table.title: table.rows for table in page_tables(grid(2, ABLATION))}
+    retraining = rows["Selective retraining"].set_index("method")
     assert retraining["paper: time ratio"]["dnn_selective"] == "0.65"
     assert retraining["time ratio"]["dnn_selective"].startswith("0.7")
-    assert found["Selected units"].set_index("method")["paper: layer 2"]["dnn_l1"] == "112"
-    assert found["DEN in parts"].set_index("method").loc["den_constant_20", "paper: capacity"] == "1.89"
-    assert found["DEN’s margins"].set_index("method")["paper"]["den_dynamic"] == "+.0447"
-    drift = found["Drift"].set_index(["method", "task"])
+    assert rows["Selected units"].set_index("method")["paper: layer 2"]["dnn_l1"] == "112"
+    assert rows["DEN in parts"].set_index("method").loc["den_constant_20", "paper: capacity"] == "1.89"
+    assert rows["DEN’s margins"].set_index("method")["paper"]["den_dynamic"] == "+.0447"
+    drift = rows["Drift"].set_index(["method", "task"])
     assert drift.loc[("l2", "7"), "paper: lost"] == ".027"
     assert selected_units(grid(1, ABLATION))[1]["dnn_l1"] == {1: 140.0}
 
 
 def test_a_log_of_the_released_code_stands_beside_it_on_its_own_stream_alone() -> None:
-    official = tables.collect(results("permuted_mnist", 1, ("den", "den_official")), "differences")
-    (rows,) = [table.rows for table in beside(official) if "log" in table.title]
+    official = of("permuted_mnist", 1, ("den", "den_official"))
+    (rows,) = [table.rows for table in paper.tables_of(official) if "log" in table.title]
     assert rows["log: layer 1"].tolist()[-1] == "389"
-    assert not any("log" in table.title for table in beside(grid(1, ("den", "den_official"))))
+    assert not any("log" in table.title for table in paper.tables_of(grid(1, ("den", "den_official"))))
 
 
 def test_a_stream_that_nobody_published_has_no_column_for_it() -> None:
-    blobs = tables.collect(results("blobs", 1, tasks=3), "smoke")
-    columns = {column for table in [*beside(blobs), *studies(blobs)] for column in table.rows}
+    columns = {column for table in page_tables(of("blobs", tasks=3)) for column in table.rows}
     assert not any("paper" in column for column in columns)
-    assert paper_numbers.retraining("blobs") == {"auroc": {}, "seconds": {}}
+    assert published_numbers.retraining("blobs") == {"auroc": {}, "seconds": {}}
 
 
 @pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*.csv")), ids=lambda path: path.stem)
@@ -169,7 +192,7 @@ def test_published_numbers_are_in_range_of_known_methods_and_say_where_they_were
     gaps = ["layer", "capacity"] if path.stem == "later" else ["layer"]
     assert not rows.drop(columns=gaps, errors="ignore").isna().any(axis=None)
     assert set(rows["source"]) <= ({PAPER, REPRODUCTION, LOG} if path.stem != "later" else LATER)
-    assert set(rows["method"]) <= {*labels.METHODS, *(labels.OTHERS if path.stem == "later" else ())}
+    assert set(rows["method"]) <= {*labels.METHODS, *(labels.PUBLISHED_ONLY if path.stem == "later" else ())}
     assert set(rows["stream"]) <= set(labels.STREAMS)
     assert not rows.drop(columns=["value", "read_from"]).duplicated().any()
     for kind, group in rows.groupby("measure" if "measure" in rows else "score"):
@@ -208,7 +231,7 @@ def test_the_verdict_is_honest_about_one_seed() -> None:
 
 def test_the_verdict_says_behind_when_it_is() -> None:
     worse = with_scores(result("blobs", "den", 1), lambda score: 0.5)
-    assert "behind by" in verdict(tables.collect([worse, result("blobs", "single_task", 1)], "smoke"))
+    assert "behind by" in verdict(tables.collect([worse, result("blobs", "single_task", 1)], "smoke").of())
 
 
 def test_the_verdict_needs_neither_den_nor_single_task() -> None:
@@ -217,8 +240,8 @@ def test_the_verdict_needs_neither_den_nor_single_task() -> None:
 
 
 def test_findings_count_how_often_stages_fired() -> None:
-    said = findings(grid(1))
-    assert "DEN: expansion fired on 9 of 9 tasks (always), split fired on 5 of 9 tasks." in said
+    sentences = findings(grid(1))
+    assert "DEN: expansion fired on 9 of 9 tasks (always), split fired on 5 of 9 tasks." in sentences
     assert not any("fired" in sentence for sentence in findings(grid(1, ("l2", "ewc"))))
 
 
@@ -250,8 +273,8 @@ class Outline(HTMLParser):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
-    both = results("mnist_variation", 2) + results("another_stream", 1, ("den", "another"), 3)
-    report.write(tables.collect(both, "odd & <script>"), folder, again="den report --accepted")
+    cells = results("mnist_variation", 2) + results("another_stream", 1, ("den", "another"), 3)
+    report.write(tables.collect(cells, "odd & <script>"), folder, again="den report --accepted")
     return folder
 
 
@@ -267,31 +290,30 @@ def test_the_page_stands_alone_and_is_well_formed(folder: Path) -> None:
 
 
 def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -> None:
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= found
-    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg")} <= found
-    assert not [path for path in found if any(name in path for name in STUDIES)]
-    assert not [path for path in found if path.startswith(".")]
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= written
+    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg")} <= written
+    assert not [path for path in written if any(name in path for name in STUDIES)]
+    assert not [path for path in written if path.startswith(".")]
 
 
 def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
-    written = tables.read(folder)
-    found, odd = written.of(stream="mnist_variation"), text_tables.cells(written.of(stream="another_stream"))
+    another, mnist = tables.read(folder).per_stream
+    advised = {text_tables.cells(stream)["measurement"].iloc[0] for stream in (another, mnist)}
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")
-        assert all(sentence in text for sentence in [verdict(found), *findings(found)])
-        assert all(value in text for value in text_tables.results(found)["AUROC"])
-        assert all(f" {id} " in text or f">{id}<" in text for id in found.cells["measurement"].str.slice(0, 8))
+        assert all(sentence in text for sentence in [verdict(mnist), *findings(mnist)])
+        assert all(value in text for value in text_tables.summary(mnist)["AUROC"])
+        assert all(f" {id} " in text or f">{id}<" in text for id in mnist.cells["measurement"].str.slice(0, 8))
         assert ".8131" in text
         assert "den report --accepted" in text
-        advised = set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text))
-        assert advised == {text_tables.cells(found)["measurement"].iloc[0]} | {odd["measurement"].iloc[0]}
+        assert set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text)) == advised
 
 
 @pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
 def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answered(how: Any) -> None:
     measured = replace(result("blobs", "l2", 3), how=how)
-    (row,) = text_tables.cells(tables.collect([measured], "smoke")).to_dict("records")
+    (row,) = text_tables.cells(tables.collect([measured], "smoke").of()).to_dict("records")
     assert len(row["measurement"]) == 8
     assert measured.measurement.id.startswith(row["measurement"])
     assert (row["how"], row["machine"], row["commit"]) == (how, measured.measurement.origin.machine.label, "8c5ce2b")
@@ -300,26 +322,34 @@ def test_a_cell_is_shown_with_its_measurement_its_machine_and_how_it_was_answere
 
 def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
     odd = [result("blobs", "l2", 1, dirty=True), result("blobs", "l2", 2, commit=None, dirty=None)]
-    assert text_tables.cells(tables.collect(odd, "smoke"))["commit"].tolist() == ["8c5ce2b-dirty", "not recorded"]
+    assert text_tables.cells(tables.collect(odd, "smoke").of())["commit"].tolist() == [
+        "8c5ce2b-dirty",
+        "not recorded",
+    ]
 
 
 def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
     twins = [result("blobs", "l2", 1), result("blobs", "l2", 1, load=1.0)]
     with pytest.raises(ValueError, match="one setting per method") as refusal:
-        verdict(tables.collect(twins, "smoke"))
+        verdict(tables.collect(twins, "smoke").of())
     assert all(twin.measurement.id in str(refusal.value) for twin in twins)
 
 
 def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "FIGURES", {"differences": FIGURES["differences"]})
-    text = report.write(grid(1, DIFFERENCES), tmp_path).read_text()
+    shown = {name: FIGURES[name] for name in ("differences", "auroc_over_tasks")}
+    monkeypatch.setattr(report, "FIGURES", shown)
+    collected = tables.collect(results("mnist_variation", 1, DIFFERENCES), "differences")
+    text = report.write(collected, tmp_path).read_text()
     assert text.index("Released code without one step head") > text.index("Figures")
     assert "6 methods" in text
+    figures = tmp_path / "figures/mnist_variation"
+    assert "step head" in (figures / "differences.svg").read_text()
+    assert "step head" not in (figures / "auroc_over_tasks.svg").read_text()
 
 
 def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
-    assert "paper AUROC" in text_tables.results(grid())
-    assert "paper AUROC" not in text_tables.results(tables.collect(results("blobs", 1, tasks=3), "smoke"))
+    assert "paper AUROC" in text_tables.summary(grid())
+    assert "paper AUROC" not in text_tables.summary(of("blobs", tasks=3))
 
 
 def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(

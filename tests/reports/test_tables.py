@@ -11,8 +11,10 @@ from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_
 
 from den import measures, metrics
 from reports import accepted_results, labels, tables, text_tables
-from reports.analysis.comparison import contest
-from reports.summaries import estimate, fired, matrices, published, summary
+from reports.analysis.comparison import against_rival
+from reports.analysis.findings import fired
+from reports.estimates import estimate
+from reports.published_numbers import numbers
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +81,12 @@ def test_an_id_that_looks_like_a_number_stays_text(id: str, grid: tables.Tables,
 
 
 def test_a_variant_is_a_method_of_its_own() -> None:
-    plain = result("blobs", "den", 1, tasks=2)
-    both = tables.collect([plain, replace(plain, name="den_same")], "smoke")
-    for frame in (both.scores, both.cells, both.measures):
+    cell = result("blobs", "den", 1, tasks=2)
+    pair = tables.collect([cell, replace(cell, name="den_same")], "smoke")
+    for frame in (pair.scores, pair.cells, pair.measures):
         assert set(frame["method"]) == {"den", "den_same"}
         assert (frame["method"] == "den").sum() == len(frame) / 2
-    rows = summary(both).set_index("method")
+    rows = pair.summary.set_index("method")
     assert rows.loc["den", "auroc"] == rows.loc["den_same", "auroc"]
 
 
@@ -124,12 +126,12 @@ def test_uncommitted_changes_show_in_the_commit(
 def test_matrices_are_those_of_the_measurements(grid: tables.Tables) -> None:
     for method in METHODS:
         expected = result("mnist_variation", method, 2).measurement.matrix("auroc")
-        np.testing.assert_array_equal(matrices(grid, "auroc")[method][2], expected)
+        np.testing.assert_array_equal(grid.of().matrices_of("auroc")[method][2], expected)
 
 
 def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) -> None:
-    row = summary(grid).set_index("method").loc["l2"]
-    finals = [metrics.average(R) for R in matrices(grid, "auroc")["l2"].values()]
+    row = grid.summary.set_index("method").loc["l2"]
+    finals = [metrics.average(R) for R in grid.of().matrices_of("auroc")["l2"].values()]
     assert row["auroc"] == pytest.approx(np.mean(finals))
     assert row["auroc_error"] == pytest.approx(np.std(finals, ddof=1) / math.sqrt(3))
     assert row["seeds"] == 3
@@ -137,7 +139,7 @@ def test_summary_is_the_mean_and_standard_error_over_seeds(grid: tables.Tables) 
 
 
 def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
-    rows = summary(tables.collect(results("mnist_variation", seeds=1), "quick")).set_index("method")
+    rows = tables.collect(results("mnist_variation", seeds=1), "quick").summary.set_index("method")
     assert rows[["auroc_error", "accuracy_error", "forgetting_error"]].isna().all(axis=None)
     assert math.isnan(rows["forgetting"]["joint"])
     assert list(rows.index) == labels.ordered(METHODS)
@@ -146,65 +148,72 @@ def test_one_seed_has_no_standard_error_and_joint_no_forgetting() -> None:
 def test_a_score_that_came_later_is_missing_where_it_was_not_measured_and_never_zero() -> None:
     old, new = results("blobs", 2, ("l2",), tasks=3), results("blobs", 2, ("den",), tasks=3)
     mixed = tables.collect([*old, new[0], with_more(new[1])], "smoke")
-    rows = summary(mixed).set_index("method")
+    rows = mixed.summary.set_index("method")
     assert math.isnan(rows[LATER_SCORE]["l2"])
     assert rows[LATER_SCORE]["den"] == metrics.average(new[1].measurement.matrix("auroc"))
     assert math.isnan(rows[f"{LATER_SCORE}_error"]["den"])
-    shown = text_tables.results(mixed).set_index("method")[labels.SCORES[LATER_SCORE]]
+    shown = text_tables.summary(mixed.of()).set_index("method")[labels.SCORES[LATER_SCORE]]
     assert shown.to_dict() == {"l2": "", "den": labels.score(rows[LATER_SCORE]["den"])}
-    told = accepted_results.metrics(mixed)["blobs"]
-    assert LATER_SCORE in told["den"]
-    assert LATER_SCORE not in told["l2"]
+    written = accepted_results.metrics(mixed)["blobs"]
+    assert LATER_SCORE in written["den"]
+    assert LATER_SCORE not in written["l2"]
 
 
 def test_a_score_that_nothing_has_is_left_out() -> None:
-    for collected, there in ((results("blobs", 2, tasks=3), 2), ([*map(with_more, results("blobs", 2, tasks=3))], 3)):
-        found = tables.collect(collected, "smoke")
-        assert (labels.SCORES[LATER_SCORE] in text_tables.results(found)) == (there == len(labels.SCORES))
-        assert len(contest(found).tables) == there
-        assert (LATER_SCORE in contest(found).numbers) == (there == len(labels.SCORES))
+    old = results("blobs", 2, tasks=3)
+    for cells, scores in ((old, 2), ([*map(with_more, old)], 3)):
+        blobs = tables.collect(cells, "smoke").of()
+        comparison = against_rival(blobs)
+        assert (labels.SCORES[LATER_SCORE] in text_tables.summary(blobs)) == (scores == len(labels.SCORES))
+        assert len(comparison.tables) == scores
+        assert (LATER_SCORE in comparison.numbers) == (scores == len(labels.SCORES))
 
 
 @pytest.mark.parametrize("rival", METHODS)
-def test_a_contest_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
-    grid = results("blobs", 3, tasks=3)
-    found = contest(tables.collect([with_more(one) if one.name == "den" else one for one in grid], "smoke"), rival)
-    rows = found.numbers.set_index("method")
+def test_a_comparison_in_a_score_that_the_rival_or_others_lack_gives_no_difference(rival: str) -> None:
+    cells = [with_more(cell) if cell.name == "den" else cell for cell in results("blobs", 3, tasks=3)]
+    comparison = against_rival(tables.collect(cells, "smoke").of(), rival)
+    rows = comparison.numbers.set_index("method")
     assert rows[f"{LATER_SCORE}_difference"].isna().all()
     assert set(rows.index[rows[LATER_SCORE].notna()]) == {"den"}
-    text = found.tables[-1].set_index("method")
+    text = comparison.tables[-1].set_index("method")
     assert text.drop(index="den")[[labels.SCORES[LATER_SCORE], "difference", "p"]].eq("").all(axis=None)
 
 
 def test_streams_are_kept_apart() -> None:
-    both = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
-    assert set(summary(both)["stream"]) == {"blobs", "permuted_mnist"}
-    assert both.of(stream="blobs").scores["task"].max() == 3
-    assert summary(both.of(stream="blobs"))["published"].isna().all()
+    collected = tables.collect(results("blobs", 1, tasks=3) + results("permuted_mnist", 1, tasks=10), "all")
+    assert set(collected.summary["stream"]) == {"blobs", "permuted_mnist"}
+    blobs, permuted = collected.per_stream
+    assert (blobs.stream, blobs.tasks, permuted.stream, permuted.tasks) == ("blobs", 3, "permuted_mnist", 10)
+    assert blobs.summary["published"].isna().all()
+    with pytest.raises(ValueError, match="name one of the streams in these tables: blobs, permuted_mnist"):
+        collected.of()
+    assert collected.of("blobs") is blobs
 
 
 def test_two_cells_of_one_method_and_seed_are_refused() -> None:
     twins = [result("blobs", "den", 1, tasks=2), result("blobs", "den", 1, tasks=2, commit="f" * 40)]
     with pytest.raises(ValueError, match=f"several cells of blobs, den, seed 1.*{twins[1].measurement.id}"):
-        summary(tables.collect(twins, "smoke"))
+        _ = tables.collect(twins, "smoke").summary
 
 
 def test_fired_counts_tasks_over_seeds(grid: tables.Tables) -> None:
-    rows = fired(grid).set_index("what")
+    rows = fired(grid.of()).set_index("stage")
     assert rows.loc["expansion", ["fired", "tasks"]].tolist() == [27, 27]
     assert rows.loc["split", ["fired", "tasks"]].tolist() == [15, 27]
 
 
 @pytest.mark.parametrize("measure", measures.MEASURES)
 def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure: str, tmp_path: Path) -> None:
-    given = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
-    collected = tables.collect(given, "smoke")
+    cells = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
+    collected = tables.collect(cells, "smoke")
     tables.write(collected, tmp_path)
     assert tables.read(tmp_path).cells.equals(collected.cells)
-    shown = text_tables.cells(collected).set_index("method")
+    blobs = collected.of()
+    shown = text_tables.cells(blobs).set_index("method")
     columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}
     assert {name for name, column in columns.items() if not shown.loc["den", column]} == {measure} & columns.keys()
-    assert len(text_tables.results(collected)) == 2
+    assert len(text_tables.summary(blobs)) == 2
 
 
 def test_an_estimate_leaves_out_what_is_not_known() -> None:
@@ -215,7 +224,7 @@ def test_an_estimate_leaves_out_what_is_not_known() -> None:
 @pytest.mark.parametrize("name", ["final", "over_tasks", "capacity"])
 @pytest.mark.parametrize("stream", ["mnist_variation", "permuted_mnist"])
 def test_published_numbers_are_whole_and_say_where_they_were_read(name: str, stream: str) -> None:
-    rows = published(name, stream)
+    rows = numbers(name, stream)
     assert len(rows)
     assert not rows.isna().any(axis=None)
     assert rows["read_from"].str.startswith("Figure").all()
@@ -225,8 +234,8 @@ def test_published_numbers_are_whole_and_say_where_they_were_read(name: str, str
 
 @pytest.mark.parametrize("name", ["over_tasks", "capacity"])
 def test_published_numbers_agree_with_each_other(name: str) -> None:
-    final = published("final", "mnist_variation").set_index("method")["value"]
-    rows = published(name, "mnist_variation").groupby("method")["value"].agg(list)
+    final = numbers("final", "mnist_variation").set_index("method")["value"]
+    rows = numbers(name, "mnist_variation").groupby("method")["value"].agg(list)
     for method in rows.index:
         assert min(abs(value - final[method]) for value in rows[method]) < 0.006
 
