@@ -32,9 +32,6 @@ def learn(one: Cell, places: Places, order: Order) -> Worked:
     return Worked(measurement, measurement.origin.run == order.run)
 
 
-engine = learn
-
-
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     ran.clear()
@@ -53,7 +50,8 @@ def begun(places: Places, these: tuple[Cell, ...] = CELLS, fresh: bool = False, 
 def run(places: Places, these: tuple[Cell, ...] = CELLS, **about: Any) -> tuple[Run, tuple[CellResult, ...]]:
     """Run cells to the end, and write how the run ended."""
     with begun(places, these, **about) as start:
-        results, failures = run_cells(these, start, places, engine, 2)
+        results, failures = run_cells(these, start, places, learn, 2)
+        print(failures)  # pytest shows it beside a failed assertion
         return run_records.end(start, results, failures, "new", (), places), results
 
 
@@ -185,7 +183,7 @@ def test_a_run_of_which_a_cell_failed_is_continued_with_its_finished_stages(
         return learn(one, places, order)
 
     mended: list[bool] = []
-    monkeypatch.setattr(sys.modules[__name__], "engine", break_off)
+    monkeypatch.setattr(sys.modules[__name__], "learn", break_off)
     first, _ = run(places)
     run_records.discard_checkpoints(first, places)
     mended.append(True)
