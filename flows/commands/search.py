@@ -14,7 +14,7 @@ from flows.places import here
 from flows.runtime import signals
 from flows.runtime.progress import Watcher
 from flows.runtime.terminal_run import terminal_run
-from flows.tuning.studies import Found
+from flows.tuning.studies import StudyResult
 from reports import labels
 
 COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
@@ -41,7 +41,7 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
     return 0
 
 
-def show(ends: Sequence[Found]) -> None:
+def show(ends: Sequence[StudyResult]) -> None:
     """Print the result of each study, one table per stream."""
     for stream in dict.fromkeys(end.subject.stream for end in ends):
         title = f"{labels.stream(stream)}, validation data of split {searches.SPLIT}"
@@ -54,7 +54,7 @@ def show(ends: Sequence[Found]) -> None:
         Console().print(table)
 
 
-def _row(end: Found) -> tuple[str, ...]:
+def _row(end: StudyResult) -> tuple[str, ...]:
     method, trials = labels.method(end.subject.method), str(end.trials)
     if end.trial is None:
         return method, trials, "", "", end.identity, "no finished trial within the capacity limit"

@@ -107,7 +107,7 @@ def of_no_suite(keys: Collection[str], places: Places, checkpoints: Mapping[str,
 def progress_of(folder: Path) -> Progress | None:
     """Return the progress that the newest readable checkpoint records; None if there is none. Reads no tensors."""
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
-        with suppress(SafetensorError, OSError, TypeError, LookupError, ValueError):  # damaged, or gone by now
+        with suppress(SafetensorError, OSError, TypeError, LookupError, ValueError):  # damaged, or deleted meanwhile
             with safe_open(path, framework="pt") as file:
                 values = json.loads(file.metadata()["values"])
             task, stage = values["done"][-1]

@@ -24,7 +24,7 @@ from flows.pipeline import benchmark, tasks
 from flows.places import here
 from flows.runtime import checkout, concurrency, run_context
 from flows.tuning import studies
-from flows.tuning.studies import Found, TooLarge
+from flows.tuning.studies import StudyResult, TooLarge
 
 TRIALS = Path(".den/search")  # measurements of trials; safe to delete
 
@@ -32,7 +32,7 @@ TRIALS = Path(".den/search")  # measurements of trials; safe to delete
 @prefect.flow(name="search", flow_run_name="{stream}")
 def search(
     stream: str, methods: Sequence[str] = (), trials: int | None = None, slots: int | None = None
-) -> tuple[Found, ...]:
+) -> tuple[StudyResult, ...]:
     """Search hyper-parameters on a stream, one method after another, `slots` trials at a time.
 
     methods: by default all with a search space in params.yaml. Finished trials are not run again.
@@ -59,7 +59,7 @@ def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
         return worker.measurement
 
 
-def study(subject: Subject, places: Places, slots: int) -> Found:
+def study(subject: Subject, places: Places, slots: int) -> StudyResult:
     """Run the trials that a study still lacks."""
     context = run_context.current()
     with studies.opened(subject, places) as opened:
@@ -71,7 +71,7 @@ def study(subject: Subject, places: Places, slots: int) -> Found:
                 time.sleep(benchmark.STAGGER)
             for trial in wait(trials, return_when=FIRST_EXCEPTION).done:
                 trial.result()
-    return studies.found(subject, places)
+    return studies.result_of(subject, places)
 
 
 def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:

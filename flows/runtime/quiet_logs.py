@@ -1,4 +1,4 @@
-"""Prefect's own log of flow and task runs, kept off the terminal."""
+"""Keeps Prefect's log of flow and task runs off the terminal."""
 
 import logging
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """MLflow's store at an address: its files, its creation, and the lock for writing to it.
 
-One process at a time creates or writes an SQLite database, from whatever checkout: the lock file is beside it. MLflow
+One process at a time creates or writes an SQLite database, from any checkout: the lock file is beside it. MLflow
 itself creates tables without a lock, and two first uses at once break a database for good.
 """
 

@@ -11,7 +11,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from den import files, searches, suites
 from flows.places import here
 from flows.tuning import studies
-from flows.tuning.studies import Found
+from flows.tuning.studies import StudyResult
 
 PARAMS = Path("params.yaml")
 
@@ -25,7 +25,7 @@ def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) ->
     plan = suites.load(PARAMS)
     names = streams or sorted(path.name for path in studies.STUDIES.glob("*"))
     ends = [
-        studies.found(subject, places)
+        studies.result_of(subject, places)
         for stream in names
         for subject in searches.subjects(plan, stream, methods, trials)
     ]
@@ -35,7 +35,7 @@ def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) ->
     return list(map(_line, ends)) or ["reports/studies has no study; `den search --stream NAME` runs one"]
 
 
-def with_chosen(text: str, ends: Sequence[Found]) -> str:
+def with_chosen(text: str, ends: Sequence[StudyResult]) -> str:
     """Return the text of params.yaml with the best numbers of these studies; everything else stays."""
     content = _yaml().load(text)
     for end in ends:
@@ -47,11 +47,11 @@ def with_chosen(text: str, ends: Sequence[Found]) -> str:
     return written.getvalue()
 
 
-def _ready(end: Found) -> bool:
+def _ready(end: StudyResult) -> bool:
     return end.trials == end.subject.search.trials and end.trial is not None
 
 
-def _line(end: Found) -> str:
+def _line(end: StudyResult) -> str:
     budget = end.subject.search.trials
     if _ready(end):
         return f"{end.subject.title}: study {end.identity} written to {PARAMS}"

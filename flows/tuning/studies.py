@@ -51,7 +51,7 @@ class Outcome(TypedDict):
 
 
 @dataclass(frozen=True)
-class Found:
+class StudyResult:
     """The state of a study: its number of trials, and the best trial within the capacity limit, or None."""
 
     subject: Subject
@@ -90,13 +90,13 @@ def read(path: Path) -> optuna.Study:
         raise SettingsError(f"{path} is damaged ({error}); restore it from git, or move it away") from None
 
 
-def found(subject: Subject, places: Places) -> Found:
+def result_of(subject: Subject, places: Places) -> StudyResult:
     """Return the state of the study, without running a trial."""
     path = path_of(subject, places)
     if not path.exists():
-        return Found(subject, path.stem, 0, None)
+        return StudyResult(subject, path.stem, 0, None)
     study = read(path)
-    return Found(subject, path.stem, spent(study), best(study))
+    return StudyResult(subject, path.stem, spent(study), best(study))
 
 
 def spent(study: optuna.Study) -> int:

@@ -144,7 +144,7 @@ def erratic(cell: Cell) -> Measurement:
 def test_every_method_has_the_same_budget(places: Places) -> None:
     for subject in searches.subjects(plan_of(trials=3, spaces=dict.fromkeys(("l2", "joint", "den"), RATE)), "blobs"):
         conducted(subject, places, erratic if subject.method == "l2" else by_rate)
-        assert studies.found(subject, places).trials == 3
+        assert studies.result_of(subject, places).trials == 3
 
 
 def test_a_trial_that_diverged_counts_and_says_why(places: Places) -> None:
@@ -166,7 +166,7 @@ def test_the_best_trial_is_within_the_capacity_limit(places: Places) -> None:
     subject = subject_of(trials=12, capacity={"l2": 1.8})
     trials = conducted(subject, places, by_rate)
     highest = max(trials, key=lambda trial: trial.value)
-    best = studies.found(subject, places).trial
+    best = studies.result_of(subject, places).trial
     assert highest.user_attrs["capacity"] > 1.8
     within = [trial for trial in trials if trial.user_attrs["capacity"] <= 1.8]
     assert best.value == max(trial.value for trial in within) < highest.value
@@ -181,7 +181,7 @@ def test_a_trial_that_outgrew_the_limit_counts_and_is_told_apart(places: Places)
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3
     assert trials[0].user_attrs["reason"] == "capacity 2.50 after task 3, above the limit of 2"
     assert trials[0].constraints == {studies.EXCESS: 0.5}
-    assert studies.found(subject_of(trials=3), places).trial is None
+    assert studies.result_of(subject_of(trials=3), places).trial is None
 
 
 def test_no_numbers_are_tried_twice(places: Places) -> None:
@@ -276,7 +276,7 @@ def test_a_study_is_lines_of_json_and_reading_leaves_it_alone(places: Places) ->
     path = studies.path_of(subject, places)
     before = path.read_bytes()
     assert all(isinstance(json.loads(line), dict) for line in before.splitlines())
-    studies.found(subject, places)
+    studies.result_of(subject, places)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -417,7 +417,7 @@ def test_writing_leaves_the_rest_of_the_file_alone(places: Places) -> None:
     subject = subject_of()
     conducted(subject, places, by_rate)
     before = (ROOT / "params.yaml").read_text()
-    after = chosen_numbers.with_chosen(before, [studies.found(subject, places)])
+    after = chosen_numbers.with_chosen(before, [studies.result_of(subject, places)])
     assert lines_without(after, "chosen") == lines_without(before, "chosen")
     chosen = yaml.safe_load(after)["chosen"]
     assert chosen.pop("blobs").keys() == {"l2"}
@@ -429,7 +429,7 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     subject = subject_of()
     trials = conducted(subject, places, by_rate)
     trials[0].user_attrs["numbers"] = {"strength": value}
-    end = studies.Found(subject, "12e4567890123456", 2, trials[0])
+    end = studies.StudyResult(subject, "12e4567890123456", 2, trials[0])
     text = chosen_numbers.with_chosen("suites: {} # none\n", [end])
     entry = yaml_files.parsed(text, yaml_files.FILE)["chosen"]["blobs"]["l2"]
     assert entry == {"study": "12e4567890123456", "numbers": {"strength": value}}
