@@ -1,6 +1,6 @@
-"""The command line: what people do with a benchmark.
+"""The command line: the options of every command, each of which calls one function of `flows.commands`.
 
-Prefect, MLflow, torch and pandas are imported where a command needs them, so that `den --help` is quick.
+Each command imports Prefect, MLflow, torch and pandas only if it needs them, so that `den --help` is quick.
 """
 
 import sys
@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from flows.commands import completion, ledger
+from flows.commands import completion
+from flows.commands.ledger import ledger_commands
 from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
 from flows.runtime import garbage_collection
@@ -17,10 +18,10 @@ from flows.runtime import garbage_collection
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="den-bench", prog_name="den")
 def main() -> None:
-    """DEN Bench: Dynamically Expandable Networks and their baselines, run, versioned and tracked."""
+    """DEN Bench: run, version and track Dynamically Expandable Networks and their baselines."""
 
 
-main.add_command(ledger.ledger)
+main.add_command(ledger_commands)
 
 
 @main.command()
@@ -29,30 +30,32 @@ main.add_command(ledger.ledger)
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=SET)
-@click.option("--slots", type=click.IntRange(1), help="Cells at a time; by default one for each usable core.")
+@click.option("--slots", type=click.IntRange(1), help="Cells that run at a time; by default one per usable core.")
 @click.option(
     "--on", default="here", show_default=True, help="Where cells run: here, pool, or a Dask scheduler's address."
 )
-@click.option("--again", is_flag=True, help="Measure every cell, even those with a current measurement.")
-@click.option("--new", "fresh", is_flag=True, help="Begin another run, even if an interrupted one could be continued.")
+@click.option("--again", is_flag=True, help="Measure every cell, even if it has a current measurement.")
+@click.option("--new", "fresh", is_flag=True, help="Begin a new run, even if an interrupted one could be continued.")
 @click.option("--check", is_flag=True, help="Measure every cell; exit with 3 if any is worse or unstable.")
-@click.option("--estimate", is_flag=True, help="Run nothing: print how many cells are to run, and how long that takes.")
-def run(check: bool, estimate: bool, **asked: Any) -> None:
-    """Run a suite: prepare its data, measure its cells, judge them, report, track.
+@click.option(
+    "--estimate", is_flag=True, help="Run nothing; print how many cells would run and how long they would take."
+)
+def run(check: bool, estimate: bool, **choices: Any) -> None:
+    """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
 
     A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
-    An interrupted run of the same request is continued from its last finished stage.
-    Exits with 1 if cells failed, 2 if the settings are wrong and 130 when interrupted.
+    An interrupted run of the same request continues from its last finished stage.
+    Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
     if not estimate:
         from den.worker import make_ready
 
-        make_ready()  # loads torch while this process loads the rest
+        make_ready()  # another process loads torch while this one loads the rest
     garbage_collection.leave_at_exit()
     with garbage_collection.loading():
         from flows.commands import run
 
-    request = run.Request(**asked)
+    request = run.Request(**choices)
     if estimate:
         click.echo(run.estimated(request))
         return
@@ -62,16 +65,16 @@ def run(check: bool, estimate: bool, **asked: Any) -> None:
 @main.command()
 @STREAMS
 @METHODS
-@click.option("--trials", type=click.IntRange(1), help="Trials of every method; by default as search.trials has it.")
-@click.option("--slots", type=click.IntRange(1), help="Trials at a time; by default one for each usable core.")
-@click.option("--write", is_flag=True, help="Run nothing: write what finished studies chose into params.yaml.")
+@click.option("--trials", type=click.IntRange(1), help="Trials per method; by default search.trials of params.yaml.")
+@click.option("--slots", type=click.IntRange(1), help="Trials that run at a time; by default one per usable core.")
+@click.option("--write", is_flag=True, help="Run nothing; write the best numbers of finished studies into params.yaml.")
 def search(
     streams: tuple[str, ...], methods: tuple[str, ...], trials: int | None, slots: int | None, write: bool
 ) -> None:
-    """Search the numbers of methods on the validation data of split 0, every method as many trials.
+    """Search the hyper-parameters of methods on the validation data of seed 0, with equally many trials per method.
 
-    Trials that are finished are not run again. The studies lie in reports/studies/, their spaces in params.yaml.
-    Exits with 1 where a trial broke off, 2 where the settings are wrong and 130 when interrupted.
+    Finished trials do not run again. reports/studies/ holds the studies; params.yaml defines the search spaces.
+    Exits with 1 if a trial broke off, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
     if write:
         from flows.tuning import chosen_numbers
@@ -90,66 +93,71 @@ def search(
 
 @main.command()
 @STREAMS
-@click.option("--force", is_flag=True, help="Make the files anew, whatever lies there.")
+@click.option("--force", is_flag=True, help="Prepare again, even if the files are there and current.")
 def prepare(streams: tuple[str, ...], force: bool) -> None:
-    """Fetch raw data and prepare the streams of all suites, or those named."""
-    from den import suites
-    from flows.data import stream_files
-    from flows.places import here
+    """Fetch raw data and prepare the named streams, by default those of all suites."""
+    from flows.commands.prepare import prepare_streams
 
-    plan = suites.load()
-    stream_files.prepare(streams or stream_files.of_suites(plan), plan, here(), force)
+    prepare_streams(streams, force)
 
 
 @main.command()
 @SUITE(help="Only the cells of this suite; by default those of all suites.")
-@click.option("--accepted", is_flag=True, help="From the accepted tables alone: needs neither measurements nor data.")
+@click.option("--accepted", is_flag=True, help="Read only the accepted tables; needs neither measurements nor data.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def results(suite: str | None, accepted: bool, form: str) -> None:
-    """Print the newest scores, one row each: suite, stream, method, seed, after_task, task, score, value."""
-    from flows.pipeline import reporting
+    """Print the newest scores, one per row: suite, stream, method, seed, after_task, task, score, value."""
+    from flows.commands.results import print_scores
 
-    click.echo(reporting.scores(suite, accepted, form), nl=False)
+    print_scores(suite, accepted, form)
 
 
 @main.command()
 @SUITE(default="quick", show_default=True, help="The suite to report on.")
-@click.option("--run", "run_id", metavar="ID", help="Of this run; by default of the newest measurements of the suite.")
-@click.option("--accepted", is_flag=True, help="From the accepted tables alone: needs neither measurements nor data.")
+@click.option(
+    "--run", "run_id", metavar="ID", help="Report on this run; by default on the newest measurement of each cell."
+)
+@click.option("--accepted", is_flag=True, help="Read only the accepted tables; needs neither measurements nor data.")
 def report(suite: str, run_id: str | None, accepted: bool) -> None:
     """Write tables, figures and one HTML page to reports/out/."""
-    from flows.pipeline import reporting
+    from flows.commands.report import write_report
 
-    click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite, run_id))
+    write_report(suite, run_id, accepted)
 
 
 @main.command()
-@SUITE(default="quick", show_default=True, help="The suite whose methods are compared.")
+@SUITE(default="quick", show_default=True, help="The suite whose methods to compare.")
 @METHODS
 @click.option(
-    "--against", metavar="NAME", default="", help="Against this method; by default DEN, or else the best.",
+    "--against", metavar="NAME", default="", help="The method to compare with; by default DEN, or else the best.",
     shell_complete=completion.methods,
 )  # fmt: skip
-@click.option("--accepted", is_flag=True, help="From the accepted tables alone.")
+@click.option("--accepted", is_flag=True, help="Read only the accepted tables.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "csv", "latex"]), default="table", show_default=True
 )
 def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, form: str) -> None:
-    """Compare every method of a suite with one: differences by seed, their intervals, and how sure they are.
+    """Compare the methods of a suite with one of them: paired differences over seeds, intervals and p-values.
 
-    Cells that are not measured here are taken from the accepted results.
+    The accepted results stand in for cells that are not measured here.
     """
-    from flows.commands import compare
+    from flows.commands.compare import print_comparisons
 
-    compare.compare(suite, methods, against, accepted, form)
+    print_comparisons(suite, methods, against, accepted, form)
 
 
 @main.command()
-@SUITE(help="Only runs of this suite; by default of all suites.")
+@SUITE(help="Only runs of this suite; by default runs of all suites.")
 @STREAMS
 @METHODS
-@click.option("--metric", default="auroc", show_default=True, metavar="NAME", help="Or accuracy, capacity, seconds …")
-@click.option("--since", metavar="DATE", help="Only runs that began on this day or later: 2026-11-29.")
+@click.option(
+    "--metric",
+    default="auroc",
+    show_default=True,
+    metavar="NAME",
+    help="The metric: auroc, accuracy, capacity, seconds …",
+)
+@click.option("--since", metavar="DATE", help="Only runs that began on this day or later, such as 2026-11-29.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def history(
     suite: str | None,
@@ -159,116 +167,109 @@ def history(
     since: str | None,
     form: str,
 ) -> None:
-    """Show a metric over all runs: a series per method, settings, seeds and kind of machine, with change points."""
-    from flows.commands import history as histories
+    """Show a metric over all runs, with change points; one series per method, settings, seeds and kind of machine."""
+    from flows.commands.history import print_history
     from flows.places import here
 
-    histories.show(suite, streams, methods, metric, since, form, here())
+    print_history(suite, streams, methods, metric, since, form, here())
 
 
 @main.command()
-@SUITE(required=True, help="The suite whose results are accepted.")
-@click.option("--run", "run_id", metavar="ID", help="Accept this run; by default the newest whole run of the suite.")
-@click.option("--partial", is_flag=True, help="Accept a run although cells of it are missing.")
+@SUITE(required=True, help="The suite whose results to accept.")
+@click.option("--run", "run_id", metavar="ID", help="Accept this run; by default the newest complete run of the suite.")
+@click.option("--partial", is_flag=True, help="Accept the run even if cells are missing.")
 def accept(suite: str, run_id: str | None, partial: bool) -> None:
-    """Publish the results of one run in reports/accepted/, to be committed.
+    """Publish the results of one run in reports/accepted/, for you to commit.
 
-    Later runs are judged against them, and `den report --accepted` draws the published report from them.
+    Later runs are judged against these results. `den report --accepted` draws the published report from them.
     """
-    from flows.commands import accept
+    from flows.commands.accept import accept_run
     from flows.places import here
 
-    click.echo(accept.accept(suite, run_id, partial, here()))
+    click.echo(accept_run(suite, run_id, partial, here()))
 
 
 @main.command()
 @click.argument("result", shell_complete=completion.results)
 def why(result: str) -> None:
-    """Print where a measurement comes from: RESULT is the beginning of its id."""
-    from flows.commands import why
-    from flows.places import here
+    """Print the origin of a measurement: run, machine, versions, code, data and settings.
 
-    click.echo(why.why(why.find(result, here())))
+    RESULT is the beginning of the measurement's id.
+    """
+    from flows.commands.why import print_origin
+
+    print_origin(result)
 
 
 @main.command()
 @click.argument("result", shell_complete=completion.results)
 def rerun(result: str) -> None:
-    """Measure the cell of a RESULT again, and print whether it is the same or what differs. The ledger stays as it is.
+    """Measure the cell of a measurement again and compare the numbers; the ledger stays unchanged.
 
-    RESULT is the beginning of a measurement's id. Exits with 1 if a score or measure differs.
+    RESULT is the beginning of the measurement's id. Exits with 1 if a score or measure differs.
     """
-    from flows.commands import why
-    from flows.judging import differences
-    from flows.places import here
+    from flows.commands.rerun import measure_again
 
-    measurement = why.find(result, here()).measurement
-    for change in differences.since(measurement):
-        click.echo(f"not as it was: {change}", err=True)
-    again = why.rerun(measurement, here(), lambda title: click.echo(title, err=True))
-    if not again.same:
-        click.echo(f"{again.different} of {again.compared} numbers differ, scores by up to {again.largest:.2g}")
-        sys.exit(1)
-    click.echo(f"all {again.compared} scores and measures are the same, to the last bit")
+    sys.exit(measure_again(result))
 
 
 @main.command()
-@click.option("--keep", metavar="AGE", help="Remove what is older: 90d, 12w.")
-@click.option("--keep-runs", type=click.IntRange(0), help="Remove all but the newest so many runs.")
-@click.option("--dry-run", is_flag=True, help="Remove nothing: print what would be removed.")
+@click.option("--keep", metavar="AGE", help="Remove everything older than this: 90d, 12w.")
+@click.option(
+    "--keep-runs", type=click.IntRange(0), help="Keep this many of the newest runs, and remove everything older."
+)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print what would be removed.")
 def prune(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
-    """Remove old checkpoints, reports, MLflow runs and Prefect runs; never anything of the ledger."""
-    from flows.commands import prune
-    from flows.places import here
+    """Remove old checkpoints, logs, reports, MLflow runs and Prefect runs, but nothing from the ledger."""
+    from flows.commands.prune import print_removed
 
-    click.echo("\n".join(prune.prune(prune.duration(keep) if keep else None, keep_runs, dry_run, here())))
+    print_removed(keep, keep_runs, dry_run)
 
 
 @main.command()
 def sync() -> None:
-    """Mirror in MLflow all runs of the ledger and all accepted suites; a second time changes nothing.
+    """Show all runs of the ledger and all accepted suites in MLflow; repeating the command changes nothing.
 
-    Exits with 1 if MLflow cannot be reached.
+    Exits with 1 if MLflow cannot be updated.
     """
-    from flows.places import here
-    from flows.tracking import tracker
+    from flows.commands.sync import sync_mlflow
 
-    sys.exit(0 if tracker.sync(here(), lambda line: click.echo(line, err=True)) else 1)
+    sys.exit(sync_mlflow())
 
 
 @main.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Browse the runs in MLflow, on this machine only: http://127.0.0.1:PORT."""
-    from flows.commands import ui
+    from flows.commands.ui import serve
 
-    ui.serve(port)
+    serve(port)
 
 
 @main.command()
 def doctor() -> None:
-    """Say what of the set-up is there, what is missing, and what to do about it.
+    """Check the set-up and print how to mend it.
 
-    Exits with 1 where something that is needed is missing; hints are about what one can do without.
+    A hint concerns something optional. Exits with 1 if something required is missing.
     """
-    from flows.commands import doctor
+    from flows.commands.doctor import print_checks
 
-    sys.exit(doctor.examine())
+    sys.exit(print_checks())
 
 
 @main.command()
-@SUITE(help="This suite, and its running and resumable cells.")
+@SUITE(help="Only this suite; also list its running and resumable cells.")
 def status(suite: str | None) -> None:
-    """Show how many cells of every suite are finished, running, resumable or waiting."""
-    from flows.commands import status
+    """Show how many cells of each suite are finished, running, resumable or waiting."""
+    from flows.commands.status import print_status
 
-    status.show(suite)
+    print_status(suite)
 
 
 @main.command(name="completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def complete(shell: str) -> None:
-    """Print what a SHELL has to source to complete suites, streams, methods and results.
+    """Print the script that a SHELL sources to complete suites, streams, methods and results.
 
     For bash, in ~/.bashrc: eval "$(den completion bash)"
     """

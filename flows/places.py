@@ -1,4 +1,4 @@
-"""Where this project keeps things: data, the ledger and its index, checkpoints."""
+"""Where the project keeps its data, its ledger and index, its checkpoints and its reports."""
 
 import os
 from pathlib import Path
@@ -7,14 +7,14 @@ from den.config import SettingsError
 from den.ledger import Places
 
 REPORTS = Path("reports/out")
-LEDGER = "DEN_LEDGER"  # names a folder that several machines may share
-LONGEST = 470  # bytes of the project's path: SQLite opens no file whose path, with its journal's, has more than 511
+LEDGER = "DEN_LEDGER"  # variable with the folder of the ledger, which several machines may share
+LONGEST = 470  # bytes of the project's path: SQLite opens a file only if its journal's path has at most 511
 
 
 def here() -> Places:
-    """Return the places of the project in the working folder; LEDGER may name another ledger.
+    """Return the places of the project in the working folder; the variable LEDGER may name another ledger.
 
-    Raises SettingsError for a folder whose path is too long for the databases in it.
+    Raises SettingsError if the working folder's path is too long for SQLite.
     """
     if (length := len(os.fsencode(Path.cwd()))) > LONGEST:
         raise SettingsError(

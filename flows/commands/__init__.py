@@ -1,6 +1,6 @@
-"""What the commands of `den` do, one module per command, named like it.
+"""The commands of `den`, one module per command, named like it.
 
-Commands talk to people: they read options, call the pipeline, the ledger and the reports, and print. Nothing else in
-`flows` imports from here but `cli`, which declares the options. `console`, `options`, `refusals` and `completion` are
-what several commands share; `checks` belongs to `doctor`, `old_runs` to `prune`.
+A command reads options, calls the pipeline, the ledger and the reports, and prints. In `flows` only `cli` imports from
+here. Several commands share `console`, `terminal_tables`, `options`, `refusals` and `completion`; `lookup` serves `why`
+and `rerun`, `checks` serves `doctor`, and `old_runs` serves `prune`.
 """

@@ -1,4 +1,4 @@
-"""Publish the results of one run as a suite's accepted ones."""
+"""`den accept`: publish the results of one run as the accepted results of its suite."""
 
 import logging
 from collections import Counter
@@ -14,45 +14,45 @@ from reports import accepted_results
 
 logger = logging.getLogger(__name__)
 
-NAMED = 3  # cells that a message names
+LISTED = 3  # cells that a message names
 
-Answers = Mapping[str, str]
-"The ids of measurements by the titles of the cells that they answer."
+Ids = Mapping[str, str]
+"Ids of measurements, by the title of their cell."
 
 
-def accept(suite: str, run_id: str | None, partial: bool, places: Places) -> Path:
-    """Publish a run's results as the accepted ones of a suite; return their folder.
+def accept_run(suite: str, run_id: str | None, partial: bool, places: Places) -> Path:
+    """Publish the results of a run as the accepted results of a suite; return their folder.
 
-    run_id: by default that of the newest whole run that has every cell to accept, at its settings in params.yaml.
-    partial: do without cells that the run has not measured. Raises SettingsError if there is nothing fit to publish.
+    run_id: by default the newest complete run that has every cell to accept, with the settings of params.yaml.
+    partial: accept the run even if cells are missing. Raises SettingsError if no results can be accepted.
     """
     ledger, cells = Ledger.of(places), _grid(suite)
     run = _chosen(suite, run_id, partial, cells, ledger)
     _refuse_repeated(run)
-    answers = _matching(cells, _answers(run, ledger), ledger)
-    _refuse_missing(run, cells, answers, partial)
-    results = [CellResult(cell.name, ledger.load(answers[cell.title])) for cell in cells if cell.title in answers]
+    ids = _matching(cells, _ids_of(run, ledger), ledger)
+    _refuse_missing(run, cells, ids, partial)
+    results = [CellResult(cell.name, ledger.load(ids[cell.title])) for cell in cells if cell.title in ids]
     _refuse_mixed(run, results)
-    _name_uncommitted(run, results)
+    _warn_of_uncommitted(run, results)
     return accepted_results.write(results, suite)
 
 
 def _grid(suite: str) -> tuple[Cell, ...]:
-    """Return the cells that an accepted suite has."""
+    """Return the cells that the accepted results of a suite consist of."""
     plan = suites.load()
     return plan.cells(suite, seeds=plan.suite(suite).accepted_seeds or None)
 
 
 def _chosen(suite: str, run_id: str | None, partial: bool, cells: Sequence[Cell], ledger: Ledger) -> Run:
-    """Return the run to publish: the one that is named, or else the newest that has what is to be accepted."""
+    """Return the run named by its id, or else the newest run that has the cells to accept."""
     if run_id:
         return _of_suite(suite, run_id, ledger)
     for run in reversed(ledger.runs(suite)):
-        if _matching(cells, _answers(run, ledger), ledger) if partial else _covers(run, cells, ledger):
+        if _matching(cells, _ids_of(run, ledger), ledger) if partial else _covers(run, cells, ledger):
             return run
-    kind, hint = ("run", "") if partial else ("whole run", ", --partial does without missing cells")
+    kind, hint = ("run", "") if partial else ("complete run", ", --partial accepts an incomplete one")
     raise SettingsError(
-        f"there is no {kind} of suite {suite} with the cells to accept, at the settings of params.yaml; "
+        f"no {kind} of suite {suite} has the cells to accept with the settings of params.yaml; "
         f"`{_command(suite)}` makes one{hint}"
     )
 
@@ -62,86 +62,90 @@ def _of_suite(suite: str, run_id: str, ledger: Ledger) -> Run:
     if not runs:
         newest = [run.id for run in reversed(ledger.runs(suite))]
         raise SettingsError(
-            f"run {run_id!r} is not in the ledger; the newest of suite {suite}: {_named(newest) or 'none'}"
+            f"run {run_id!r} is not in the ledger; the newest runs of suite {suite}: {_list(newest) or 'none'}"
         )
     if runs[0].suite != suite:
-        raise SettingsError(f"run {run_id} is one of suite {runs[0].suite}, not of {suite}; name that suite")
+        raise SettingsError(
+            f"run {run_id} belongs to suite {runs[0].suite}, not to {suite}; give --suite {runs[0].suite}"
+        )
     return runs[0]
 
 
 def _covers(run: Run, cells: Sequence[Cell], ledger: Ledger) -> bool:
-    """Return whether a whole run answers every cell, at its present settings."""
+    """Return whether a run is complete and has every cell with its present settings."""
     titles = {cell.title for cell in cells}
-    answers = _answers(run, ledger)
-    return run.whole and titles <= answers.keys() and titles == _matching(cells, answers, ledger).keys()
+    ids = _ids_of(run, ledger)
+    return run.whole and titles <= ids.keys() and titles == _matching(cells, ids, ledger).keys()
 
 
-def _answers(run: Run, ledger: Ledger) -> Answers:
-    """Return what answers a run's cells; of a run that has not ended, what it has measured so far."""
+def _ids_of(run: Run, ledger: Ledger) -> Ids:
+    """Return the measurements of a run's cells; of a run that has not ended, those it has made so far."""
     if run.ended is not None:
         return {title: answer.measurement for title, answer in run.answers.items()}
     measured = {entry.key: entry.id for entry in ledger.entries(run=run.id)}
     return {cell.title: measured[cell.key] for cell in run.begun.cells if cell.key in measured}
 
 
-def _matching(cells: Sequence[Cell], answers: Answers, ledger: Ledger) -> Answers:
-    """Return the answers to these cells that were measured at their present settings."""
+def _matching(cells: Sequence[Cell], ids: Ids, ledger: Ledger) -> Ids:
+    """Return those measurements of these cells that have the present settings."""
     matching = {}
     for cell in cells:
-        for entry in ledger.entries(id=answers[cell.title]) if cell.title in answers else ():
+        for entry in ledger.entries(id=ids[cell.title]) if cell.title in ids else ():
             if entry.key == key_of(settings_of(cell), entry.data):
                 matching[cell.title] = entry.id
     return matching
 
 
 def _refuse_repeated(run: Run) -> None:
-    """Refuse a run in which a stream, method and seed stands twice."""
+    """Raise SettingsError if a run has a stream, method and seed more than once."""
     titles = Counter(answer.title for answer in run.ended.answers) if run.ended else Counter[str]()
     titles |= Counter(cell.title for cell in run.begun.cells)
     if repeated := [title for title, count in titles.items() if count > 1]:
-        raise SettingsError(f"run {run.id} has {_named(repeated)} more than once; choose another with --run")
+        raise SettingsError(f"run {run.id} has {_list(repeated)} more than once; choose another run with --run")
 
 
-def _refuse_missing(run: Run, cells: Sequence[Cell], answers: Answers, partial: bool) -> None:
-    missing = [cell.title for cell in cells if cell.title not in answers]
+def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, partial: bool) -> None:
+    missing = [cell.title for cell in cells if cell.title not in ids]
     if len(missing) == len(cells):
-        raise SettingsError(f"run {run.id} has no cell of suite {run.suite} at the settings of params.yaml")
+        raise SettingsError(f"run {run.id} has no cell of suite {run.suite} with the settings of params.yaml")
     if partial:
         return
     if missing:
-        problem = f"lacks {_named(missing)}, or has them at other settings than params.yaml"
+        problem = f"lacks {_list(missing)}, or has them with other settings than params.yaml"
     elif not run.whole:
-        problem = "is not whole: it was stopped, or cells of it failed"
+        problem = "is incomplete: it was stopped, or some of its cells failed"
     else:
         return
-    raise SettingsError(f"run {run.id} {problem}; `{_command(run.suite)}` measures them, --partial does without them")
+    raise SettingsError(
+        f"run {run.id} {problem}; `{_command(run.suite)}` measures them, --partial accepts the run without them"
+    )
 
 
 def _refuse_mixed(run: Run, results: Sequence[CellResult]) -> None:
-    """Refuse results of one method and stream that were measured by different code."""
+    """Raise SettingsError if results of one method and stream were measured with different code."""
     codes: dict[tuple[str, str], set[str | None]] = {}
     for result in results:
         measurement = result.measurement
         codes.setdefault((measurement.stream, measurement.method), set()).add(measurement.origin.fingerprint)
     if mixed := [f"{method} on {stream}" for (stream, method), prints in codes.items() if len(prints) > 1]:
         raise SettingsError(
-            f"run {run.id} mixes results of different code for {_named(mixed)}; "
-            f"`{_command(run.suite)} --again` measures all with the code that is here"
+            f"run {run.id} mixes results of different code for {_list(mixed)}; "
+            f"`{_command(run.suite)} --again` measures all of them with the present code"
         )
 
 
-def _name_uncommitted(run: Run, results: Sequence[CellResult]) -> None:
-    """Warn of results from code that was not committed: nobody else can measure them again."""
+def _warn_of_uncommitted(run: Run, results: Sequence[CellResult]) -> None:
+    """Warn of results of uncommitted code: nobody else can measure them again."""
     if dirty := [result.title for result in results if result.measurement.origin.dirty]:
-        logger.warning("run %s has results of uncommitted code, marked -dirty in cells.csv: %s", run.id, _named(dirty))
+        logger.warning("run %s has results of uncommitted code, marked -dirty in cells.csv: %s", run.id, _list(dirty))
 
 
 def _command(suite: str) -> str:
-    """Return the command that measures what an accepted suite has."""
+    """Return the command that measures the cells to accept."""
     seeds = suites.load().suite(suite).accepted_seeds
     return f"den run --suite {suite}" + (f" --seeds {','.join(map(str, seeds))}" if seeds else "")
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

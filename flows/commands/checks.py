@@ -1,4 +1,4 @@
-"""What a working set-up has, a function each: what was found, whether it will do, and what to do where it will not."""
+"""The checks of `den doctor`, one function each: the result, whether it suffices, and advice if it does not."""
 
 import os
 import platform
@@ -18,18 +18,18 @@ from urllib.request import urlopen
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from flows.runtime import addresses
+from flows.runtime import addresses, git
 
 PACKAGE = "den-bench"
 EXTRA = {"extra": "pipeline"}
 LOCK = Path("requirements.txt")
-NAMED = 3  # of the packages that differ
-LITTLE, ENOUGH = 1, 5  # free GB: checkpoints and reports of a suite, and all streams with their raw data besides
-SECONDS = 3  # for a server to answer
+NAMED = 3  # packages that a result names
+LITTLE, ENOUGH = 1, 5  # free GB: for checkpoints and reports of a suite; for all streams and raw data, too
+SECONDS = 3  # that a server has to answer
 
 
 class State(StrEnum):
-    """Whether what was found will do; a hint is about what one can do without."""
+    """Whether a result suffices; a hint concerns something optional."""
 
     FINE = "fine"
     HINT = "hint"
@@ -38,9 +38,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and what to do about it where it is not fine."""
+    """The result of a check, and advice if it is not fine."""
 
-    found: str
+    summary: str
     state: State = State.FINE
     advice: str = ""
 
@@ -50,69 +50,74 @@ missing = partial(Finding, state=State.MISSING)
 
 
 def python() -> Finding:
-    """Look whether this Python is one that the package is made for."""
+    """Check that the package supports this version of Python."""
     allowed, version = metadata.metadata(PACKAGE)["Requires-Python"], platform.python_version()
     if SpecifierSet(allowed).contains(version, prereleases=True):
         return Finding(version)
-    return missing(version, advice=f"install a Python {allowed}, and `make setup PYTHON=...` with it")
+    return missing(version, advice=f"install Python {allowed}, then `make setup PYTHON=...` with it")
 
 
 def packages() -> Finding:
-    """Look for the packages that `den` needs, in versions that it can use."""
-    needed = [Requirement(line) for line in metadata.requires(PACKAGE) or ()]
-    needed = [one for one in needed if one.marker is None or one.marker.evaluate(EXTRA)]
-    if wrong := [str(one).split(";")[0] for one in needed if not _is_met(one)]:
-        return missing(f"{len(wrong)} of {len(needed)} not there: {_some(wrong)}", advice="`make setup` installs them")
-    return Finding(f"{len(needed)} of {len(needed)}")
+    """Check that all required packages are installed in supported versions."""
+    declared = [Requirement(line) for line in metadata.requires(PACKAGE) or ()]
+    required = [package for package in declared if package.marker is None or package.marker.evaluate(EXTRA)]
+    if unmet := [str(package).split(";")[0] for package in required if not _is_met(package)]:
+        return missing(f"{len(unmet)} of {len(required)} missing: {_some(unmet)}", advice="`make setup` installs them")
+    return Finding(f"{len(required)} of {len(required)}")
 
 
 def lock() -> Finding:
-    """Compare what is installed with the lock file: other versions are other results, as each record says."""
+    """Compare the installed packages with the lock file: other versions may give other results."""
     if not LOCK.exists():
         return missing("not here", advice="run the command in the project's folder")
-    locked = [Requirement(line) for line in LOCK.read_text(encoding="utf-8").splitlines() if line.strip()]
-    locked = [one for one in locked if one.marker is None or one.marker.evaluate()]
-    if other := [f"{one.name} {_installed(one) or 'none'}, not {one.specifier}" for one in locked if not _is_met(one)]:
-        return hint(f"{len(other)} of {len(locked)} differ: {_some(other)}", advice="`make setup` installs the lock")
+    lines = [Requirement(line) for line in LOCK.read_text(encoding="utf-8").splitlines() if line.strip()]
+    locked = [package for package in lines if package.marker is None or package.marker.evaluate()]
+    differing = [
+        f"{package.name} {_installed(package) or 'none'}, not {package.specifier}"
+        for package in locked
+        if not _is_met(package)
+    ]
+    if differing:
+        summary = f"{len(differing)} of {len(locked)} differ: {_some(differing)}"
+        return hint(summary, advice="`make setup` installs the locked versions")
     return Finding(f"{len(locked)} of {len(locked)} versions as in {LOCK}")
 
 
-def git() -> Finding:
-    """Look for git, and for the commit that records will name."""
+def commit() -> Finding:
+    """Check that git is installed and has a commit, which measurements record."""
     if not shutil.which("git"):
-        return missing("not on the PATH", advice="install git: records name the commit that they were made with")
-    done = _told("git", "rev-parse", "--short", "HEAD")
-    if done.returncode:
-        return missing("no commit here", advice="work in a `git clone` of the project: records name their commit")
-    return Finding(f"commit {done.stdout.strip()}")
+        return missing("not on the PATH", advice="install git: measurements record the commit of the code")
+    head = git.output("rev-parse", "--short", "HEAD")
+    if head is None:
+        return missing("no commit here", advice="work in a `git clone` of the project: measurements record its commit")
+    return Finding(f"commit {head.strip()}")
 
 
 def dvc() -> Finding:
-    """Look whether DVC keeps the data."""
+    """Check that DVC versions the data."""
     from flows.data import stream_files
 
     if not stream_files.versioned():
-        return hint(
-            "does not keep the data", advice="work in a `git clone`, with DVC from `make setup`, to pin versions"
-        )
+        return hint("does not version the data", advice="work in a `git clone` with DVC, which `make setup` installs")
     if not shutil.which("dvc"):
-        return hint("not on the PATH", advice="`. .venv/bin/activate`, to use `dvc repro`")
-    return Finding("keeps the data")
+        return hint("not on the PATH", advice="run `. .venv/bin/activate` to use `dvc repro`")
+    return Finding("versions the data")
 
 
 def remote() -> Finding:
-    """Look for a place that prepared data is shared through."""
-    done = _told(sys.executable, "-m", "dvc", "remote", "list")
-    if done.returncode or not done.stdout.strip():
+    """Check that a DVC remote is configured."""
+    command = (sys.executable, "-m", "dvc", "remote", "list")
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode or not process.stdout.strip():
         return hint("none", advice="`dvc remote add --default NAME ADDRESS` shares prepared data between machines")
-    return Finding(", ".join(line.split()[0] for line in done.stdout.splitlines() if line.strip()))
+    return Finding(", ".join(line.split()[0] for line in process.stdout.splitlines() if line.strip()))
 
 
 def disk() -> Finding:
-    """Look for room."""
+    """Check that the disk has enough free space."""
     free = shutil.disk_usage(".").free / 1e9
     state = State.MISSING if free < LITTLE else State.HINT if free < ENOUGH else State.FINE
-    advice = f"make room; {ENOUGH} GB are enough for all streams and suites" if state != State.FINE else ""
+    advice = f"free some space; {ENOUGH} GB are enough for all streams and suites" if state != State.FINE else ""
     return Finding(f"{free:.0f} GB free", state, advice)
 
 
@@ -124,85 +129,84 @@ def params() -> Finding:
         plan = suites.load()
         cells = sum(len(plan.cells(name)) for name in plan.suites)
     except suites.SettingsError as error:
-        return missing("it is refused", advice="; ".join(str(error).splitlines()))
+        return missing("invalid", advice="; ".join(str(error).splitlines()))
     return Finding(f"{len(plan.suites)} suites, {cells} cells")
 
 
 def streams() -> Finding:
-    """Look which streams are prepared, every byte of them."""
+    """Check which streams are prepared, and that their files are intact."""
     from den.streams import STREAMS, prepared
     from flows.places import here
 
     folders = [here().data / name for name in STREAMS]
-    there = [folder for folder in folders if (folder / prepared.MANIFEST).exists()]
-    for folder in there:
+    present = [folder for folder in folders if (folder / prepared.MANIFEST).exists()]
+    for folder in present:
         try:
             prepared.read(folder)
         except prepared.DataError as error:
             return missing(f"{folder.name} is damaged", advice=str(error))
-    if lacking := [folder.name for folder in folders if folder not in there]:
-        advice = "`den prepare` makes them; `den run` makes those that it needs"
-        return hint(f"{len(there)} of {len(folders)} prepared, not {', '.join(lacking)}", advice=advice)
+    if lacking := [folder.name for folder in folders if folder not in present]:
+        advice = "`den prepare` prepares them; `den run` prepares those that it needs"
+        return hint(f"{len(present)} of {len(folders)} prepared, not {', '.join(lacking)}", advice=advice)
     return Finding(f"all {len(folders)} prepared")
 
 
 def pins() -> Finding:
-    """Look which streams have their version in dvc.lock."""
+    """Check that dvc.lock has the version of every stream."""
     from den.streams import STREAMS
     from flows.data import dvc_lock
 
-    if loose := [name for name in STREAMS if dvc_lock.pinned(name) is None]:
-        return hint(f"not in dvc.lock: {', '.join(loose)}", advice="`den prepare` pins them; commit dvc.lock")
+    if unpinned := [name for name in STREAMS if dvc_lock.pinned(name) is None]:
+        return hint(f"not in dvc.lock: {', '.join(unpinned)}", advice="`den prepare` pins them; commit dvc.lock")
     return Finding(f"all {len(STREAMS)} in dvc.lock")
 
 
 def prefect_server() -> Finding:
-    """Look whether the Prefect server that is configured answers."""
+    """Check that the configured Prefect server answers."""
     from prefect.settings import PREFECT_API_URL
 
     address = PREFECT_API_URL.value()
     if not address:
-        return Finding("its own, started by `den run`")
-    return _server(address, "start it, or unset PREFECT_API_URL: `den run` then starts its own")
+        return Finding("none configured, `den run` starts its own")
+    return _server(address, "start it, or unset PREFECT_API_URL: then `den run` starts its own")
 
 
 def mlflow() -> Finding:
-    """Look whether the MLflow server that is configured answers."""
+    """Check that the configured MLflow server answers."""
     from flows.tracking import tracker
 
     address = tracker.address()
     if not address.startswith("http"):
-        return Finding(f"its own, in {tracker.FOLDER}" if tracker.FOLDER.exists() else "its own, made by `den run`")
-    return _server(address, "start it, or unset MLFLOW_TRACKING_URI: `den run` then keeps its own")
+        place = f"uses {tracker.FOLDER}" if tracker.FOLDER.exists() else f"`den run` creates {tracker.FOLDER}"
+        return Finding(f"none configured, {place}")
+    return _server(address, f"start it, or unset MLFLOW_TRACKING_URI: then `den run` uses {tracker.FOLDER}")
 
 
 def cuda() -> Finding:
-    """Look for a GPU."""
+    """Check for a GPU."""
     import torch
 
     if not torch.cuda.is_available():
-        return hint(
-            "none", advice="none is needed; a driver from R580 on is, to train on one with --set training.device=cuda"
-        )
+        return hint("none", advice="optional; `--set training.device=cuda` needs a GPU and a driver of R580 or later")
     return Finding(torch.cuda.get_device_name())
 
 
 def cores() -> Finding:
-    """Count the cores that cells may use."""
+    """Count the usable cores."""
     from flows.runtime import concurrency
 
     return Finding(f"{concurrency.cores()} usable")
 
 
 def mirror() -> Finding:
-    """Look for the folder that raw data may come from."""
+    """Check the folder that raw data may come from instead of downloads."""
     from flows.data import raw
 
     folder = os.environ.get(raw.MIRROR)
     if not folder:
-        return hint(f"{raw.MIRROR} is not set", advice="set it to a folder with MNIST/raw to do without downloads")
+        return hint(f"{raw.MIRROR} is not set", advice=f"set it to a folder with {raw.FOLDER} to avoid downloads")
     if not (Path(folder) / raw.FOLDER).is_dir():
-        return hint(f"no {Path(folder) / raw.FOLDER}", advice=f"let {raw.MIRROR} name a folder that has {raw.FOLDER}")
+        return hint(f"no {Path(folder) / raw.FOLDER}", advice=f"set {raw.MIRROR} to a folder with {raw.FOLDER}")
     return Finding(folder)
 
 
@@ -210,7 +214,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "Python": python,
     "packages": packages,
     "lock file": lock,
-    "git": git,
+    "git": commit,
     "disk": disk,
     "params.yaml": params,
     "streams": streams,
@@ -238,21 +242,17 @@ def _is_met(requirement: Requirement) -> bool:
 
 
 def _some(names: list[str]) -> str:
-    """Return the first few names, and that there are more."""
+    """Return the first few names, followed by an ellipsis if there are more."""
     return "; ".join(names[:NAMED]) + ("; ..." if len(names) > NAMED else "")
 
 
-def _told(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
 def _server(address: str, advice: str) -> Finding:
-    """Return whether a Prefect or MLflow server is healthy."""
+    """Check that a Prefect or MLflow server is healthy."""
     bare = addresses.shown(address)
     try:
         urlopen(f"{bare}/health", timeout=SECONDS).close()
     except HTTPError as error:
-        if error.code not in (401, 403):  # it answers, though not to strangers
+        if error.code not in (401, 403):  # it answers, but requires a login
             return missing(f"{bare} answers with {error.code}", advice=advice)
     except (OSError, HTTPException, ValueError) as error:
         return missing(f"no answer from {bare}: {error}", advice=advice)

@@ -1,4 +1,4 @@
-"""`den compare`: every method against one of them, printed as one likes it."""
+"""`den compare`: compare the methods of a suite with one of them, as a table, Markdown, CSV or LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,10 +18,10 @@ from reports.tables import Tables
 MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
 
 
-def compare(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
-    """Print how a suite's methods did against a rival, stream by stream. Raises SettingsError.
+def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
+    """Print a comparison of a suite's methods with `rival` for each stream. Raises SettingsError.
 
-    Cells that are not measured here are taken from the accepted results; accepted: all of them are.
+    Accepted results stand in for cells that are not measured here. accepted: use accepted results alone.
     """
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
     comparisons = [_comparison(results, methods, rival) for results in collected.per_stream]
@@ -52,7 +52,7 @@ def _collected(suite: str) -> Tables:
 
 
 def _sources(collected: Tables, stream: str) -> str:
-    """Return which methods are measured here and which are accepted, from which commits and machines."""
+    """Return which methods were measured here, and which are accepted, with their commits and machines."""
     cells = collected.cells[collected.cells["stream"] == stream]
     accepted, measured = cells[cells["how"] == "accepted"], cells[cells["how"] != "accepted"]
     if accepted.empty or measured.empty:
@@ -67,7 +67,7 @@ def _methods(cells: pd.DataFrame) -> str:
 
 
 def _how(collected: Tables, stream: str, numbers: pd.DataFrame) -> list[str]:
-    """Return, per method, whether it was measured here, accepted, or both."""
+    """Return for each method whether its results were measured here, accepted, or both."""
     cells = collected.cells[collected.cells["stream"] == stream]
     sources = cells.assign(how=cells["how"].where(cells["how"] == "accepted", "measured")).groupby("method")["how"]
     return [" and ".join(sorted(sources.get_group(method).unique())) for method in numbers["method"]]

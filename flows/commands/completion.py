@@ -1,6 +1,6 @@
-"""What the shell completes: suites and variants of params.yaml, streams, methods, and ids of measurements.
+"""Shell completion: suites and variants of params.yaml, streams, methods, and ids of measurements.
 
-It answers while somebody types: it reads files, and loads nothing of the library.
+It runs at each press of Tab, so it reads files and imports nothing of the library.
 """
 
 import re
@@ -8,41 +8,40 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from click import Context, Parameter
+from click import Command, Context, Parameter
 from click.shell_completion import CompletionItem, get_completion_class
 
 PARAMS = Path("params.yaml")
 INDEX = Path(".den/index.sqlite")
-MOST = 100  # ids that a shell is given
+MOST = 100  # ids that a shell receives
 LIBRARY = Path(__file__).parents[2] / "den"
 
 
-def script(program: Any, shell: str) -> str:
-    """Return what a shell has to source to complete the words of `den`."""
+def script(program: Command, shell: str) -> str:
+    """Return the script that a shell sources to complete the arguments of `den`."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
     return kind(program, {}, "den", "_DEN_COMPLETE").source()
 
 
 def suites(context: Context, parameter: Parameter, beginning: str) -> list[str]:
-    """Return the suites that begin so."""
+    """Return the suites that begin with `beginning`."""
     return _beginning(_block(_params(), "suites"), beginning)
 
 
 def streams(context: Context, parameter: Parameter, beginning: str) -> list[str]:
-    """Return the streams that begin so."""
+    """Return the streams that begin with `beginning`."""
     return _beginning(_registered("streams"), beginning)
 
 
 def methods(context: Context, parameter: Parameter, beginning: str) -> list[str]:
-    """Return the methods and variants that begin so."""
+    """Return the methods and variants that begin with `beginning`."""
     return _beginning([*_registered("methods"), *_block(_params(), "variants")], beginning)
 
 
 def results(context: Context, parameter: Parameter, beginning: str) -> list[CompletionItem]:
-    """Return the ids of measurements that begin so, as the index has them."""
+    """Return the ids of measurements in the index that begin with `beginning`."""
     if not INDEX.exists():
         return []
     try:
@@ -56,12 +55,12 @@ def results(context: Context, parameter: Parameter, beginning: str) -> list[Comp
 
 
 def _registered(package: str) -> list[str]:
-    """Return the names in the registry of a package of the library, a line each; importing it would load torch."""
+    """Return the names in the registry of a package of the library, one per line; importing it would load torch."""
     return re.findall(r'^    "(\w+)": ', (LIBRARY / package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def _params() -> Any:
-    """Return what params.yaml has, or nothing where it cannot be read: a shell is no place to say so."""
+def _params() -> object:
+    """Return the content of params.yaml; None if it cannot be read, since completion cannot report errors."""
     from ruamel.yaml import YAML, YAMLError
 
     try:
@@ -70,7 +69,7 @@ def _params() -> Any:
         return None
 
 
-def _block(content: Any, key: str) -> Mapping[str, Any]:
+def _block(content: object, key: str) -> Mapping[str, object]:
     block = content.get(key) if isinstance(content, dict) else None
     return block if isinstance(block, dict) else {}
 

@@ -1,4 +1,4 @@
-"""`den history`: a metric over the runs of the ledger, as a table, a figure, or rows for other programs."""
+"""`den history`: a metric over the runs of the ledger, as tables with a figure, or as JSON or CSV."""
 
 import hashlib
 import json
@@ -10,13 +10,12 @@ from pathlib import Path
 
 import click
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from den import files, measures, paths
 from den.config import SettingsError
 from den.ledger import Ledger, Places
+from flows.commands.terminal_tables import grid
 from flows.runtime import garbage_collection
 from reports import accepted_results, labels
 from reports.analysis import change_points, history
@@ -25,15 +24,15 @@ from reports.analysis.history import ROWS, Accepted, Step
 from reports.stream_results import STATISTICS
 
 FOLDER = Path("reports/out/history")
-LONGEST = 120  # characters of the methods in a file's name
+LONGEST = 120  # characters that the names of methods may take in the name of a file
 RUNS_SHOWN, CHANGES_SHOWN = 40, 8
 NUMBERS = ("runs", "lowest", "highest", "last", "value")
 DISTINCTIONS = ("suite", "settings", "seeds", "machine")
-"Columns that a table has only if they differ from row to row."
-NO_CHANGE = f"A change point needs {change_points.FEWEST} whole runs of a series."
+"Columns that a table shows only if their values differ between rows."
+NO_CHANGE = f"A change point needs {change_points.FEWEST} complete runs of a series."
 
 
-def show(
+def print_history(
     suite: str | None,
     streams: Sequence[str],
     methods: Sequence[str],
@@ -42,14 +41,14 @@ def show(
     form: str,
     places: Places,
 ) -> None:
-    """Print a metric's history, and draw it unless `form` is json or csv.
+    """Print the history of a metric, and draw it unless `form` is json or csv.
 
-    Raises SettingsError for a suite, stream, method, metric or date that is not there or none.
+    Raises SettingsError for an unknown suite, stream, method or metric, and for an invalid date.
     """
     garbage_collection.leave_at_exit()
     with ExitStack() as stack:
         search = stack.enter_context(change_points.Process()).starts if form == "table" else None
-        stack.enter_context(garbage_collection.paused())  # tens of thousands of entries live until the end
+        stack.enter_context(garbage_collection.paused())  # tens of thousands of entries stay in memory until the end
         ledger = Ledger.of(places)
         points = history.points(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
         if search is None:
@@ -59,7 +58,7 @@ def show(
 
 
 def _accepted(suite: str | None) -> Accepted:
-    """Return the accepted settings of a suite, or of all, as far as any are accepted."""
+    """Return the settings of the accepted results of a suite, or of all suites."""
     return {
         (name, result.measurement.stream, result.name): result.measurement.settings
         for name in accepted_results.suites()
@@ -74,7 +73,7 @@ def _date(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"--since {text}: write a day, such as 2026-11-29") from None
+        raise SettingsError(f"--since {text}: not a date; write one such as 2026-11-29") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -98,7 +97,7 @@ def _show_tables(
     ]
     steps = history.steps(groups, search)
     for stream in sorted(points["stream"].unique()):
-        of_stream = [(rows, own) for rows, own in zip(groups, steps, strict=True) if rows["stream"].iloc[0] == stream]
+        of_stream = [pair for pair in zip(groups, steps, strict=True) if pair[0]["stream"].iloc[0] == stream]
         _show_stream(of_stream, suite, stream, methods, metric)
 
 
@@ -116,14 +115,14 @@ def _show_stream(
         points = pd.concat([rows for rows, _ in series]).sort_values("started", kind="stable")
         _print(console, _of_newest(len(points)), _single_runs(points.tail(RUNS_SHOWN), metric))
     if runs == 1:
-        console.print("There is one run so far, and so nothing to draw: the next one begins its history.")
+        console.print("There is only one run so far, so there is no history to draw yet.")
         return
     for sentence in [*_changes(series, metric), f"Figure: {_draw(series, suite, stream, methods, metric)}"]:
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _summary(rows: pd.DataFrame, steps: Sequence[Step], metric: str) -> dict[str, str]:
-    """Return a table's row for one series."""
+    """Return the row of a series."""
     from reports.figures import metric_history
 
     solid = rows[rows["measured"]]
@@ -168,7 +167,7 @@ def _of_newest(count: int) -> str:
 
 
 def _changes(series: Sequence[tuple[pd.DataFrame, list[Step]]], metric: str) -> Iterator[str]:
-    """Yield a sentence for each of the newest changes, and what else changed with it."""
+    """Yield a sentence per recent change point, with the commit and torch version if they changed too."""
     if all(rows["measured"].sum() < change_points.FEWEST for rows, _ in series):
         yield NO_CHANGE
     for step in sorted((step for _, steps in series for step in steps), key=_moment)[-CHANGES_SHOWN:]:
@@ -204,7 +203,7 @@ def _draw(
 
 
 def figure_path(suite: str | None, stream: str, methods: Sequence[str], metric: str) -> Path:
-    """Return the file of a figure. Raises SettingsError for a name that is no file's."""
+    """Return the path of a figure. Raises SettingsError for a name that cannot be part of a path."""
     chosen = "-".join(map(paths.part, methods))
     if len(chosen) > LONGEST:
         chosen = hashlib.sha256(chosen.encode()).hexdigest()[:12]
@@ -213,18 +212,13 @@ def figure_path(suite: str | None, stream: str, methods: Sequence[str], metric: 
 
 
 def _print(console: Console, title: str, rows: pd.DataFrame) -> None:
-    """Print a table; a column that is the same in all rows stands below it."""
-    alike = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
-    shown = rows.drop(columns=alike)
-    for column in shown:
-        table.add_column(str(column), justify="right" if column in NUMBERS else "left", overflow="fold")
-    for row in shown.itertuples(index=False):
-        table.add_row(*row)
-    console.print(table)
-    common = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in alike if rows[column].iloc[0])
-    if common:
-        console.print(f"All have {common}.", highlight=False, soft_wrap=True)
+    """Print a table; columns with the same value in all rows become a sentence below it."""
+    common = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
+    table = rows.drop(columns=common)
+    console.print(grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, fold=True, padding=0))
+    values = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in common if rows[column].iloc[0])
+    if values:
+        console.print(f"All have {values}.", highlight=False, soft_wrap=True)
 
 
 def _number(value: float, metric: str) -> str:

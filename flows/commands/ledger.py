@@ -1,4 +1,4 @@
-"""`den ledger`: export, import and check what lies in the ledger."""
+"""`den ledger`: export, import and check the measurements and runs of the ledger."""
 
 import sys
 from pathlib import Path
@@ -6,49 +6,49 @@ from pathlib import Path
 import click
 
 
-@click.group()
-def ledger() -> None:
-    """Export and import measurements and runs, and check what lies in the ledger."""
+@click.group(name="ledger")
+def ledger_commands() -> None:
+    """Export, import and check the measurements and runs of the ledger."""
 
 
-@ledger.command(name="export")
+@ledger_commands.command(name="export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--run", "run_id", metavar="ID", default="", help="Only this run and the measurements that answer it.")
+@click.option("--run", "run_id", metavar="ID", default="", help="Only this run and the measurements of its cells.")
 def export_ledger(file: Path, run_id: str) -> None:
-    """Write measurements and runs to FILE, which `den ledger import` takes on another machine."""
+    """Write measurements and runs to FILE, for `den ledger import` on another machine."""
     from den.ledger import Ledger
     from flows.places import here
 
     click.echo(f"{Ledger.of(here()).export(file, run_id)} measurements and run files written to {file}")
 
 
-@ledger.command(name="import")
+@ledger_commands.command(name="import")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 def import_ledger(file: Path) -> None:
-    """Add what an exported FILE, or an accepted folder, holds; nothing in the ledger is changed.
+    """Add the measurements and runs of an exported FILE or an accepted folder to the ledger.
 
-    Exits with 1 if lines of it are damaged.
+    Changes nothing that the ledger has. Exits with 1 if FILE has damaged lines.
     """
     from den.ledger import Ledger
     from flows.places import here
     from reports.accepted_results import MEASUREMENTS
 
-    taken = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
-    click.echo(f"{taken.added} added, {taken.present} were there")
-    for fault in taken.faults:
+    imported = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
+    click.echo(f"{imported.added} added, {imported.present} were there")
+    for fault in imported.faults:
         click.echo(f"left out: {fault}", err=True)
-    sys.exit(1 if taken.faults else 0)
+    sys.exit(1 if imported.faults else 0)
 
 
-@ledger.command(name="check")
+@ledger_commands.command(name="check")
 def check_ledger() -> None:
-    """Read every file of the ledger. Exits with 1 if any is damaged."""
+    """Read every file of the ledger. Exits with 1 if a file is damaged."""
     from den.ledger import Ledger
     from flows.places import here
 
-    own = Ledger.of(here())
-    faults = own.check()
+    ledger = Ledger.of(here())
+    faults = ledger.check()
     for path, fault in faults.items():
         click.echo(f"{path}: {fault}", err=True)
-    click.echo(f"{len(own.entries())} measurements, {len(own.runs())} runs, {len(faults)} damaged files")
+    click.echo(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
     sys.exit(1 if faults else 0)

@@ -1,4 +1,4 @@
-"""Removes what is older than asked: checkpoints, logs, reports, MLflow's runs and Prefect's. Never the ledger."""
+"""`den prune`: remove old checkpoints, logs, reports, MLflow runs and Prefect runs, but nothing from the ledger."""
 
 import re
 import shutil
@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
+
 from den.config import SettingsError
 from den.execution import LOCKS, lock_of
 from den.ledger import Ledger, Places
 from flows.commands import old_runs
 from flows.commands.old_runs import counted, size_of, sized
-from flows.places import REPORTS
+from flows.places import REPORTS, here
 from flows.runtime import processes
 from flows.runtime.run_records import LOCK
 
@@ -21,11 +23,17 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 NOTHING = "nothing is old enough to remove"
 
 
-def prune(keep: timedelta | None, keep_runs: int | None, dry_run: bool, places: Places) -> list[str]:
-    """Remove what neither `keep` nor `keep_runs` keeps; return a line per kind, with count and size.
+def print_removed(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
+    """Remove old files and runs, and print what was removed. keep: an age such as 90d. The rest is as in remove_old."""
+    age = duration(keep) if keep else None
+    click.echo("\n".join(remove_old(age, keep_runs, dry_run, here())))
 
-    keep: what is younger stays. keep_runs: what is no older than the newest so many runs of the ledger stays.
-    dry_run: remove nothing. What a living run or cell uses stays. Raises SettingsError if nothing says what to keep.
+
+def remove_old(keep: timedelta | None, keep_runs: int | None, dry_run: bool, places: Places) -> list[str]:
+    """Remove everything that neither rule keeps; return a line per kind of thing, with count and size.
+
+    keep: keep everything younger than this. keep_runs: keep everything as young as this many of the newest runs.
+    dry_run: remove nothing. The files of a living run or cell stay. Raises SettingsError if both rules are None.
     """
     limit = oldest_kept(keep, keep_runs, places)
     if limit is None:
@@ -36,9 +44,12 @@ def prune(keep: timedelta | None, keep_runs: int | None, dry_run: bool, places: 
 
 
 def oldest_kept(keep: timedelta | None, keep_runs: int | None, places: Places) -> datetime | None:
-    """Return the time before which everything is removed, None if nothing is. Raises SettingsError without a rule."""
+    """Return the time before which everything is removed, None to remove nothing.
+
+    Raises SettingsError without a rule.
+    """
     if keep is None and keep_runs is None:
-        raise SettingsError("say what to keep: --keep 90d, --keep-runs 200, or both (what either keeps stays)")
+        raise SettingsError("choose what to keep: --keep 90d, --keep-runs 200, or both (either of them keeps a run)")
     limits = [datetime.now(UTC) - keep] if keep is not None else []
     if keep_runs is not None:
         runs = Ledger.of(places).runs()
@@ -49,35 +60,35 @@ def oldest_kept(keep: timedelta | None, keep_runs: int | None, places: Places) -
 
 
 def duration(text: str) -> timedelta:
-    """Return the length of time that a text says: 90d, 12w or 36h. Raises SettingsError for another text."""
+    """Return the duration that a text such as 90d, 12w or 36h denotes. Raises SettingsError for any other text."""
     match = re.fullmatch(r"(\d+)([hdw])", text)
     if match is None:
-        raise SettingsError(f"{text!r} is no length of time; write hours, days or weeks as in 36h, 90d or 12w")
+        raise SettingsError(f"{text!r} is not a duration; write hours, days or weeks, such as 36h, 90d or 12w")
     return int(match[1]) * UNITS[match[2]]
 
 
 def _checkpoints(places: Places, limit: datetime, dry_run: bool) -> str:
-    """Remove the checkpoints of cells that nothing has written to since, unless their run or they are at work."""
+    """Remove the checkpoints of cells that were last written before `limit`, unless the run or the cell is running."""
     runs, size = 0, 0
     for folder in _folders(places.work):
         if folder.name in (LOCKS, LOGS, STUDIES):
             continue
-        old = _newest(folder) < limit  # taking the lock touches it
-        with _free(folder / LOCK, existing=True) as free:
-            removed = [_cell(cell, places, limit, dry_run) for cell in _folders(folder)] if free else []
-            if free and not dry_run and not _folders(folder) and (old or any(removed)):
+        old = _last_change(folder) < limit  # before the lock is taken, which touches the folder
+        with _locked(folder / LOCK, existing=True) as locked:
+            removed = [_cell(cell, places, limit, dry_run) for cell in _folders(folder)] if locked else []
+            if locked and not dry_run and not _folders(folder) and (old or any(removed)):
                 shutil.rmtree(folder)
         runs, size = runs + any(removed), size + sum(removed)
     return f"checkpoints: {counted(runs, 'run')}, {sized(size)}" if runs else ""
 
 
 def _cell(folder: Path, places: Places, limit: datetime, dry_run: bool) -> int:
-    """Remove a cell's checkpoints if they are old and no process measures the cell; return their size in bytes."""
-    if _newest(folder) >= limit:
+    """Remove a cell's checkpoints if they are old and no process is measuring it; return their size in bytes."""
+    if _last_change(folder) >= limit:
         return 0
-    with _free(lock_of(places, folder.name), existing=dry_run) as free:
-        size = size_of(folder) if free else 0
-        if free and not dry_run:
+    with _locked(lock_of(places, folder.name), existing=dry_run) as locked:
+        size = size_of(folder) if locked else 0
+        if locked and not dry_run:
             shutil.rmtree(folder)
     return size
 
@@ -91,7 +102,7 @@ def _logs(places: Places, limit: datetime, dry_run: bool) -> str:
 
 
 def _reports(limit: datetime, dry_run: bool) -> str:
-    old = [folder for folder in _folders(REPORTS) if _newest(folder) < limit]
+    old = [folder for folder in _folders(REPORTS) if _last_change(folder) < limit]
     size = sum(map(size_of, old))
     for folder in old if not dry_run else ():
         shutil.rmtree(folder)
@@ -99,12 +110,12 @@ def _reports(limit: datetime, dry_run: bool) -> str:
 
 
 @contextmanager
-def _free(path: Path, existing: bool = False) -> Iterator[bool]:
-    """Take a lock while the context lasts; yield False if another process has it. existing: make no file."""
+def _locked(path: Path, existing: bool = False) -> Iterator[bool]:
+    """Hold a lock; yield whether this process has it. existing: do not create its file; without one, yield True."""
     if existing and not path.exists():
         yield True
         return
-    lock = processes.taken(path)
+    lock = processes.try_lock(path)
     try:
         yield lock is not None
     finally:
@@ -116,8 +127,8 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
-def _newest(folder: Path) -> datetime:
-    """Return when anything in a folder was written last."""
+def _last_change(folder: Path) -> datetime:
+    """Return when a folder or anything in it was last written."""
     return max(map(_modified, (folder, *folder.rglob("*"))))
 
 

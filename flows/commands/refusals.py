@@ -1,4 +1,4 @@
-"""What the command line refuses: a line that says what to do, and exit code 2, never a traceback."""
+"""Errors that a user can mend: one line with advice and exit code 2, never a traceback."""
 
 import errno
 import re
@@ -9,31 +9,31 @@ import click
 
 from flows.runtime import addresses, signals
 
-OTHERWISE = {  # what a person can do about a file or a disk that is not as it should be
-    errno.EACCES: "give yourself the right to it",
-    errno.EEXIST: "something else stands where this belongs; move it away",
-    errno.EISDIR: "a folder stands where a file belongs; move it away",
+ADVICE = {  # by the error of a file or disk
+    errno.EACCES: "change its permissions",
+    errno.EEXIST: "something else has this name; move it away",
+    errno.EISDIR: "a folder is in the place of a file; move it away",
     errno.ENAMETOOLONG: "move the project to a shorter path",
     errno.ENOENT: "run the command in the project's folder, or restore it from git",
-    errno.ENOSPC: "make room; the same command goes on from the last finished stage",
-    errno.ENOTDIR: "a file stands where a folder belongs; move it away",
-    errno.EROFS: "run the command where it can write",
+    errno.ENOSPC: "free some space; the same command continues from the last finished stage",
+    errno.ENOTDIR: "a file is in the place of a folder; move it away",
+    errno.EROFS: "run the command in a place where it can write",
 }
 
 
 class Refused(click.ClickException):
-    """What was asked cannot be done; one line says why, or one for each of several reasons."""
+    """A command that cannot be carried out; the message has one line per reason."""
 
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        """Write the lines on standard error; those that are indented continue the one before."""
+        """Write the lines to standard error; an indented line continues the line before it."""
         for line in re.sub(r"\n\s+", " ", self.format_message()).splitlines():
             click.echo(f"den: {line}", file=file or sys.stderr)
 
 
 class Commands(click.Group):
-    """Commands whose user errors end in one line and exit code 2, and which end on signals with nothing left behind."""
+    """Commands that report user errors in one line with exit code 2, and that clean up when a signal ends them."""
 
     def main(self, args: Any = None, *more: Any, **options: Any) -> Any:
         """Run the command of `args`, or of this process's command line."""
@@ -50,28 +50,28 @@ class Commands(click.Group):
         except click.UsageError as error:
             raise Refused(f"{error.format_message()} {_help(error)}") from None
         except (ValueError, RuntimeError, OSError) as error:
-            if said := _said(error):
-                raise Refused(addresses.without_secrets(said)) from None
+            if message := _message(error):
+                raise Refused(addresses.without_secrets(message)) from None
             raise
 
 
 def _help(error: click.UsageError) -> str:
-    """Return where to read how the command is used."""
+    """Return the command that prints the usage."""
     command = error.ctx.command_path if error.ctx else "den"
-    return f"(`{command} --help` shows what it takes)"
+    return f"(`{command} --help` shows its options)"
 
 
-def _said(error: Exception) -> str:
-    """Return what a person can do about an error, or nothing where it is a fault of ours."""
-    if isinstance(error, _telling()) or isinstance(error, FileNotFoundError) and error.errno is None:  # ours, in words
+def _message(error: Exception) -> str:
+    """Return an error's message with advice; empty if the error is a defect of this program."""
+    if isinstance(error, _user_errors()) or isinstance(error, FileNotFoundError) and error.errno is None:  # our own
         return str(error)
-    if isinstance(error, OSError) and error.errno in OTHERWISE:
-        return f"{error.filename or 'writing'}: {error.strerror}; {OTHERWISE[error.errno]}"
+    if isinstance(error, OSError) and error.errno in ADVICE:
+        return f"{error.filename or 'writing'}: {error.strerror}; {ADVICE[error.errno]}"
     return ""
 
 
-def _telling() -> tuple[type[Exception], ...]:
-    """Return the errors that tell a user what to do; here, so that `den --help` imports none of it."""
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose messages advise the user; imported here, so that `den --help` starts fast."""
     from den.config import SettingsError
     from den.execution import OtherCode, OutOfMemory
     from den.ledger import LedgerError

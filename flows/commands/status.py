@@ -1,4 +1,4 @@
-"""`den status`: which cells are finished, which are running, which would go on, and which have not begun."""
+"""`den status`: which cells are finished, running, resumable from a checkpoint, or waiting."""
 
 import json
 from collections import Counter
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from safetensors import SafetensorError, safe_open
@@ -19,18 +18,20 @@ from den.config import SettingsError
 from den.execution import LOCKS, SINGLE
 from den.ledger import Ledger, Places, Run
 from den.streams.prepared import DataError
+from flows.commands.terminal_tables import grid
 from flows.places import here
 from flows.runtime import processes, run_records
 
 FINISHED, RUNNING, RESUMABLE, WAITING = STATES = ("finished", "running", "resumable", "waiting")
-OTHERS = "other settings"  # cells of --set, of searches and of runs of earlier code: no suite has their key
+BEGUN = ("cell", "key", "state", "last finished stage", "since")
+OTHER_SETTINGS = "other settings"  # cells whose key no suite has: of --set, of searches, of runs of earlier code
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a cell stands: without a key if its stream is not prepared, without a cell if no suite has it.
+class CellStatus:
+    """The state of a cell. key: empty if its stream is not prepared. cell: None if no suite has the key.
 
-    folder: of its checkpoints, if there are any.
+    folder: the folder of its checkpoints, None if it has none.
     """
 
     cell: Cell | None
@@ -38,88 +39,99 @@ class Standing:
     state: str
     folder: Path | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the cell has begun and not finished."""
+        return self.state in (RUNNING, RESUMABLE)
+
 
 @dataclass(frozen=True)
-class Reached:
-    """What a cell's newest checkpoint shows: the last finished stage, when the cell began and when this was."""
+class Progress:
+    """The progress of a cell: its last finished stage, when the cell began, and when that stage ended."""
 
     stage: str
     began: datetime
-    left: datetime
+    ended: datetime
 
 
-def show(suite: str | None, places: Places | None = None) -> None:
-    """Print how many cells of each suite stand where, and the runs that have not ended; of one suite each cell."""
+def print_status(suite: str | None, places: Places | None = None) -> None:
+    """Print how many cells of each suite are in each state, and the runs that have not ended.
+
+    suite: print this suite alone, with a row for each running or resumable cell.
+    """
     plan, places = suites.load(), places or here()
     if suite:
         plan.suite(suite)
     ledger = Ledger.of(places)
     runs = ledger.runs()
-    begun = checkpointed(runs, places)
-    groups = {name: standings(plan.cells(name), ledger, places, begun) for name in plan.suites}
-    shown = {suite: groups[suite]} if suite else groups
-    keys = {standing.key for group in groups.values() for standing in group}
-    if others := list(strangers(keys, places, begun)):
-        shown |= {OTHERS: others}
+    checkpoints = checkpointed(runs, places)
+    every = {name: statuses(plan.cells(name), ledger, places, checkpoints) for name in plan.suites}
+    groups = {suite: every[suite]} if suite else dict(every)
+    keys = {status.key for group in every.values() for status in group}
+    if strangers := list(of_no_suite(keys, places, checkpoints)):
+        groups[OTHER_SETTINGS] = strangers
     console = Console()
-    console.print(_counts(shown))
-    if bare := {one.cell.stream for group in shown.values() for one in group if one.cell and not one.key}:
-        console.print(f"data not prepared: {', '.join(sorted(bare))}; `den prepare` makes it", soft_wrap=True)
+    console.print(_counts(groups))
+    listed = [status for group in groups.values() for status in group]
+    if unprepared := {status.cell.stream for status in listed if status.cell and not status.key}:
+        console.print(f"data not prepared: {', '.join(sorted(unprepared))}; `den prepare` prepares it", soft_wrap=True)
     for run in runs:
         if run.ended is None:
             console.print(_run_line(run, places), soft_wrap=True, highlight=False)
-    started = [one for group in shown.values() for one in group if one.state in (RUNNING, RESUMABLE)]
-    if suite and started:
-        console.print(_begun(started, places))
+    begun = [status for status in listed if status.is_begun]
+    if suite and begun:
+        console.print(_begun(begun, places))
 
 
 def checkpointed(runs: Iterable[Run], places: Places) -> dict[str, Path]:
-    """Return the folders of checkpoints that runs would go on from, by the key of their cell."""
+    """Return the folders of checkpoints from which a run could continue, by the key of their cell."""
     unfinished = [run.id for run in runs if run_records.is_open(run)]
     folders = (folder for id in [SINGLE, *unfinished] for folder in sorted((places.work / id).glob("*")))
     return {folder.name: folder for folder in folders if any(folder.glob("*.safetensors"))}
 
 
-def standings(cells: Sequence[Cell], ledger: Ledger, places: Places, begun: Mapping[str, Path]) -> list[Standing]:
-    """Return where each of these cells stands. begun: folders of checkpoints by key."""
-    return [_standing(cell, ledger, places, begun) for cell in cells]
+def statuses(
+    cells: Sequence[Cell], ledger: Ledger, places: Places, checkpoints: Mapping[str, Path]
+) -> list[CellStatus]:
+    """Return the state of each cell. checkpoints: folders of checkpoints by key."""
+    return [_status(cell, ledger, places, checkpoints) for cell in cells]
 
 
-def strangers(keys: Collection[str], places: Places, begun: Mapping[str, Path]) -> Iterator[Standing]:
-    """Yield the cells that have begun and not ended, and whose key is none of `keys`."""
-    held = {path.stem for path in (places.work / LOCKS).glob("*.lock") if processes.is_held(path)}
-    for key in sorted((held | begun.keys()) - set(keys)):
-        yield Standing(None, key, RUNNING if key in held else RESUMABLE, begun.get(key))
+def of_no_suite(keys: Collection[str], places: Places, checkpoints: Mapping[str, Path]) -> Iterator[CellStatus]:
+    """Yield the begun cells whose key is not among `keys`."""
+    running = {path.stem for path in (places.work / LOCKS).glob("*.lock") if processes.is_held(path)}
+    for key in sorted((running | checkpoints.keys()) - set(keys)):
+        yield CellStatus(None, key, RUNNING if key in running else RESUMABLE, checkpoints.get(key))
 
 
-def reached(folder: Path) -> Reached | None:
-    """Return what the newest readable checkpoint tells, its tensors unread; None where there is none."""
+def progress_of(folder: Path) -> Progress | None:
+    """Return the progress that the newest readable checkpoint records; None if there is none. Reads no tensors."""
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
         with suppress(SafetensorError, OSError, TypeError, LookupError, ValueError):  # damaged, or gone by now
             with safe_open(path, framework="pt") as file:
                 values = json.loads(file.metadata()["values"])
             task, stage = values["done"][-1]
-            began, left = datetime.fromisoformat(values["started"]), datetime.fromtimestamp(path.stat().st_mtime)
-            return Reached(f"task {task + 1} of {len(values['scores']['auroc'])} · {stage}", began.astimezone(), left)
+            began, ended = datetime.fromisoformat(values["started"]), datetime.fromtimestamp(path.stat().st_mtime)
+            return Progress(f"task {task + 1} of {len(values['scores']['auroc'])} · {stage}", began.astimezone(), ended)
     return None
 
 
-def _standing(cell: Cell, ledger: Ledger, places: Places, begun: Mapping[str, Path]) -> Standing:
+def _status(cell: Cell, ledger: Ledger, places: Places, checkpoints: Mapping[str, Path]) -> CellStatus:
     try:
         key = key_of(cell, places)
         present = present_of(cell)
     except (DataError, SettingsError):
-        return Standing(cell, "", WAITING)
-    folder = begun.get(key)
+        return CellStatus(cell, "", WAITING)
+    folder = checkpoints.get(key)
     if processes.is_held(places.work / LOCKS / f"{key}.lock"):
-        return Standing(cell, key, RUNNING, folder)
+        return CellStatus(cell, key, RUNNING, folder)
     if current(cell, ledger, places, present) is not None:
-        return Standing(cell, key, FINISHED)
-    return Standing(cell, key, RESUMABLE if folder else WAITING, folder)
+        return CellStatus(cell, key, FINISHED)
+    return CellStatus(cell, key, RESUMABLE if folder else WAITING, folder)
 
 
 def _run_line(run: Run, places: Places) -> str:
-    """Return what an unended run is: of which suite, since when, and whether its process lives."""
+    """Return a line on an unended run: its suite, when it began, and whether its process is alive."""
     return f"run {run.id}: {run.suite}, begun {run.begun.started:%Y-%m-%d %H:%M}, {_run_state(run, places)}"
 
 
@@ -127,39 +139,32 @@ def _run_state(run: Run, places: Places) -> str:
     if run_records.is_held(places, run.id):
         return "running"
     if not run_records.is_of_this_checkout(run, places):
-        return f"begun by {run.begun.process.split('/')[0]} in another checkout, which knows whether it runs"
+        return (
+            f"begun on {run.begun.process.split('/')[0]} in another checkout; `den status` there shows whether it runs"
+        )
     if run.begun.deployment:
         return f"interrupted; `prefect flow-run retry {run.id}` continues it"
     return "interrupted; the same command continues it"
 
 
-def _counts(groups: dict[str, list[Standing]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("suite", no_wrap=True)
-    for state in STATES:
-        table.add_column(state, justify="right")
-    for name, group in groups.items():
-        counts = Counter(one.state for one in group)
-        table.add_row(name, *(str(counts[state]) for state in STATES))
-    return table
+def _counts(groups: Mapping[str, Sequence[CellStatus]]) -> Table:
+    """Return a table of the number of cells in each state, a row per suite."""
+    counts = {name: Counter(status.state for status in group) for name, group in groups.items()}
+    rows = ((name, *(str(counts[name][state]) for state in STATES)) for name in groups)
+    return grid(("suite", *STATES), rows, numbers=STATES, unwrapped=("suite",))
 
 
-def _begun(standings: Sequence[Standing], places: Places) -> Table:
-    """Return a row per cell: the last stage that it has finished, and since when it runs or rests."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("cell", "key", "state", "last finished stage", "since"):
-        table.add_column(column, overflow="fold")
-    for standing in standings:
-        table.add_row(*_row(standing, places))
-    return table
+def _begun(cells: Sequence[CellStatus], places: Places) -> Table:
+    """Return a table of begun cells: the last finished stage, and since when each runs or rests."""
+    return grid(BEGUN, (_row(status, places) for status in cells), fold=True)
 
 
-def _row(standing: Standing, places: Places) -> tuple[str, ...]:
-    lock = places.work / LOCKS / f"{standing.key}.lock"
-    progress = reached(standing.folder) if standing.folder else None
-    if progress is None:  # its first stage is not finished, and its lock as old as the cell
+def _row(status: CellStatus, places: Places) -> tuple[str, ...]:
+    lock = places.work / LOCKS / f"{status.key}.lock"
+    progress = progress_of(status.folder) if status.folder else None
+    if progress is None:  # no stage is finished yet, so the cell began when its lock was made
         stage, since = "", datetime.fromtimestamp(lock.stat().st_mtime)
     else:
-        stage, since = progress.stage, progress.began if standing.state == RUNNING else progress.left
-    title = standing.cell.title if standing.cell else OTHERS
-    return title, standing.key[:6], standing.state, stage, f"{since:%Y-%m-%d %H:%M}"
+        stage, since = progress.stage, progress.began if status.state == RUNNING else progress.ended
+    title = status.cell.title if status.cell else OTHER_SETTINGS
+    return title, status.key[:6], status.state, stage, f"{since:%Y-%m-%d %H:%M}"

@@ -1,1 +1,1 @@
-"""Data on disk: raw sets and their sources, prepared streams, and what DVC has recorded of them."""
+"""Data on disk: raw data sets and their sources, prepared streams, and their versions in dvc.lock."""

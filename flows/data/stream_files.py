@@ -1,12 +1,11 @@
-"""Has the streams ready: through DVC where the project is under DVC, directly elsewhere."""
+"""Prepares streams: through DVC if the project uses it, else directly."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from den.ledger import Places
 from den.streams import STREAMS, prepared
@@ -17,14 +16,14 @@ RAW = Path("data/raw")
 
 
 class PreparationError(RuntimeError):
-    """A stream could not be prepared; what was written on the way says why."""
+    """A stream could not be prepared; the output above gives the reason."""
 
 
 def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = False) -> None:
-    """Have the prepared files of these streams in `places.data`, made anew where `force` is set.
+    """Prepare these streams in `places.data`, unless they are current. force: prepare them in any case.
 
-    Raises SettingsError for a stream that there is none of, and DataError for files that DVC takes for right and that
-    are not.
+    Raises SettingsError for an unknown stream, DataError for prepared files that fail their checksum although DVC
+    considers them current, and PreparationError if DVC fails.
     """
     for stream in streams:
         refuse_unknown(stream, STREAMS, "stream")
@@ -44,13 +43,13 @@ def of_suites(plan: Plan) -> list[str]:
 
 
 def versioned() -> bool:
-    """Tell whether DVC keeps the data: not inside a stage of its own, where it would wait for itself."""
+    """Return whether DVC versions the data here. Inside one of its stages it does not: it would wait for itself."""
     inside = "DVC_STAGE" in os.environ
     return not inside and all(Path(name).exists() for name in (".git", ".dvc", "dvc.yaml")) and bool(find_spec("dvc"))
 
 
 def build(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
-    """Prepare one stream without DVC, unless what lies there was made with the same settings."""
+    """Prepare one stream without DVC, unless its files have the same settings."""
     preparation = plan.data.preparation(stream)
     if not force and _current(places.data / stream, preparation.model_dump(mode="json"), plan.data.seeds):
         return
@@ -61,7 +60,7 @@ def build(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
     prepared.prepare(stream, preparation, arrays, plan.data.seeds, places.data)
 
 
-def _current(folder: Path, preparation: dict[str, Any], seeds: int) -> bool:
+def _current(folder: Path, preparation: Mapping[str, object], seeds: int) -> bool:
     try:
         about = prepared.read(folder).about
     except prepared.DataError:
@@ -75,4 +74,4 @@ def _reproduce(streams: Sequence[str], force: bool) -> None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *flags, *targets]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     if subprocess.run(command, env=os.environ | {"PATH": path}, stdout=sys.stderr, check=False).returncode:
-        raise PreparationError(f"preparing {', '.join(streams)} failed; the lines above say why")
+        raise PreparationError(f"preparing {', '.join(streams)} failed; the lines above give the reason")

@@ -1,11 +1,11 @@
-"""Why two measurements of a cell may differ: machine, data, versions, settings and code, likely reasons first."""
+"""Reasons why two measurements of a cell may differ: machine, data, versions, settings and code."""
 
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple, Protocol
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 
@@ -17,24 +17,25 @@ from den.ledger.settings import Settings, flat
 from den.streams.prepared import DataError
 from den.training import device_of
 from flows.places import here
+from flows.runtime import git
 
 Kind = Literal["processor", "data", "torch", "versions", "settings", "code"]
 
 PROCESSOR = {"system": "system", "processor": "processor", "capability": "CPU capability", "variables": "variables"}
 GPU = {"gpu": "GPU", "driver": "driver", "cuda": "CUDA", "cudnn": "cuDNN"}
 VERSIONS = {"numpy": "numpy", "python": "Python", "lock": "requirements.txt"}
-SHOWN, NAMED = 8, 5  # characters of a hash, files by name
+DIGITS, NAMED = 8, 5  # characters of a hash, and files, that a text names
 
 
 class Change(NamedTuple):
-    """One difference: its kind, and what it is in words."""
+    """One difference: its kind, and its description."""
 
     kind: Kind
     text: str
 
 
-class Made(Protocol):
-    """What decides about a cell's numbers: a measurement has it, and so has the present."""
+class Conditions(Protocol):
+    """The conditions that determine a cell's numbers: those of a measurement, or of this machine at present."""
 
     @property
     def settings(self) -> Settings: ...
@@ -48,18 +49,18 @@ class Made(Protocol):
 
 @dataclass(frozen=True)
 class Present:
-    """What would measure a cell here and now; data None: the stream is not prepared here."""
+    """The conditions here and now. data: None if the stream is not prepared here."""
 
     settings: Settings
     data: str | None
     origin: Origin
 
 
-def changes(old: Made, new: Made) -> Iterator[Change]:
-    """Yield how `new` was made differently from `old`: machine, data, torch, other versions, settings, code."""
+def changes(old: Conditions, new: Conditions) -> Iterator[Change]:
+    """Yield how `new` differs from `old`: in machine, data, torch, other versions, settings and code, in this order."""
     yield from _machines(old.origin.machine, new.origin.machine)
     if None not in (old.data, new.data) and old.data != new.data:
-        yield Change("data", _moved("data", str(old.data)[:SHOWN], str(new.data)[:SHOWN]))
+        yield Change("data", _moved("data", str(old.data)[:DIGITS], str(new.data)[:DIGITS]))
     if old.origin.torch != new.origin.torch:
         yield Change("torch", _moved("torch", old.origin.torch, new.origin.torch))
     for field, name in VERSIONS.items():
@@ -72,13 +73,13 @@ def changes(old: Made, new: Made) -> Iterator[Change]:
 
 
 def likeliest(candidates: Iterable[Change]) -> str:
-    """Return the likeliest reason for other numbers: processor, torch, code, data, then what else there is."""
+    """Return the likeliest reason for different numbers: processor, torch, code, data, settings, then versions."""
     order: tuple[Kind, ...] = ("processor", "torch", "code", "data", "settings", "versions")
     return min(candidates, key=lambda change: order.index(change.kind), default=Change("code", "none is recorded")).text
 
 
-def since(measurement: Made, places: Places | None = None) -> Iterator[str]:
-    """Yield in words what is different here and now from when a cell was measured; data only if it is prepared here."""
+def since(measurement: Conditions, places: Places | None = None) -> Iterator[str]:
+    """Yield in words how the conditions here and now differ from those of a measurement; data only if prepared here."""
     try:
         now = present(measurement, places or here())
     except SettingsError as error:
@@ -87,8 +88,8 @@ def since(measurement: Made, places: Places | None = None) -> Iterator[str]:
     yield from (change.text for change in changes(measurement, now))
 
 
-def present(measurement: Made, places: Places) -> Present:
-    """Return what would measure the cell here and now. Raises SettingsError for settings that are unknown now."""
+def present(measurement: Conditions, places: Places) -> Present:
+    """Return the conditions of the cell here and now. Raises SettingsError if this code does not know its settings."""
     cell = cell_of(measurement.settings)
     try:
         data: str | None = data_of(cell, places)
@@ -99,26 +100,26 @@ def present(measurement: Made, places: Places) -> Present:
     except SettingsError:  # its GPU is not here
         device = torch.device("cpu")
     now = datetime.now(UTC)
-    about = provenance.provenance(device) | {"run": None, "started": now, "ended": now}
-    return Present(measurement.settings, data, Origin(**about, fingerprint=fingerprint(cell)))
+    facts = provenance.provenance(device) | {"run": None, "started": now, "ended": now}
+    return Present(measurement.settings, data, Origin(**facts, fingerprint=fingerprint(cell)))
 
 
 def changed_files(old: str | None, new: str | None = None) -> list[str] | None:
-    """Return the files of den/ that differ between two commits, or between one and the files here.
+    """Return the files of den/ that differ between two commits, or between a commit and the working tree.
 
-    None if git does not have them.
+    None if git lacks a commit.
     """
     if old is None:
         return None
     if new is not None:
         return _between(old, new, provenance.ROOT)
-    tracked = _git("diff", "--name-only", old, "--", "den")
-    untracked = _git("ls-files", "--others", "--exclude-standard", "--", "den")
+    tracked = _files("diff", "--name-only", old, "--", "den")
+    untracked = _files("ls-files", "--others", "--exclude-standard", "--", "den")
     return None if tracked is None or untracked is None else sorted({*tracked, *untracked})
 
 
 def commit_of(origin: Origin) -> str | None:
-    """Return the commit whose code a measurement stands for: it was measured with it, or carried to it."""
+    """Return the commit whose code a measurement represents: that of its code, or the last that it was carried to."""
     steps = origin.record.carried if origin.record else ()
     return steps[-1].commit if steps else origin.commit
 
@@ -138,22 +139,22 @@ def _fields(old: Machine, new: Machine, labels: Mapping[str, str]) -> Iterator[C
             yield Change("processor", _moved(name, _plain(before), _plain(after)))
 
 
-def _settings(old: Settings, new: Settings) -> Iterator[tuple[str, Any, Any]]:
-    """Yield key, old and new value of settings that differ; the seed is not compared."""
+def _settings(old: Settings, new: Settings) -> Iterator[tuple[str, object, object]]:
+    """Yield key, old value and new value of settings that differ, except the seed."""
     before, after = dict(flat(old)), dict(flat(new))
     for key in sorted(before.keys() | after.keys()):
         if key != "seed" and before.get(key) != after.get(key):
             yield key, before.get(key, "as before"), after.get(key, "as before")
 
 
-def _code(old: Made, new: Made) -> Iterator[str]:
-    """Yield which code that the cell uses changed; nothing if the fingerprints agree."""
+def _code(old: Conditions, new: Conditions) -> Iterator[str]:
+    """Yield the changes of the code that the cell uses; nothing if the fingerprints agree."""
     if old.origin.fingerprint is not None and old.origin.fingerprint == new.origin.fingerprint:
         return
     before, after = commit_of(old.origin), commit_of(new.origin)
     files = changed_files(before, None if new.origin.dirty else after)
     if files is None:
-        yield f"the code of {_short(before)} and {_short(after)} cannot be compared, git has not both"
+        yield f"the code of {_short(before)} and {_short(after)} cannot be compared, git lacks one of them"
     elif files:
         end = "with uncommitted changes" if new.origin.dirty else f"now {_short(after)}"
         yield f"{_listed(_used(files, new.settings))} changed since {_short(before)}, {end}"
@@ -162,7 +163,7 @@ def _code(old: Made, new: Made) -> Iterator[str]:
 
 
 def _used(files: list[str], settings: Settings) -> list[str]:
-    """Return those of the files that a cell with these settings uses; all of them if none is, or it is unknown."""
+    """Return the files that a cell with these settings uses; all files if it uses none, or if that is unknown."""
     try:
         modules = sources.closure(modules_of(settings["method"], settings["stream"]))
     except (KeyError, ValueError):
@@ -172,17 +173,14 @@ def _used(files: list[str], settings: Settings) -> list[str]:
 
 
 @cache
-def _between(old: str, new: str, root: Any) -> list[str] | None:
-    return _git("diff", "--name-only", old, new, "--", "den")
+def _between(old: str, new: str, root: Path) -> list[str] | None:
+    return _files("diff", "--name-only", old, new, "--", "den")
 
 
-def _git(*words: str) -> list[str] | None:
-    command = ("git", "-C", str(provenance.ROOT), *words)
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return None if done.returncode else done.stdout.split()
+def _files(*words: str) -> list[str] | None:
+    """Return the files that a git command lists; None if it fails."""
+    output = git.output(*words, folder=provenance.ROOT)
+    return None if output is None else output.split()
 
 
 def _listed(names: list[str]) -> str:
@@ -194,11 +192,11 @@ def _moved(name: str, old: object, new: object) -> str:
     return f"{name} is {new}, it was {old}"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={content}" for name, content in value.items()) or "none"
     return "none" if value is None else str(value)
 
 
 def _short(value: str | None) -> str:
-    return "not recorded" if value is None else value[:SHOWN]
+    return "not recorded" if value is None else value[:DIGITS]

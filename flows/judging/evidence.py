@@ -1,4 +1,4 @@
-"""What a verdict rests on: the cells that a run measured, beside accepted results and earlier measurements."""
+"""The evidence for a verdict: the cells that a run measured, their accepted results and earlier measurements."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,19 +23,19 @@ References = Mapping[int, Measurement]
 
 @dataclass(frozen=True)
 class Instability:
-    """Two measurements that must be the same to the bit and are not: when the other was made, where they differ."""
+    """Two measurements that must have the same bits and do not: the time of the earlier one, and where they differ."""
 
     since: str
     deviation: Deviation | None
 
     def __str__(self) -> str:
-        where = f"; {self.deviation}" if self.deviation else ""
-        return f"differs from the measurement of {self.since} by the same code on the same kind of machine{where}"
+        place = f"; {self.deviation}" if self.deviation else ""
+        return f"differs from the measurement of {self.since} by the same code on the same kind of machine{place}"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell that the run measured, its accepted result, and its earlier measurements, the oldest first."""
+    """A cell that the run measured, its accepted result, and its earlier measurements, oldest first."""
 
     result: CellResult
     accepted: Measurement | None
@@ -51,37 +51,37 @@ class Measured:
 
     @cached_property
     def as_accepted(self) -> bool:
-        """Whether it has the bits of its accepted result."""
+        """Whether it has the same bits as its accepted result."""
         return self.accepted is not None and repeats.same_bits(self.accepted.digests, self.digests)
 
     @cached_property
     def as_before(self) -> bool:
-        """Whether it has the bits of its newest earlier measurement."""
+        """Whether it has the same bits as its newest earlier measurement."""
         return bool(self.earlier) and repeats.same_bits(self.earlier[-1].digests, self.digests)
 
     @cached_property
     def streak(self) -> Streak:
-        """How many runs before gave the same bits."""
+        """The number of runs before that gave the same bits."""
         return repeats.streak(self.measurement, self.earlier)
 
     @cached_property
     def time(self) -> Pace | None:
-        """Its time against earlier measurements on a like machine; None if they are too few."""
+        """Its time compared with earlier measurements on the same kind of machine; None if there are too few."""
         recent = self.like[-durations.RECENT :]
         return durations.pace(self.measurement.train_seconds, [entry.train_seconds for entry in recent])
 
     @cached_property
     def like(self) -> tuple[Entry, ...]:
-        """Its earlier measurements on a machine of the same kind for time."""
+        """Its earlier measurements on machines of the same kind and speed."""
         kind = self.measurement.origin.time
         return tuple(entry for entry in self.earlier if kind and entry.time == kind)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one stream and method that the run measured, alike but for the seed.
+    """The measured cells of a stream and method, which differ only in the seed.
 
-    accepted: by seed, of the same settings, or under the same name in the suite that was run.
+    accepted: the accepted measurements with the same settings, or else with the same name in the suite of the run.
     """
 
     cells: tuple[Measured, ...]
@@ -90,7 +90,7 @@ class Group:
 
 
 def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepted: Iterable[CellResult]) -> list[Group]:
-    """Return what was measured by stream and method, beside what it is compared with."""
+    """Group the measured cells by stream and method, with the measurements to compare them with."""
     by_series: dict[str, list[Measurement]] = defaultdict(list)
     for result in accepted:
         by_series[series_of(result.measurement.settings)].append(result.measurement)
@@ -101,7 +101,7 @@ def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepte
 
 
 def instability(cell: Measured, ledger: Ledger) -> Instability | None:
-    """Return how a cell differs from a measurement that it must repeat, accepted or earlier; None if it does not."""
+    """Return how a cell differs from an accepted or earlier measurement that it must repeat; None if it does not."""
     entry = repeats.must_agree(cell.measurement, cell.earlier)
     if entry is not None and not repeats.same_bits(entry.digests, cell.digests):
         return _unlike(cell, ledger.loaded(entry.id), f"{entry.when:%Y-%m-%d %H:%M}")
@@ -113,12 +113,12 @@ def instability(cell: Measured, ledger: Ledger) -> Instability | None:
 
 
 def since_accepted(groups: Iterable[Group]) -> list[Change]:
-    """Return what is different from when the accepted results were measured whose bits were not repeated."""
+    """Return how the conditions differ from those of the accepted results whose bits were not repeated."""
     return list(dict.fromkeys(change for group in groups for change in _since_accepted(group)))
 
 
 def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change]]:
-    """Return what is different from the last measurement of methods whose bits are other than then, by its time."""
+    """Return, by time of the last measurement, how conditions differ from it, for methods whose bits have changed."""
     changes: dict[str, list[Change]] = defaultdict(list)
     for group in groups:
         cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
@@ -126,7 +126,7 @@ def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change
         if cell and before:
             when = f"{before.origin.ended:%Y-%m-%d %H:%M}"
             changes[when] += differences.changes(before, cell.measurement)
-    return {when: list(dict.fromkeys(found)) for when, found in changes.items() if found}
+    return {when: list(dict.fromkeys(differing)) for when, differing in changes.items() if differing}
 
 
 def _group(
@@ -134,7 +134,7 @@ def _group(
 ) -> Group:
     first = results[0]
     series = series_of(first.measurement.settings)
-    accepted = _references(results, by_series.get(series) or _named(begun, first))
+    accepted = _references(results, by_series.get(series) or _accepted_by_name(begun, first))
     cells = tuple(_measured(begun, result, ledger, accepted) for result in results)
     present = {cell.measurement.seed: judgement.values_of(cell.measurement) for cell in cells}
     reference = {seed: judgement.values_of(measurement) for seed, measurement in accepted.items()}
@@ -149,26 +149,26 @@ def _group(
 
 
 def _references(results: Sequence[CellResult], accepted: Sequence[Measurement]) -> References:
-    """Return one accepted measurement per seed, though several suites and machines may have one.
+    """Return one accepted measurement per seed, of those that several suites and machines may have.
 
-    The same bits come first, then the same kind of machine, the same device, and the newest.
+    Preferred are the same bits, then the same kind of machine, then the same device, then the newest.
     """
     measured = {result.measurement.seed: result.measurement.digests for result in results}
-    other = results[0].measurement
+    present = results[0].measurement
 
     def rank(candidate: Measurement) -> tuple[bool, bool, bool, datetime]:
         now = measured.get(candidate.seed)
         same = now is not None and repeats.same_bits(now, candidate.digests)
-        kinds = candidate.origin.bits == other.origin.bits, candidate.device == other.device
+        kinds = candidate.origin.bits == present.origin.bits, candidate.device == present.device
         return same, *kinds, candidate.origin.ended
 
     return {candidate.seed: candidate for candidate in sorted(accepted, key=rank)}
 
 
-def _named(begun: Begun, result: CellResult) -> list[Measurement]:
-    """Return what is accepted in the run's suite under a result's name, with other settings than it has.
+def _accepted_by_name(begun: Begun, result: CellResult) -> list[Measurement]:
+    """Return the accepted measurements with a result's name in the run's suite, although their settings differ.
 
-    Nothing if the run was asked for other settings than the suite's.
+    Empty if the run has overrides, since its settings are then not those of the suite.
     """
     suite, measurement = begun.asked.suite, result.measurement
     if begun.asked.overrides or suite not in accepted_results.suites():
@@ -182,7 +182,7 @@ def _named(begun: Begun, result: CellResult) -> list[Measurement]:
 
 
 def _measured(begun: Begun, result: CellResult, ledger: Ledger, accepted: References) -> Measured:
-    """Return a cell beside what is known of it from before this run."""
+    """Return a cell with its accepted result and its measurements before this run."""
     measurement = result.measurement
     entries = ledger.entries(key=measurement.key)
     earlier = (entry for entry in entries if entry.run != begun.id and entry.when < measurement.origin.ended)
@@ -190,14 +190,14 @@ def _measured(begun: Begun, result: CellResult, ledger: Ledger, accepted: Refere
 
 
 def _of_ledger(begun: Begun, series: str, ledger: Ledger) -> dict[int, dict[str, float]]:
-    """Return the metrics of a series by seed, each the median of the different results that earlier runs had.
+    """Return the metrics of a series by seed, each the median over the different results of earlier runs.
 
-    Of results that are the same the newest counts, which has the scores that came later.
+    Among equal results the newest counts, since it also has the scores that were introduced later.
     """
     results: dict[int, list[Entry]] = defaultdict(list)
     earlier = [entry for entry in ledger.entries(series=series) if entry.run != begun.id and entry.when < begun.started]
     for entry in reversed(earlier):
-        if not any(repeats.same_bits(entry.digests, other.digests) for other in results[entry.seed]):
+        if not any(repeats.same_bits(entry.digests, later.digests) for later in results[entry.seed]):
             results[entry.seed].append(entry)
     return {seed: _medians([judgement.values_of(entry) for entry in entries]) for seed, entries in results.items()}
 
@@ -208,7 +208,7 @@ def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _unlike(cell: Measured, before: Measurement | None, since: str) -> Instability | None:
-    """Return how a cell differs from a measurement that it must repeat; None if other versions explain it."""
+    """Return how a cell differs from a measurement that it must repeat; None if versions explain the difference."""
     if before is None:
         return Instability(since, None)
     if not repeats.same_versions(before, cell.measurement):
@@ -221,5 +221,5 @@ def _since_accepted(group: Group) -> Iterable[Change]:
         return ()
     cell = next((cell for cell in group.cells if cell.accepted and not cell.as_accepted), group.cells[0])
     before = cell.accepted or next(iter(group.accepted.values()))
-    found = differences.changes(before, cell.measurement)
-    return (change for change in found if cell.accepted or change.kind != "data")  # other seeds have other data
+    changes = differences.changes(before, cell.measurement)
+    return (change for change in changes if cell.accepted or change.kind != "data")  # other seeds have other data

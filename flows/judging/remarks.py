@@ -1,4 +1,4 @@
-"""What a verdict rests on, in sentences for people."""
+"""The reasons of a verdict in sentences."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,19 +12,19 @@ from reports.analysis.comparison import probability
 from reports.analysis.judgement import LABELS, Judgement
 from reports.analysis.repeats import Tally
 
-COMMIT, NAMED = 7, 2  # characters of a commit, and origins by name
+COMMIT, NAMED = 7, 2  # characters of a commit, and origins, that a sentence names
 
 
 def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Change]) -> str:
-    """Return how many cells were measured, and how many of their numbers are the same as accepted."""
+    """Return how many cells were measured, and how many of their numbers have the bits of the accepted results."""
     count = _count(len(cells), "cell") + " measured" + (f", {reused} reused" if reused else "")
     pairs = [(cell.accepted, cell.measurement) for cell in cells if cell.accepted]
     if not cells:
         return count
     if not pairs:
-        return f"{count}; nothing is accepted to compare with"
+        return f"{count}; no accepted results to compare with"
     tallies = [repeats.tally(*pair) for pair in pairs]
-    tally = Tally(sum(one.same for one in tallies), sum(one.total for one in tallies))
+    tally = Tally(sum(part.same for part in tallies), sum(part.total for part in tallies))
     same = f"{count}; {tally.same:,} of {tally.total:,} numbers the same to the bit as accepted"
     alone = len(cells) - len(pairs)
     text = f"{same} at {_origins(accepted for accepted, _ in pairs)}"
@@ -34,7 +34,7 @@ def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Ch
 
 
 def repeated(cells: Sequence[Measured]) -> Iterator[str]:
-    """Yield for how many runs the bits have been the same."""
+    """Yield since how many runs the bits have stayed the same."""
     repeating = [cell for cell in cells if cell.streak.runs]
     if not repeating:
         return
@@ -46,26 +46,26 @@ def repeated(cells: Sequence[Measured]) -> Iterator[str]:
 
 
 def scores(judgements: Iterable[Judgement]) -> Iterator[str]:
-    """Yield what moved by more than noise, or with no spread to judge it by."""
+    """Yield each metric that changed by more than noise, or whose spread over seeds is unknown."""
     for judgement in judgements:
         if judgement.grave in ("worse", "better", "changed"):
             digits = labels.score if judgement.metric in labels.SCORES else labels.number
             values = f"{digits(judgement.present, 3)}, before {digits(judgement.reference, 3)}"
             p = probability(judgement.difference.adjusted)
-            known = f" (p = {p.lstrip('<')})" if p and not p.startswith("<") else f" (p {p})" if p else ""
-            how = known or "; its spread over seeds is not known"
-            where = f"{judgement.stream} · {judgement.method}"
-            yield f"{judgement.grave}: {where}: {LABELS[judgement.metric]} {values}{how}"
+            relation = p if p.startswith("<") else f"= {p}"
+            evidence = f" (p {relation})" if p else "; its spread over seeds is unknown"
+            series = f"{judgement.stream} · {judgement.method}"
+            yield f"{judgement.grave}: {series}: {LABELS[judgement.metric]} {values}{evidence}"
 
 
 def changed(since: str, changes: Iterable[Change]) -> Iterator[str]:
-    """Yield what is different since something was measured, if anything is."""
+    """Yield a sentence with the changes since `since`, if there are any."""
     if texts := "; ".join(change.text for change in changes):
         yield f"changed since {since}: {texts}"
 
 
 def muted(begun: Begun, cells: Sequence[Measured]) -> str:
-    """Return why the time of a run is not judged; empty if it is."""
+    """Return why the time of a run is not judged; empty if it is judged."""
     if not cells:
         return ""
     if durations.overloaded(begun.load, begun.machine.cores, begun.slots):
@@ -77,7 +77,7 @@ def muted(begun: Begun, cells: Sequence[Measured]) -> str:
 
 
 def times(cells: Iterable[Measured]) -> Iterator[str]:
-    """Yield which cells took more or less time than before."""
+    """Yield a sentence per cell that took more or less time than before."""
     for cell in cells:
         if cell.time and cell.time.telling:
             usual = f"{cell.time.usual:.1f} s in {cell.time.earlier} measurements before"
@@ -85,11 +85,12 @@ def times(cells: Iterable[Measured]) -> Iterator[str]:
 
 
 def _origins(accepted: Iterable[Measurement]) -> str:
-    """Return at which commits, and on which machines, accepted results were measured."""
-    origins = [(differences.commit_of(one.origin) or "unknown", one.origin.machine.label) for one in accepted]
-    named = list(dict.fromkeys(f"{commit[:COMMIT]} ({label})" for commit, label in origins))
-    more = len(named) - NAMED
-    return " and ".join(named[:NAMED]) + (f" and {_count(more, 'other commit or machine')}" if more > 0 else "")
+    """Return the commits and machines of accepted results."""
+    origins = [measurement.origin for measurement in accepted]
+    pairs = [(differences.commit_of(origin) or "unknown", origin.machine.label) for origin in origins]
+    names = list(dict.fromkeys(f"{commit[:COMMIT]} ({label})" for commit, label in pairs))
+    more = len(names) - NAMED
+    return " and ".join(names[:NAMED]) + (f" and {_count(more, 'other commit or machine')}" if more > 0 else "")
 
 
 def _count(number: int, noun: str) -> str:

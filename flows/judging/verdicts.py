@@ -1,6 +1,6 @@
-"""The verdict on a run: what it measured, judged by accepted results and earlier measurements; scores, bits and time.
+"""The verdict on a run: scores, bits and time of its measured cells, against accepted and earlier results.
 
-Cells that it reused count for nothing: the runs that measured them have verdicts of their own.
+Reused cells do not count: the runs that measured them have their own verdicts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,15 +29,15 @@ WORDS = (
     "new",
     NOTHING,
 )
-"What a verdict may be, the gravest first."
+"The possible verdicts, gravest first."
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is made of a run: a word for all of it, its judgements, and sentences for people.
+    """The verdict on a run: a word for the whole run, its judgements, and remarks in sentences.
 
-    changes: what is different from when accepted results were measured whose bits were not repeated.
-    outcomes: stream and word of everything that was judged.
+    changes: how conditions differ from those of the accepted results whose bits were not repeated.
+    outcomes: the stream and the word of each judgement.
     """
 
     word: str
@@ -48,17 +48,17 @@ class Verdict:
 
     @property
     def alarming(self) -> bool:
-        """Whether the run must end as Failed: cells failed, or what it measured is worse or unstable."""
+        """Whether the run must end as Failed: cells failed, or their results are worse or unstable."""
         return self.word in ALARMS
 
     def of(self, stream: str) -> str:
-        """Return the gravest word on one stream; `nothing measured` if none of its cells was measured."""
+        """Return the gravest word for a stream; `nothing measured` if none of its cells was measured."""
         return gravest(word for name, word in self.outcomes if name == stream)
 
     def table(self, stream: str) -> Table | None:
-        """Return the judgements on a stream as a table, with what changed; None if there is nothing to compare with."""
-        chosen = [one for one in self.judgements if one.stream == stream]
-        if all(one.outcome == "new" for one in chosen):
+        """Return the judgements on a stream as a table, with a note on changes; None if there is no reference."""
+        chosen = [judged for judged in self.judgements if judged.stream == stream]
+        if all(judged.outcome == "new" for judged in chosen):
             return None
         table = judgement.table(chosen)
         since = f" Changed since: {'; '.join(self.changes)}." if self.changes else ""
@@ -77,16 +77,17 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a run.
 
-    accepted: the accepted results of all suites on the streams of the run. A method that has other settings than any of
-    them is judged by those under its name in the suite, unless the run was asked for other settings.
+    accepted: the accepted results of all suites on the streams of the run. A method whose settings differ from all of
+    them is compared with the accepted results of its name in the suite, unless the run has overrides.
     """
     groups = evidence.gather(begun, [result for result in results if result.how == "measured"], ledger, accepted)
     cells = [cell for group in groups for cell in group.cells]
     judgements = judgement.judge([group.series for group in groups])
-    unstable = {cell.result.title: why for cell in cells if (why := evidence.instability(cell, ledger)) is not None}
+    pairs = ((cell.result.title, evidence.instability(cell, ledger)) for cell in cells)
+    unstable = {title: instability for title, instability in pairs if instability is not None}
     muted = remarks.muted(begun, cells)
     outcomes = (
-        *((one.stream, one.grave) for one in judgements),
+        *((judged.stream, judged.grave) for judged in judgements),
         *((cell.measurement.stream, UNSTABLE) for cell in cells if cell.result.title in unstable),
         *((cell.measurement.stream, cell.time.word) for cell in cells if not muted and cell.time and cell.time.telling),
     )
@@ -94,7 +95,7 @@ def judge(
     changes = evidence.since_accepted(groups)
     sentences = [
         remarks.measured(cells, len(results) - len(cells), changes),
-        *(f"unstable: {title} {why}" for title, why in unstable.items()),
+        *(f"unstable: {title} {instability}" for title, instability in unstable.items()),
         *remarks.repeated(cells),
         *remarks.scores(judgements),
         *remarks.changed("the accepted results", changes),
@@ -106,7 +107,7 @@ def judge(
 
 
 def of_run(run: Run, results: Sequence[CellResult], ledger: Ledger) -> Verdict:
-    """Return the verdict that an ended run had, its tables by the results that are accepted now."""
+    """Return the verdict that an ended run had, with tables against the results that are accepted now."""
     streams = {result.measurement.stream for result in results}
     failures = run.ended.failures if run.ended else {}
     verdict = judge(run.begun, results, failures, ledger, accepted_results.on_streams(streams))
@@ -114,7 +115,7 @@ def of_run(run: Run, results: Sequence[CellResult], ledger: Ledger) -> Verdict:
 
 
 def gravest(words: Iterable[str]) -> str:
-    """Return the gravest of these words, NOTHING if there are none."""
+    """Return the gravest of these words; NOTHING without words."""
     return min(words, key=WORDS.index, default=NOTHING)
 
 

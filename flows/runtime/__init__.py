@@ -1,4 +1,4 @@
-"""What stands around a run on this machine: Prefect's server, processes, signals, progress, estimates, run records.
+"""The surroundings of a run: Prefect's server, processes, signals, progress, estimates and the run's ledger entries.
 
-Modules here know nothing of suites' results. They start things, watch them and end them.
+These modules start, watch and end processes and runs; they do not judge, report or track results.
 """

@@ -1,6 +1,6 @@
-"""Addresses and texts as people may see them: everything that is shown, logged or kept passes through here.
+"""Removes passwords from addresses and texts before they are printed, logged or stored.
 
-Several tools accept passwords inside addresses, and put these addresses into their errors.
+Several tools accept passwords inside addresses, and quote these addresses in their errors.
 """
 
 import os
@@ -15,11 +15,11 @@ HOST = re.compile(r"[\w.-]*|\[[0-9A-Fa-f:.]+\]")
 WITHOUT_SCHEME = re.compile(r"[\w./~-]*")  # a path, or a name such as databricks
 SECRET = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|API_KEY|ACCESS_KEY|AUTH_STRING)$", re.IGNORECASE)
 "Variables whose values are secrets."
-SHORTEST = 4  # characters of a secret that is hidden in texts
+SHORTEST = 4  # characters of a secret; shorter values are not hidden in texts
 
 
 def shown(address: str) -> str:
-    """Return an address without user, password, query and fragment; of an ambiguous one, the scheme alone."""
+    """Return an address without user, password, query and fragment; only the scheme of an ambiguous address."""
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address if WITHOUT_SCHEME.fullmatch(address) else HIDDEN
@@ -28,13 +28,13 @@ def shown(address: str) -> str:
 
 
 def link(address: str) -> str | None:
-    """Return an address that a browser opens, fit to show; None for a file, a database or an ambiguous address."""
+    """Return an address for a browser, without secrets; None for a file, a database or an ambiguous address."""
     plain = shown(address)
     return plain if plain.startswith(("http://", "https://")) and not plain.endswith(f"//{HIDDEN}") else None
 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return a text, such as an error's, with its addresses as `shown` has them and no secret of the environment."""
+    """Return a text, such as an error message, without the secrets of its addresses and of the environment."""
     text = ADDRESS.sub(lambda match: shown(match[0]), text)
     for secret in sorted(set(_secrets(environment)), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
@@ -42,7 +42,7 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
 
 def _without_user(address: str) -> str:
-    """Return host, port and path; HIDDEN if it is not clear where a password ends."""
+    """Return host, port and path; HIDDEN if the end of the password is unclear."""
     try:
         parts = urlsplit(address)
         port = f":{parts.port}" if parts.port else ""
@@ -61,7 +61,7 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _inside(address: str) -> Iterator[str]:
-    """Yield the password of an address, as it stands there and as it is meant, and its query."""
+    """Yield the password of an address, as written and unquoted, and its query."""
     user, separator, _ = address.partition("://")[2].rpartition("@")
     if separator and ":" in user:
         password = user.partition(":")[2]

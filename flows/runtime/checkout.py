@@ -1,6 +1,6 @@
-"""The commit that a deployment was made for: a worker's checkout stays where somebody left it, so others are refused.
+"""Refuses a deployment's run if its commit differs from that of the worker's checkout.
 
-The worker neither fetches nor changes its checkout: other runs may be at work in it.
+A worker never updates its checkout: other runs may be using it.
 """
 
 import os
@@ -9,15 +9,15 @@ from den import provenance
 from den.config import SettingsError
 
 COMMIT = "DEN_COMMIT"  # prefect.yaml sets it in the runs of a deployment
-SHOWN = 12  # digits of a commit
+DIGITS = 12  # of a commit in messages
 
 
 def refuse_other_commit() -> None:
-    """Raise SettingsError, naming both, if this run's deployment was made for another commit than is here."""
-    expected, here = os.environ.get(COMMIT), provenance.code()["commit"]
-    if expected and expected != here:
-        at = f"at commit {here[:SHOWN]}" if here else "at no commit"
+    """Raise SettingsError if this run's deployment was made for another commit than that of this checkout."""
+    expected, actual = os.environ.get(COMMIT), provenance.code()["commit"]
+    if expected and expected != actual:
+        at = f"at commit {actual[:DIGITS]}" if actual else "at no commit"
         raise SettingsError(
-            f"the deployment was made for commit {expected[:SHOWN]}, {provenance.ROOT} is {at}: "
-            f"`git fetch && git checkout {expected[:SHOWN]}` there, or `prefect deploy --all` from the commit to run"
+            f"the deployment was made for commit {expected[:DIGITS]}, {provenance.ROOT} is {at}: "
+            f"`git fetch && git checkout {expected[:DIGITS]}` there, or `prefect deploy --all` from the commit to run"
         )

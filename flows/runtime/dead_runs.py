@@ -1,7 +1,7 @@
-"""Runs whose process is gone: a killed flow cannot report its end, so the next one on its machine does.
+"""Marks the Prefect runs of dead processes as crashed: a killed flow cannot report its end, so the next flow does.
 
-A tag names a run's host and process. The temporary server of a killed run is ended; runs of workers are marked by an
-automation of the server (docs/operations.md).
+A tag names the host and process of each run. The temporary server of a killed run is terminated as well. Runs of
+workers are marked by an automation of the server instead (docs/operations.md).
 """
 
 import logging
@@ -30,14 +30,14 @@ from prefect.states import Crashed
 from flows.runtime.processes import is_dead, own_name
 from flows.runtime.task_states import PAGE
 
-VARIABLE = "DEN_RUN"  # inherited by what a run starts
+VARIABLE = "DEN_RUN"  # inherited by the processes that a run starts
 UNFINISHED = [StateType.PENDING, StateType.RUNNING]
-GONE: State[Any] = Crashed(message="the process that ran it is gone")
+CRASHED: State[Any] = Crashed(message="its process has died")
 
 
 @contextmanager
 def named() -> Iterator[None]:
-    """Tag flow runs, and mark the processes they start, with this process while the context lasts."""
+    """Tag flow runs with this process, and mark the processes that they start, while the context lasts."""
     name = own_name()
     end_servers()
     os.environ[VARIABLE] = name
@@ -49,26 +49,26 @@ def named() -> Iterator[None]:
 
 
 def untagged() -> TagsContext:
-    """Leave the tag off the tasks inside: Prefect checks one concurrency limit per tag of a task, one request each.
+    """Run tasks without the tag of `named`: Prefect checks one concurrency limit per tag of a task, one request each.
 
-    Their flow run has the tag.
+    The tag of their flow run suffices.
     """
     return TagsContext(current_tags=set())
 
 
 def mark() -> None:
-    """Mark the runs of dead processes of this machine as crashed, their tasks too."""
+    """Mark the flow runs of dead processes of this machine as crashed, with their task runs."""
     with get_client(sync_client=True) as client:
         dead = [run.id for run in _unfinished(client) if any(is_dead(tag.removeprefix("process:")) for tag in run.tags)]
         for run in dead:
             _crash_tasks(client, run)
-            client.set_flow_run_state(run, GONE, force=True)
+            client.set_flow_run_state(run, CRASHED, force=True)
     if dead:
-        logging.getLogger("den").warning("%d runs whose process is gone are marked as crashed", len(dead))
+        logging.getLogger("den").warning("marked %d runs as crashed: their processes have died", len(dead))
 
 
 def end_servers() -> None:
-    """End the temporary servers that killed runs left behind."""
+    """Terminate the temporary servers that killed runs left behind."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.uids().real == os.getuid() and is_dead(process.environ().get(VARIABLE, "")):
@@ -91,4 +91,4 @@ def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:
         limit=PAGE,
     )
     for task in tasks:
-        client.set_task_run_state(task.id, GONE, force=True)
+        client.set_task_run_state(task.id, CRASHED, force=True)

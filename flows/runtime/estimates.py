@@ -1,6 +1,7 @@
-"""How long the cells of a suite will take, from what finished cells took.
+"""Estimates how long the cells of a suite will take, from the times of finished cells.
 
-A cell is training steps and evaluations; the ledger shows how many steps a method takes and what each costs.
+A cell consists of training steps and evaluations. The ledger shows how many steps a method takes, and what a step and
+an evaluation cost.
 """
 
 import heapq
@@ -12,18 +13,19 @@ from typing import Any, NamedTuple
 from den.cells import Cell, cell_of, open_stream
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger, Places
+from den.ledger.settings import Settings
 from den.networks.blueprint import Blueprint
 from den.training import length
 from reports import accepted_results
 
-STEP = 0.006  # seconds, on one core, of a network of so many weights and a batch of so many examples:
+STEP = 0.006  # seconds of a step on one core, for a network of WEIGHTS and a batch of BATCH examples
 WEIGHTS, BATCH = 784 * 312 + 312 * 128 + 128 * 10, 256
-SMALLEST = 0.0005  # seconds of a step, however small
+SMALLEST = 0.0005  # seconds of the shortest step
 START = 1.0  # seconds of a cell besides its stages
 
 
 class Shape(NamedTuple):
-    """What of a stream decides the time: examples of its first task, the shape of one, and outputs of all tasks."""
+    """The sizes of a stream that determine the time: examples of its first task, their shape, outputs of all tasks."""
 
     examples: int
     example: tuple[int, ...]
@@ -32,7 +34,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """What a finished cell took: training steps, and the seconds of training and of evaluation."""
+    """The cost of a finished cell: training steps, and the seconds of training and of evaluation."""
 
     cell: Cell
     shape: Shape
@@ -42,89 +44,89 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Guess:
-    """The seconds of some cells, one after another; whole is False where more than this is to be expected."""
+class Estimate:
+    """The seconds of each cell. complete: False if this is only a lower bound."""
 
     seconds: tuple[float, ...]
-    whole: bool
+    complete: bool
 
     def elapsed(self, slots: int) -> float:
-        """Return how long they take, so many at a time, each slot taking the next cell when it is free."""
+        """Return the seconds that all cells take on `slots` slots, if a free slot takes the next cell."""
         ends = [0.0] * slots
-        for one in self.seconds:
-            heapq.heapreplace(ends, ends[0] + one)
+        for seconds in self.seconds:
+            heapq.heapreplace(ends, ends[0] + seconds)
         return max(ends)
 
 
 def announce(cells: Sequence[Cell], among: int, slots: int, suite: str, places: Places) -> str:
-    """Return in words how many cells of how many are to run, and how long that is."""
+    """Return in words how many of `among` cells will run, and how long they will take."""
     text = f"{len(cells)} of {among} cells to run"
     if not cells:
         return text
     samples = [*of_ledger(Ledger.of(places)), *of_results(_accepted(suite))]
     shapes = {_stream(sample.cell): sample.shape for sample in samples}
     sized = [(cell, shapes.get(_stream(cell)) or shape_of(cell, places)) for cell in cells]
-    return f"{text}: {told(guessed(sized, samples), slots)}"
+    return f"{text}: {in_words(estimate(sized, samples), slots)}"
 
 
-def told(guess: Guess, slots: int) -> str:
-    """Return a guess in words, as in "about 1.2 core-hours, 36 minutes on 2 slots"."""
-    hours = sum(guess.seconds) / 3600
+def in_words(estimated: Estimate, slots: int) -> str:
+    """Return an estimate in words, as in "about 1.2 core-hours, 36 minutes on 2 slots"."""
+    hours = sum(estimated.seconds) / 3600
     work = f"{hours:.1f} core-hours" if hours >= 0.1 else _counted(60 * hours, "core-minute")
-    on = f"{duration(guess.elapsed(slots))} on {_counted(slots, 'slot')}"
-    return f"{'about' if guess.whole else 'at least'} {work}, {on}"
+    on = f"{duration(estimated.elapsed(slots))} on {_counted(slots, 'slot')}"
+    return f"{'about' if estimated.complete else 'at least'} {work}, {on}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, as in "36 minutes"."""
+    """Return a duration in words, as in "36 minutes"."""
     if seconds < 100:
         return _counted(seconds, "second")
     return _counted(seconds / 60, "minute") if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
-def guessed(cells: Iterable[tuple[Cell, Shape]], samples: Sequence[Sample]) -> Guess:
-    """Return how long cells will take; those whose method no sample shows are guessed at one stage a task."""
+def estimate(cells: Iterable[tuple[Cell, Shape]], samples: Sequence[Sample]) -> Estimate:
+    """Estimate the time of cells. A method without a sample counts as one stage per task."""
     cells = list(cells)
-    shown = {sample.cell.method for sample in samples}
-    whole = all(cell.method in shown and nearest(cell, samples) for cell, _ in cells)
-    return Guess(tuple(seconds_of(cell, shape, samples) for cell, shape in cells), whole)
+    sampled = {sample.cell.method for sample in samples}
+    complete = all(cell.method in sampled and nearest(cell, samples) for cell, _ in cells)
+    return Estimate(tuple(seconds_of(cell, shape, samples) for cell, shape in cells), complete)
 
 
 def seconds_of(cell: Cell, shape: Shape, samples: Sequence[Sample]) -> float:
-    """Return the seconds of a cell: its steps and its evaluations, at what the nearest samples paid for each."""
+    """Return the seconds of a cell: its steps and evaluations at the cost that the nearest samples had for each."""
     steps = stages_of(cell.method, samples) * _unit(cell, shape)
     near = nearest(cell, samples)
     if not near:
         return START + steps * step_seconds(cell, shape)
     step = sum(sample.training for sample in near) / sum(sample.steps for sample in near)
-    evaluation = sum(sample.evaluation for sample in near) / sum(_answers(sample.cell) for sample in near)
-    return START + steps * step + evaluation * _answers(cell)
+    evaluation = sum(sample.evaluation for sample in near) / sum(_evaluations(sample.cell) for sample in near)
+    return START + steps * step + evaluation * _evaluations(cell)
 
 
 def stages_of(method: str, samples: Iterable[Sample]) -> float:
-    """Return how many stages of full length the method takes a task, or 1 where no sample shows it."""
-    own = [sample for sample in samples if sample.cell.method == method]
-    whole = sum(_unit(sample.cell, sample.shape) for sample in own)
-    return sum(sample.steps for sample in own) / whole if own else 1.0
+    """Return how many stages of full length a method takes per task; 1 without a sample of the method."""
+    of_method = [sample for sample in samples if sample.cell.method == method]
+    units = sum(_unit(sample.cell, sample.shape) for sample in of_method)
+    return sum(sample.steps for sample in of_method) / units if of_method else 1.0
 
 
 def nearest(cell: Cell, samples: Iterable[Sample]) -> list[Sample]:
-    """Return the samples of like steps that share stream and method, or else the method, or else the stream."""
+    """Return the samples with steps of the same size that share stream and method, else the method, else the stream."""
     like = [sample for sample in samples if _size(sample.cell) == _size(cell)]
     same_method = [sample for sample in like if sample.cell.method == cell.method]
     same_stream = [sample for sample in like if sample.cell.stream == cell.stream]
-    both = [sample for sample in same_method if sample.cell.stream == cell.stream]
-    return both or same_method or same_stream
+    same_method_and_stream = [sample for sample in same_method if sample.cell.stream == cell.stream]
+    return same_method_and_stream or same_method or same_stream
 
 
 def step_seconds(cell: Cell, shape: Shape) -> float:
-    """Return the seconds of a training step where no record tells them."""
+    """Return the assumed seconds of a training step, for a cell without a sample."""
     products = Blueprint.of(cell.network, shape.example).multiplications(shape.classes)
     return max(SMALLEST, STEP * products / WEIGHTS * cell.training.batch_size / BATCH)
 
 
 def of_ledger(ledger: Ledger) -> list[Sample]:
-    """Return what the ledger shows, the newest measurement of each series; what this code cannot read shows nothing."""
+    """Return a sample of the newest measurement of each series in the ledger, if this code can read its settings."""
     newest = {entry.series: entry for entry in ledger.entries()}
     settings = ledger.settings(newest)
     return [
@@ -141,13 +143,17 @@ def of_ledger(ledger: Ledger) -> list[Sample]:
 
 
 def of_results(results: Iterable[CellResult]) -> list[Sample]:
-    """Return what results show."""
+    """Return the samples of these results."""
     measurements = (result.measurement for result in results)
     return [
         sample
-        for one in measurements
+        for measurement in measurements
         for sample in _sample(
-            one.settings, one.sizes.model_dump(), one.steps, one.train_seconds, one.evaluation_seconds
+            measurement.settings,
+            measurement.sizes.model_dump(),
+            measurement.steps,
+            measurement.train_seconds,
+            measurement.evaluation_seconds,
         )
     ]
 
@@ -163,9 +169,9 @@ def shape_of(cell: Cell, places: Places) -> Shape:
 
 
 def _sample(
-    settings: Mapping[str, Any], sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
+    settings: Settings, sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
 ) -> Iterator[Sample]:
-    """Yield the sample of a measurement that took any step and whose settings this code can read."""
+    """Yield the sample of a measurement if it took a step and this code can read its settings."""
     if steps:
         with suppress(SettingsError):
             shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"])
@@ -177,12 +183,12 @@ def _stream(cell: Cell) -> str:
 
 
 def _unit(cell: Cell, shape: Shape) -> int:
-    """Return the steps of a cell whose method takes one stage of full length a task."""
+    """Return the steps of a cell whose method takes one stage of full length per task."""
     return int(cell.stream_params["tasks"]) * length(cell.training, shape.examples)
 
 
-def _answers(cell: Cell) -> float:
-    """Return how often a cell answers for a task: after every task, for all so far."""
+def _evaluations(cell: Cell) -> float:
+    """Return how often a cell evaluates a task: all tasks so far, after every task."""
     tasks = int(cell.stream_params["tasks"])
     return tasks * (tasks + 1) / 2
 
@@ -192,6 +198,6 @@ def _size(cell: Cell) -> tuple[object, ...]:
 
 
 def _counted(value: float, word: str) -> str:
-    """Return a whole number of things, one at least."""
+    """Return a rounded number, at least 1, with its noun."""
     number = max(1, round(value))
     return f"{number} {word}{'s' * (number > 1)}"

@@ -1,7 +1,7 @@
-"""Python's search for garbage, left out where it only costs: while modules load, and when the program ends.
+"""Pauses garbage collection during imports and at exit.
 
-Half a million objects of imported modules are looked through again and again: a third of the time to load them, and
-two seconds at the end.
+Imported modules hold half a million objects. Scanning them takes a third of the time of their import, and two seconds
+at exit.
 """
 
 import atexit
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Load modules without it; what they made stays, and is not looked through from now on."""
+    """Pause garbage collection during imports, and exclude the imported objects from later collections."""
     gc.disable()
     try:
         yield
@@ -23,7 +23,7 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Make many objects that stay without it."""
+    """Pause garbage collection while many lasting objects are created."""
     gc.disable()
     try:
         yield
@@ -32,5 +32,5 @@ def paused() -> Iterator[None]:
 
 
 def leave_at_exit() -> None:
-    """End the program without it: the system takes the memory back as it is."""
+    """Skip garbage collection at exit: the operating system frees the memory."""
     atexit.register(gc.freeze)

@@ -1,4 +1,4 @@
-"""Processes of this machine: what they are called, whether they live, and the locks that they hold."""
+"""Processes of this machine: their names, whether they are alive, and the locks that they hold."""
 
 import fcntl
 import platform
@@ -10,13 +10,13 @@ from filelock import FileLock, Timeout
 
 
 def own_name() -> str:
-    """Return host, number and creation time of this process."""
+    """Return the name of this process: host, number and creation time."""
     process = psutil.Process()
     return f"{platform.node()}/{process.pid}/{process.create_time():.0f}"
 
 
 def is_dead(name: str) -> bool:
-    """Return whether a name is that of a process of this machine that is gone."""
+    """Return whether a name belongs to a process of this machine that has died."""
     host, *numbers = name.split("/")
     if host != platform.node() or len(numbers) != 2:
         return False
@@ -27,8 +27,8 @@ def is_dead(name: str) -> bool:
         return True
 
 
-def taken(path: Path) -> FileLock | None:
-    """Return a lock, taken, or None if another process has it."""
+def try_lock(path: Path) -> FileLock | None:
+    """Return an acquired lock, or None if another process holds it."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -40,8 +40,8 @@ def taken(path: Path) -> FileLock | None:
 def is_held(path: Path) -> bool:
     """Return whether a living process holds a lock.
 
-    The kernel cannot be asked without a lock of one's own: /proc/locks lists none of other containers, and not every
-    file system under the names it has here. This one is shared and let go at once.
+    Tries a shared lock and releases it at once. /proc/locks cannot be used: it omits the locks of other containers, and
+    some file systems have other names there.
     """
     with suppress(FileNotFoundError), path.open() as file:
         try:

@@ -1,4 +1,4 @@
-"""Runs in the ledger: begun or continued, held by one process, and ended."""
+"""Begins, continues and ends runs in the ledger. One process at a time holds a run."""
 
 import platform
 import secrets
@@ -26,7 +26,7 @@ LOCK = "lock"
 
 @dataclass(frozen=True)
 class Circumstances:
-    """How a run comes about: by whom, under which deployment and flow-run id, and how many cells run at a time."""
+    """What started a run, its deployment and flow-run id, and how many cells run at a time."""
 
     trigger: Trigger = "hand"
     deployment: str | None = None
@@ -35,12 +35,12 @@ class Circumstances:
 
     @property
     def run_id(self) -> str | None:
-        """The id that a deployment's run has; a retry of the flow run has it too."""
+        """The id of a deployment's run, which a retry of the flow run shares; None without a deployment."""
         return self.flow_run if self.deployment else None
 
 
-class Held(NamedTuple):
-    """A run and its lock, taken: while it is, no other process continues the run."""
+class LockedRun(NamedTuple):
+    """A run and its acquired lock, which keeps other processes from continuing the run."""
 
     begun: Begun
     lock: FileLock
@@ -48,22 +48,22 @@ class Held(NamedTuple):
 
 @contextmanager
 def begun(
-    asked: Asked, cells: Sequence[Cell], places: Places, circumstances: Circumstances, fresh: bool = False
+    request: Asked, cells: Sequence[Cell], places: Places, circumstances: Circumstances, fresh: bool = False
 ) -> Iterator[Begun]:
     """Begin or continue a run, and hold it for this process while the context lasts.
 
-    A local run continues the newest one of the same request and code on this machine that was killed, or of which cells
-    failed, unless `fresh`. Raises SettingsError if another process holds a deployment's run, DataError for unprepared
-    streams.
+    Unless `fresh`, a local run continues the newest run of this machine that has the same request and code and was
+    killed or has failed cells. Raises SettingsError if another process holds a deployment's run, and DataError if a
+    stream is not prepared.
     """
     ledger, plan = Ledger.of(places), planned(cells, places)
     machine = provenance.machine(_device(cells[0]))
-    held = None if fresh or circumstances.run_id else _continued(ledger, asked, plan, machine, places)
-    held = held or _begun(ledger, asked, machine, plan, places, circumstances)
+    earlier = None if fresh or circumstances.run_id else _continued(ledger, request, plan, machine, places)
+    run = earlier or _begun(ledger, request, machine, plan, places, circumstances)
     try:
-        yield held.begun
+        yield run.begun
     finally:
-        held.lock.release()
+        run.lock.release()
 
 
 def end(
@@ -74,7 +74,7 @@ def end(
     remarks: Sequence[str],
     places: Places,
 ) -> Run:
-    """Write how a run ended; return it."""
+    """Write the end of a run to the ledger; return the ended run."""
     answers = tuple(
         Answer(title=result.title, measurement=result.measurement.id, how=_how(result)) for result in results
     )
@@ -91,7 +91,7 @@ def end(
 
 
 def discard_checkpoints(run: Run, places: Places) -> None:
-    """Remove the checkpoints of a run without failures: only MLflow's models, which have copies, would read them."""
+    """Remove the checkpoints of a run without failed cells: nothing reads them again, MLflow's models have copies."""
     if run.ended is None or run.ended.failures:
         return
     for folder in (places.work / run.id).glob("*/"):
@@ -99,7 +99,7 @@ def discard_checkpoints(run: Run, places: Places) -> None:
 
 
 def planned(cells: Sequence[Cell], places: Places) -> tuple[Planned, ...]:
-    """Return cells as a run keeps them. Raises DataError for a stream that is not prepared."""
+    """Return the ledger's description of cells. Raises DataError if a stream is not prepared."""
     return tuple(
         Planned(
             key=key_of(cell, places), stream=cell.stream, name=cell.name, seed=cell.seed, fingerprint=fingerprint(cell)
@@ -109,7 +109,7 @@ def planned(cells: Sequence[Cell], places: Places) -> tuple[Planned, ...]:
 
 
 def order_for(start: Begun, cell: Cell, slots: int | None) -> Order:
-    """Return how a cell of a run is to be executed. slots: cells that run at a time now, None if others decide."""
+    """Return the order to execute a cell of a run. slots: cells that run at a time, None if other machines decide."""
     return Order(
         run=start.id, again=start.asked.again, fingerprint=fingerprint(cell), torch=torch.__version__, slots=slots
     )
@@ -121,49 +121,49 @@ def is_held(places: Places, id: str) -> bool:
 
 
 def is_open(run: Run) -> bool:
-    """Return whether a run may be continued: it was killed, or cells failed that need not all be measured again."""
+    """Return whether a run can be continued: it was killed, or has failed cells but not `again`."""
     return run.ended is None or bool(run.ended.failures and not run.begun.asked.again)
 
 
 def is_of_this_checkout(run: Run, places: Places) -> bool:
-    """Return whether a run was begun here; a ledger may be shared by machines, and by checkouts of one machine."""
+    """Return whether a run was begun in this checkout; machines and checkouts may share a ledger."""
     return _lock_of(places, run.id).exists()
 
 
 def _continued(
-    ledger: Ledger, asked: Asked, plan: tuple[Planned, ...], machine: Machine, places: Places
-) -> Held | None:
-    """Return the newest run of this checkout that this one continues, if there is any."""
+    ledger: Ledger, request: Asked, plan: tuple[Planned, ...], machine: Machine, places: Places
+) -> LockedRun | None:
+    """Return the newest run of this checkout that can be continued; None if there is none."""
     host = f"{platform.node()}/"
-    for run in reversed(ledger.runs(asked.suite)):
+    for run in reversed(ledger.runs(request.suite)):
         start = run.begun
         local = start.deployment is None and start.process.startswith(host) and start.machine == machine
-        same = (start.asked, start.cells, start.torch) == (asked, plan, torch.__version__)
-        here = is_of_this_checkout(run, places)
-        if is_open(run) and local and same and here and (lock := processes.taken(_lock_of(places, run.id))):
-            return Held(start, lock)
+        same = (start.asked, start.cells, start.torch) == (request, plan, torch.__version__)
+        same = same and is_of_this_checkout(run, places)
+        if is_open(run) and local and same and (lock := processes.try_lock(_lock_of(places, run.id))):
+            return LockedRun(start, lock)
     return None
 
 
 def _begun(
     ledger: Ledger,
-    asked: Asked,
+    request: Asked,
     machine: Machine,
     plan: tuple[Planned, ...],
     places: Places,
     circumstances: Circumstances,
-) -> Held:
-    """Return a new run, or the one that has a deployment's id already."""
+) -> LockedRun:
+    """Return a new run, or the existing run of a deployment."""
     id = circumstances.run_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     path = _lock_of(places, id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if (lock := processes.taken(path)) is None:
-        raise SettingsError(f"run {id} is held by another process; wait for its end")
+    if (lock := processes.try_lock(path)) is None:
+        raise SettingsError(f"another process holds run {id}; wait until it ends")
     if earlier := ledger.runs(id=id):
-        return Held(earlier[0].begun, lock)
+        return LockedRun(earlier[0].begun, lock)
     start = Begun(
         id=id,
-        asked=asked,
+        asked=request,
         cells=plan,
         started=datetime.now(UTC),
         trigger=circumstances.trigger,
@@ -176,11 +176,11 @@ def _begun(
         **provenance.code(),
     )
     ledger.begin(start)
-    return Held(start, lock)
+    return LockedRun(start, lock)
 
 
 def _lock_of(places: Places, id: str) -> Path:
-    """Return the file that is locked while a process of this machine holds a run."""
+    """Return the lock file of a run."""
     return places.work / id / LOCK
 
 
@@ -189,7 +189,7 @@ def _how(result: CellResult) -> How:
 
 
 def _device(cell: Cell) -> torch.device:
-    """Return what a cell trains on; the processor if its GPU is on another machine."""
+    """Return the device that a cell trains on; the CPU if its GPU is on another machine."""
     try:
         return device_of(cell.training)
     except SettingsError:

@@ -1,7 +1,7 @@
-"""How a command ends before its time: by a signal, or because the server that it started is gone.
+"""Ends a command early: on a signal, or when the server that it started has died.
 
-SIGTERM and SIGHUP end a command as Ctrl-C does: workers end, Prefect records the state, results stay. What has not
-ended after PATIENCE seconds, for example because it asks a server that is gone, ends by force, with all it started.
+SIGTERM and SIGHUP end a command as Ctrl-C does: workers end, Prefect records the state, results stay. A command that
+still runs after PATIENCE seconds, for example because it waits for a dead server, is killed with its processes.
 """
 
 import os
@@ -12,24 +12,24 @@ import threading
 import time
 from types import FrameType
 
-STAYS = "what is finished stays, and the same command goes on from the last finished stage"
+STAYS = "finished stages stay, and the same command continues from the last of them"
 INTERRUPTED = f"interrupted: {STAYS}"
 PATIENCE = 6.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _received: list[int] = []
-_unsaid = threading.Lock()
+_unreported = threading.Lock()
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP was received; what handles Ctrl-C handles it too."""
+    """SIGTERM or SIGHUP was received; code that handles Ctrl-C handles it too."""
 
 
 def heed_signals() -> None:
     """Let SIGTERM and SIGHUP end this process as Ctrl-C does, unless they are ignored, as under `nohup`.
 
-    While a flow runs, Prefect has a handler of its own for SIGTERM. Python writes the number of a signal to the pipe
-    whatever its handler.
+    A thread enforces the end. It reads signals from a pipe, because Prefect replaces the handler of SIGTERM while a
+    flow runs, and Python writes the number of every signal to the pipe whatever its handler is.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -41,19 +41,19 @@ def heed_signals() -> None:
 
 
 def code_of(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit code of a command that a signal ended, as a shell has it."""
+    """Return the exit code of a command that a signal ended, by the convention of shells."""
     return 128 + (interrupt.args[0] if isinstance(interrupt, Stopped) else signal.SIGINT)
 
 
 def report(line: str) -> None:
-    """Print why the command ends, once: what comes later is a consequence of the first."""
-    if _unsaid.acquire(blocking=False):
+    """Print why the command ends, but only the first time: later reasons are consequences of the first."""
+    if _unreported.acquire(blocking=False):
         print(line, file=sys.stderr, flush=True)
 
 
 def leave(line: str, code: int) -> None:
-    """End this process and all that it started, at once; a signal that was received is reported instead."""
-    import psutil  # here, so that `den --help` does not load it
+    """Print `line`, or else the signal that was received; then kill this process and all that it started."""
+    import psutil  # not at the top, so that `den --help` does not load it
 
     report(INTERRUPTED if _received else line)
     started = psutil.Process().children(recursive=True)
@@ -65,7 +65,7 @@ def leave(line: str, code: int) -> None:
 
 
 def _tidy() -> None:
-    """Do what an orderly end does: remove the socket of the process that workers are forked from, show the cursor."""
+    """Clean up as a normal exit would: remove the socket of the fork server of workers, and show the cursor."""
     from multiprocessing import util
 
     shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
@@ -74,13 +74,13 @@ def _tidy() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for other in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)  # a service manager sends both
+    for later in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(later, signal.SIG_IGN)  # a service manager sends both
     raise Stopped(number)
 
 
 def _enforce(reading: int) -> None:
-    """Wait for a signal that ends the process; end it by force if it lives on."""
+    """Wait for a signal that ends the process; kill the process if it is still alive after PATIENCE seconds."""
     while (number := os.read(reading, 1)[0]) not in SIGNALS:
         pass
     _received.append(number)

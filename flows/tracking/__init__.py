@@ -1,4 +1,4 @@
-"""MLflow, a mirror of the ledger: `tracker` is its door, and all other modules write or describe one part of it.
+"""MLflow as a mirror of the ledger: `tracker` is the entry point; the other modules write or describe one part each.
 
-Everything here can be deleted and rebuilt from the ledger by `den sync`. An MLflow that fails never costs a result.
+`den sync` rebuilds all of it from the ledger. A failing MLflow never costs a result.
 """

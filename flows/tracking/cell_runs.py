@@ -1,4 +1,4 @@
-"""Writes the cells of a parent into MLflow, each measurement once under each of its names."""
+"""Writes the cells of a parent to MLflow: one run per measurement and name."""
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, RunStatus, RunTag
@@ -9,16 +9,16 @@ from flows.tracking import descriptions, metric_points, models, newest_tags, par
 from flows.tracking.parent_runs import Parent
 from flows.tracking.tracker import ABOVE, OURS
 
-SOURCE = OURS | {"mlflow.source.type": "LOCAL"}  # the commit is shown beside it
+SOURCE = OURS | {"mlflow.source.type": "LOCAL"}  # MLflow shows the commit beside it
 COMMIT = "mlflow.source.git.commit"
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
-WIDTH = 36  # of MLflow's column of digests
+WIDTH = 36  # characters of a digest that MLflow stores
 
 
 def show(client: MlflowClient, experiment: str, run: str, parent: Parent) -> None:
-    """Add the parent's cells that MLflow lacks below `run`, and have all of them carry its suite."""
+    """Add the cells that MLflow lacks below the run of their parent, and tag all cells with its suite."""
     for title, result in zip(parent_runs.titles(parent), parent.results, strict=True):
-        cell = _shown(client, experiment, result)
+        cell = _existing(client, experiment, result)
         if cell is None:
             above = run if result.how != "reused" else _run_of(client, experiment, result.measurement.origin.run)
             _add(client, experiment, above, title, parent, result)
@@ -29,14 +29,14 @@ def show(client: MlflowClient, experiment: str, run: str, parent: Parent) -> Non
 
 
 def data_of(measurement: Measurement) -> DatasetInput:
-    """Return the data that a cell read, as MLflow shows it."""
+    """Return the MLflow data set of a cell."""
     source = f'{{"uri": "data/streams/{measurement.stream}"}}'
     data = Dataset(name=measurement.stream, digest=measurement.data[:WIDTH], source_type="local", source=source)
     return DatasetInput(data, [InputTag("mlflow.data.context", "train")])
 
 
-def _shown(client: MlflowClient, experiment: str, result: CellResult) -> Run | None:
-    """Return the run that shows the measurement under its name; runs that were cut off are removed."""
+def _existing(client: MlflowClient, experiment: str, result: CellResult) -> Run | None:
+    """Return the run of a measurement under its name, None if there is none; delete runs that were interrupted."""
     runs = client.search_runs([experiment], f"tags.measurement = '{result.measurement.id}'", max_results=100)
     for run in runs:
         if run.info.status != FINISHED:
@@ -47,7 +47,7 @@ def _shown(client: MlflowClient, experiment: str, result: CellResult) -> Run | N
 
 
 def _run_of(client: MlflowClient, experiment: str, id: str | None) -> str:
-    """Return the MLflow run of a run of the ledger; empty if MLflow has none."""
+    """Return the id of the MLflow run of a run of the ledger; empty if MLflow has none."""
     runs = client.search_runs([experiment], f"tags.run = '{id}' and tags.role = 'run'", max_results=1) if id else []
     return runs[0].info.run_id if runs else ""
 
@@ -77,7 +77,7 @@ def _add(client: MlflowClient, experiment: str, above: str, title: str, parent: 
 
 
 def _twin(client: MlflowClient, experiment: str, bits: str) -> Run | None:
-    """Return the oldest run of the same bits."""
+    """Return the oldest run with the same bits; None if there is none."""
     condition = f"tags.bits = '{bits}' and attributes.status = '{FINISHED}' and tags.role = 'cell'"
     runs = client.search_runs([experiment], condition, max_results=1, order_by=["attributes.start_time ASC"])
     return runs[0] if runs else None
@@ -86,7 +86,7 @@ def _twin(client: MlflowClient, experiment: str, bits: str) -> Run | None:
 def _model(
     client: MlflowClient, experiment: str, run: str, result: CellResult, twin: Run | None, about: dict[str, str]
 ) -> tuple[str, bool]:
-    """Return the id of the cell's network and whether it is new; equal bits share theirs. Empty if it is not here."""
+    """Return the id of the cell's model, empty without one, and whether it is new; runs of equal bits share a model."""
     shared = twin.data.tags.get("model", "") if twin else ""
     if shared and models.exists(client, shared):
         return shared, False
@@ -97,7 +97,7 @@ def _model(
 
 
 def _about(result: CellResult, parent: Parent) -> dict[str, str]:
-    """Return the tags that a cell and its model are found by; what is not recorded is no tag."""
+    """Return the tags of a cell and its model; a value that was not recorded has no tag."""
     measurement = result.measurement
     origin = measurement.origin
     tags = {

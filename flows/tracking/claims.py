@@ -1,7 +1,7 @@
-"""One writer at a time in an MLflow that several machines share.
+"""Allows one writer at a time in an MLflow server that several machines share.
 
-MLflow has no locks, but its registry of models holds a name only once, whoever asks: who creates the model NAME writes,
-and deletes it afterwards. A writer renews the model's description while it lives; one that does not is gone.
+MLflow has no locks, but its model registry rejects a second model of the same name. The process that creates the model
+NAME may write, and deletes the model afterwards. A writer renews the model's description; one that stops has died.
 """
 
 import logging
@@ -17,12 +17,12 @@ from mlflow.exceptions import MlflowException
 from flows.runtime import processes
 
 NAME = "den-writing"
-RENEWAL, STALE, PAUSE = 10.0, 60.0, 0.5  # seconds: between renewals, until a writer counts as gone, between attempts
+RENEWAL, STALE, PAUSE = 10.0, 60.0, 0.5  # seconds: between renewals, until a writer counts as dead, between attempts
 
 
 @contextmanager
-def held(client: MlflowClient) -> Iterator[None]:
-    """Keep other writers out of what is inside, and wait for one that is at work."""
+def claimed(client: MlflowClient) -> Iterator[None]:
+    """Exclude other writers while the context lasts; first wait until the present writer has finished."""
     mark = f"{processes.own_name()} {secrets.token_hex(4)}"
     _take(client, mark)
     ended = Event()
@@ -37,14 +37,14 @@ def held(client: MlflowClient) -> Iterator[None]:
 
 
 def _take(client: MlflowClient, mark: str) -> None:
-    """Create the name, waiting for its present owner; take it from one that is gone."""
-    seen, since = "", time.monotonic()
+    """Create the model, as soon as its owner deletes it or has died."""
+    last_mark, since = "", time.monotonic()
     while not _created(client, mark):
         present = _mark(client)
-        if present != seen:
-            seen, since = present, time.monotonic()
+        if present != last_mark:
+            last_mark, since = present, time.monotonic()
         elif time.monotonic() - since > STALE or processes.is_dead(present.partition(" ")[0]):
-            logging.getLogger("den").warning("MLflow: a writer that is gone held it (%s); going on", present)
+            logging.getLogger("den").warning("MLflow: the writer %s has died; its claim is removed", present)
             _remove(client)
         time.sleep(PAUSE)
 
@@ -60,7 +60,7 @@ def _created(client: MlflowClient, mark: str) -> bool:
 
 
 def _mark(client: MlflowClient) -> str:
-    """Return what the owner has written last; empty if there is none by now."""
+    """Return the description that the owner wrote last; empty if there is no owner any more."""
     try:
         return str(client.get_registered_model(NAME).description)
     except MlflowException as error:

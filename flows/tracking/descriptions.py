@@ -1,4 +1,4 @@
-"""Descriptions in MLflow: Markdown of a stream, a parent, a cell and a trend, and the table of a parent."""
+"""Descriptions in MLflow: Markdown for a stream, a parent, a cell and a trend, and the table of a parent."""
 
 from collections.abc import Sequence
 
@@ -18,24 +18,24 @@ CHARTS = """
 | chart | what it shows |
 |---|---|
 | `auroc/average` | the average over the tasks so far: the learning curve |
-| `auroc/forgetting` | how far earlier tasks have fallen below their best so far |
-| `auroc/task 01` | how well the first task is remembered while others are learned |
-| `capacity/capacity` | how large the network is, as a multiple of the base network |
+| `auroc/forgetting` | how far earlier tasks have dropped below their best so far |
+| `auroc/task 01` | the score of the first task while the network learns later tasks |
+| `capacity/capacity` | the size of the network, as a multiple of the base network |
 | `final/…` | size and training time after the last task |
 """
 
 
 def of_stream(stream: str) -> str:
-    """Return what the experiment of a stream holds, and how to read its charts."""
+    """Describe the experiment of a stream, and how to read its charts."""
     return (
-        f"The stream **{labels.stream(stream)}**. A run here is one run of a suite, or a suite's accepted results; the "
-        "runs below it are the cells that it measured, one method with one seed each. `history` shows a suite's trend."
-        f"\n\nIn charts `step` is the number of tasks learned; in `history` it is the number of the run.\n{CHARTS}"
+        f"The stream **{labels.stream(stream)}**. A run here is a run of a suite, or the accepted results of a suite. "
+        "The runs below it are its measured cells, each with one method and one seed. `history` shows a suite's trend."
+        f"\n\nIn charts, `step` is the number of learned tasks; in `history`, it is the number of the run.\n{CHARTS}"
     )
 
 
 def of_parent(parent: Parent, twin: str = "") -> str:
-    """Return what a parent came to: its table, what was reused, and what failed. twin: a link to one of equal bits."""
+    """Describe a parent: its table, its reused cells and its failed cells. twin: a link to a parent of equal bits."""
     verdict = f", verdict **{parent.verdict}**" if parent.verdict else ""
     parts = [
         f"Suite **{parent.suite}** on **{labels.stream(parent.stream)}**, {parent.trigger}: "
@@ -43,7 +43,7 @@ def of_parent(parent: Parent, twin: str = "") -> str:
         "\n".join(f"- {remark}" for remark in parent.remarks),
         f"The same bits as {twin}, which has the report." if twin else "",
         markdown(parent),
-        "Scores are averages over all tasks after the last one: means over seeds ± standard errors."
+        "Scores are averages over all tasks after the last task: means over seeds ± standard errors."
         if parent.results
         else "",
         _reused(parent.reused),
@@ -53,7 +53,7 @@ def of_parent(parent: Parent, twin: str = "") -> str:
 
 
 def of_cell(result: CellResult, model: str | None, twin: str = "") -> str:
-    """Return what a cell is, what it came to, and how to get at it again. twin: a link to a run of equal bits."""
+    """Describe a cell: its method, its scores, and how to reproduce it. twin: a link to a run of equal bits."""
     measurement = result.measurement
     return "\n\n".join(
         filter(
@@ -63,7 +63,7 @@ def of_cell(result: CellResult, model: str | None, twin: str = "") -> str:
                 f"seed {measurement.seed}. {_purpose(measurement.method)}",
                 _scores(result),
                 f"The same bits as {twin}." if twin else "",
-                f"`den why {measurement.id}` prints where these numbers come from, `den rerun {measurement.id}` "
+                f"`den why {measurement.id}` prints the origin of these numbers, `den rerun {measurement.id}` "
                 "computes them again.",
                 _use(model, measurement.tasks) if model else "",
             ),
@@ -72,26 +72,26 @@ def of_cell(result: CellResult, model: str | None, twin: str = "") -> str:
 
 
 def of_history(suite: str, stream: str) -> str:
-    """Return how to read the trend of a suite."""
+    """Describe the trend of a suite."""
     return (
-        f"The trend of suite **{suite}** on **{labels.stream(stream)}**: a metric per method, its mean over seeds "
-        "after the last task. `step` is the number of the run, as in the tag `number` of the runs. A method has a "
-        "point for every run that measured all its cells."
+        f"The trend of suite **{suite}** on **{labels.stream(stream)}**: for each method the mean over seeds after the "
+        "last task. `step` is the number of the run, as in the tag `number` of the runs. A method has a point for "
+        "each run that measured all its cells."
     )
 
 
 def link(title: str, experiment: str, run: str) -> str:
-    """Return a link to a run's page, in Markdown."""
+    """Return a Markdown link to the page of a run."""
     return f"[{title}](#/experiments/{experiment}/runs/{run}?{views.TRAINING})"
 
 
 def markdown(parent: Parent) -> str:
-    """Return the table of a parent; empty if there are no results, or several per method and seed."""
+    """Return the table of a parent in Markdown; empty without results, or with several per method and seed."""
     return text_tables.markdown(text_tables.summary(_results(parent))) if _tabular(parent) else ""
 
 
 def numbers(parent: Parent) -> pd.DataFrame:
-    """Return the numbers of the table, unrounded; empty if there is no table."""
+    """Return the unrounded numbers of the table; empty if there is no table."""
     return _results(parent).summary if _tabular(parent) else pd.DataFrame()
 
 
@@ -105,7 +105,7 @@ def _tabular(parent: Parent) -> bool:
 
 
 def _reused(reused: Sequence[CellResult]) -> str:
-    """Return the reused cells, per method and day of their measurement."""
+    """List the reused cells by method and day of their measurement."""
     groups: dict[tuple[str, str], list[int]] = {}
     for result in reused:
         day = f"{result.measurement.origin.ended:%Y-%m-%d}"
@@ -118,7 +118,7 @@ def _reused(reused: Sequence[CellResult]) -> str:
 
 
 def _purpose(method: str) -> str:
-    """Return the first line of the method's docstring; empty for a method that is no longer there."""
+    """Return the first line of the method's docstring; empty for a method that no longer exists."""
     return (METHODS[method].__doc__ or "").split("\n")[0] if method in METHODS else ""
 
 

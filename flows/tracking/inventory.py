@@ -1,6 +1,6 @@
-"""What MLflow has as a whole, as one sum per stream: a sync with nothing to add need not read thousands of runs.
+"""A checksum per stream of the complete parents in MLflow: a sync with nothing to add need not read their runs.
 
-The sum is kept in a tag of the stream's experiment. One that a cut-off run left wrong costs a sync that reads them all.
+A tag of the stream's experiment stores the sum. If an interruption leaves it wrong, the next sync reads all runs.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ TAG = "inventory"
 
 
 def total(marks: Iterable[str]) -> str:
-    """Return the sum of parents' marks; their order does not matter, and a mark that is added twice is gone."""
+    """Return the checksum of marks; their order does not matter, and two equal marks cancel."""
     return f"{reduce(xor, map(_number, marks), 0):032x}"
 
 
 def of(experiment: Experiment) -> str:
-    """Return the sum of what an experiment has."""
+    """Return the checksum that an experiment has."""
     return str(experiment.tags.get(TAG, total(())))
 
 
 def toggle(client: MlflowClient, experiment: str, mark: str) -> None:
-    """Add a mark to an experiment's sum, or take it out."""
+    """Add a mark to an experiment's checksum, or remove it."""
     number = int(of(client.get_experiment(experiment)), 16) ^ _number(mark)
     client.set_experiment_tag(experiment, TAG, f"{number:032x}")
 

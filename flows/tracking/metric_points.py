@@ -1,9 +1,8 @@
-"""A measurement's numbers as MLflow's metrics, named for charts to group; `step` is the number of tasks learned."""
+"""The numbers of a measurement as MLflow metrics, named so that charts group them; `step` is the number of tasks."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
@@ -14,11 +13,11 @@ from flows.tracking.parent_runs import milliseconds
 
 Point = tuple[str, float, int]
 
-BATCH = 1000  # metrics in one call; MLflow takes no more
+BATCH = 1000  # metrics per call; MLflow accepts no more
 
 
 def of_cell(measurement: Measurement, model: str | None = None) -> Iterator[Sequence[Metric]]:
-    """Yield the metrics of a cell in batches; those after the last task are its model's as well, if it has one."""
+    """Return the metrics of a cell in batches; those after the last task also belong to its model, if it has one."""
     now, last = milliseconds(measurement.origin.ended), measurement.tasks
     points = [*_scores(measurement.scores), *_measures(measurement), *_totals(measurement)]
     logged = [
@@ -30,7 +29,7 @@ def of_cell(measurement: Measurement, model: str | None = None) -> Iterator[Sequ
 
 
 def of_results(results: Sequence[CellResult], moment: datetime, step: int = 0) -> list[Metric]:
-    """Return each method's means over these results: final scores, capacity and seconds, as in auroc/den."""
+    """Return the means over results for each method: final scores, capacity and seconds, named as in auroc/den."""
     values: dict[str, list[float]] = {}
     for result in results:
         for quantity, value in _summary(result.measurement):
@@ -47,15 +46,15 @@ def _summary(measurement: Measurement) -> Iterator[tuple[str, float]]:
     yield measures.SECONDS, measurement.train_seconds
 
 
-def _scores(scores: Mapping[str, Any]) -> Iterator[Point]:
-    """Yield the scores of every task, and the metrics of the matrix, after each task as if it had been the last."""
+def _scores(scores: Mapping[str, Sequence[Sequence[float | None]]]) -> Iterator[Point]:
+    """Yield the scores of each task and the metrics of the score matrix, after each task as if it were the last."""
     for score, rows in scores.items():
         R = np.array(rows, dtype=float)
         for after in range(1, len(R) + 1):
-            seen = R[:after, :after]
-            yield from ((f"{score}/task {task:02}", value, after) for task, value in enumerate(seen[-1], start=1))
+            so_far = R[:after, :after]
+            yield from ((f"{score}/task {task:02}", value, after) for task, value in enumerate(so_far[-1], start=1))
             for name, metric in metrics.METRICS.items():
-                yield f"{score}/{name.replace('_', ' ')}", metric(seen), after
+                yield f"{score}/{name.replace('_', ' ')}", metric(so_far), after
 
 
 def _measures(measurement: Measurement) -> Iterator[Point]:

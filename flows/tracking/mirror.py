@@ -1,4 +1,4 @@
-"""Writes parents into MLflow: an experiment per stream; in it a run per parent, its cells below it, and the trend."""
+"""Writes parents to MLflow: an experiment per stream, with a run per parent, its cells below it, and the trend."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ ROLE = "run"
 
 
 def show(client: MlflowClient, parent: Parent) -> None:
-    """Add a parent with the cells that MLflow lacks; twice adds it once, and one that was cut off is completed."""
+    """Add a parent with the cells that MLflow lacks; a complete parent stays, an interrupted one is completed."""
     experiment = _experiment(client, parent.stream)
     run = _opened(client, experiment, parent)
     if run is None:
@@ -41,29 +41,29 @@ def show(client: MlflowClient, parent: Parent) -> None:
 
 
 def _experiment(client: MlflowClient, stream: str) -> str:
-    """Return the id of a stream's experiment, which has its views from now on. Raises Trashed for a deleted one."""
-    name, views_ = labels.stream(stream), views.tags()
+    """Return the id of a stream's experiment, new if it does not exist; update its views. Raises Trashed if deleted."""
+    name, view_tags = labels.stream(stream), views.tags()
     experiment: Experiment | None = client.get_experiment_by_name(name)
     if experiment is not None and experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise remedies.Trashed(name, experiment.experiment_id, tracker.address())
     if experiment is None:
-        own = stores.is_database(tracker.address())
-        tags = {"stream": stream, descriptions.NOTE: descriptions.of_stream(stream)} | views_
-        return str(client.create_experiment(name, f"{tracker.artifacts()}/{stream}" if own else None, tags))
-    for key, value in views_.items():
+        folder = f"{tracker.artifacts()}/{stream}" if stores.is_database(tracker.address()) else None
+        tags = {"stream": stream, descriptions.NOTE: descriptions.of_stream(stream)} | view_tags
+        return str(client.create_experiment(name, folder, tags))
+    for key, value in view_tags.items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)
     return str(experiment.experiment_id)
 
 
 def _opened(client: MlflowClient, experiment: str, parent: Parent) -> str | None:
-    """Return the parent's run, new or taken up again; None if all of it is there."""
-    known = client.search_runs([experiment], f"tags.run = '{parent.id}' and tags.role = '{ROLE}'", max_results=1)
-    if not known:
+    """Return the id of the parent's run, new or reopened; None if the run is complete."""
+    runs = client.search_runs([experiment], f"tags.run = '{parent.id}' and tags.role = '{ROLE}'", max_results=1)
+    if not runs:
         tags = SOURCE | {"role": ROLE, "run": parent.id, "suite": parent.suite, "stream": parent.stream}
         start = parent_runs.milliseconds(parent.started)
         return str(client.create_run(experiment, start, tags | {"trigger": parent.trigger}, parent.name).info.run_id)
-    info, mark = known[0].info, known[0].data.tags.get("mark", "")
+    info, mark = runs[0].info, runs[0].data.tags.get("mark", "")
     if info.status != RUNNING and mark == parent.mark:
         return None
     if info.status != RUNNING:
@@ -73,7 +73,7 @@ def _opened(client: MlflowClient, experiment: str, parent: Parent) -> str | None
 
 
 def _describe(client: MlflowClient, experiment: str, run: str, parent: Parent) -> None:
-    """Give the parent's run its means, table, report, figures and words; again changes nothing."""
+    """Log the means, table, report, figures and description of a parent; repeating it changes nothing."""
     twin = _twin(client, experiment, run, parent)
     report = twin or (run if parent.report else "")
     if parent.report and not twin:
@@ -91,10 +91,10 @@ def _describe(client: MlflowClient, experiment: str, run: str, parent: Parent) -
 
 
 def _twin(client: MlflowClient, experiment: str, run: str, parent: Parent) -> str:
-    """Return the run that has the report of the same bits; empty if there is none."""
+    """Return the id of the earlier run that has the report of equal bits; empty if there is none."""
     condition = f"tags.bits = '{parent.bits}' and tags.role = '{ROLE}' and tags.report != ''"
-    known = client.search_runs([experiment], condition, max_results=1, order_by=["attributes.start_time ASC"])
-    return known[0].data.tags["report"] if known and known[0].info.run_id != run else ""
+    twins = client.search_runs([experiment], condition, max_results=1, order_by=["attributes.start_time ASC"])
+    return twins[0].data.tags["report"] if twins and twins[0].info.run_id != run else ""
 
 
 def _log_report(client: MlflowClient, run: str, report: Path, stream: str) -> None:
@@ -104,7 +104,7 @@ def _log_report(client: MlflowClient, run: str, report: Path, stream: str) -> No
 
 
 def _commit(parent: Parent) -> dict[str, str]:
-    """Return the commit that everything measured in the parent has, if it is one."""
+    """Return the commit of a parent's measurements as tags; none if they have several commits."""
     commits = {result.measurement.origin.commit for result in parent.measured}
     commit = commits.pop() if len(commits) == 1 else None
     return {"commit": commit, COMMIT: commit} if commit else {}

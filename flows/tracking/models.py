@@ -1,4 +1,4 @@
-"""The final network of a cell as an MLflow model: its last checkpoint, settings and `served_model.py`; no pickle."""
+"""Logs the final network of a cell as an MLflow model: last checkpoint, settings and `served_model.py`, no pickle."""
 
 import json
 import logging
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import mlflow
 import torch
@@ -32,23 +31,23 @@ from flows import places
 NAME = "network"
 SERVED = Path(__file__).with_name("served_model.py")
 NEEDED = ("mlflow", "torch", "numpy", "safetensors", "pydantic", "filelock")
-SHOWN = 2  # images of the input example
+EXAMPLES = 2  # images of the input example
 
 
 def log(client: MlflowClient, experiment: str, run: str, result: CellResult, tags: Mapping[str, str]) -> str:
     """Log the network of a cell as a model of its MLflow run; return the model's id.
 
-    Empty if its last checkpoint is not here, or if code, data or torch are not those it was trained with.
+    Empty if the last checkpoint is not here, or if code, data or torch have changed since training.
     """
-    learned = _learned(result, places.here())
-    if learned is None:
+    execution = _restored(result, places.here())
+    if execution is None:
         return ""
     model = client.create_logged_model(experiment, NAME, run, dict(tags))
     with TemporaryDirectory() as folder:
         with _quietly():
-            _save(learned, model, run, Path(folder))
+            _save(execution, model, run, Path(folder))
         client.log_model_artifacts(model.model_id, str(Path(folder) / NAME))
-    client.log_outputs(run, [LoggedModelOutput(model.model_id, len(learned.stream))])
+    client.log_outputs(run, [LoggedModelOutput(model.model_id, len(execution.stream))])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return str(model.model_id)
 
@@ -63,7 +62,7 @@ def exists(client: MlflowClient, model: str) -> bool:
 
 
 def warm_up() -> None:
-    """Let MLflow list what is installed here: it does so once, before its first model, and takes half a second."""
+    """Let MLflow list the installed packages, which it does once before its first model, in half a second."""
     warn_dependency_requirement_mismatches(_requirements())
 
 
@@ -73,41 +72,41 @@ def forget(client: MlflowClient, experiment: str, run: str) -> None:
         client.delete_logged_model(model.model_id)
 
 
-def _learned(result: CellResult, where: Places) -> Execution | None:
-    """Return the measured cell with all that it has learned, or None."""
+def _restored(result: CellResult, here: Places) -> Execution | None:
+    """Return the execution of a measured cell after its last stage; None if it cannot be restored."""
     measurement, run = result.measurement, result.measurement.origin.run
-    if not any(folder_of(where, run, measurement.key).glob("*.safetensors")):
+    if not any(folder_of(here, run, measurement.key).glob("*.safetensors")):
         return None
     try:
         cell = cell_of(measurement.settings, result.name if result.name != measurement.method else "")
-        if not _as_trained(cell, measurement, where):
+        if not _as_trained(cell, measurement, here):
             return None
-        execution = Execution.resume(cell, where, Order(run=run))
+        execution = Execution.resume(cell, here, Order(run=run))
     except (SettingsError, DataError):
         return None
     last = len(execution.stream) - 1, harness.EVALUATION
     return execution if last in execution.result.done else None
 
 
-def _as_trained(cell: Cell, measurement: Measurement, where: Places) -> bool:
-    """Return whether data, code, torch and device are those of the measurement: only then its checkpoints are ours."""
-    here = key_of(cell, where), fingerprint(cell), torch.__version__, device_of(cell.training).type == "cuda"
+def _as_trained(cell: Cell, measurement: Measurement, here: Places) -> bool:
+    """Return whether data, code, torch and device are those of the measurement, so that its checkpoints are valid."""
+    present = key_of(cell, here), fingerprint(cell), torch.__version__, device_of(cell.training).type == "cuda"
     origin = measurement.origin
-    return here == (measurement.key, origin.fingerprint, origin.torch, origin.machine.gpu is not None)
+    return present == (measurement.key, origin.fingerprint, origin.torch, origin.machine.gpu is not None)
 
 
-def _save(learned: Execution, model: LoggedModel, run: str, folder: Path) -> None:
-    first = learned.stream.tests[0].to(learned.device)
-    answers = learned.method.predict(first.inputs(slice(SHOWN)), 0)
-    images = first.x[:SHOWN].float().cpu().numpy()
-    (folder / "about.json").write_text(json.dumps(_about(learned)), encoding="utf-8")
+def _save(execution: Execution, model: LoggedModel, run: str, folder: Path) -> None:
+    first = execution.stream.tests[0].to(execution.device)
+    answers = execution.method.predict(first.inputs(slice(EXAMPLES)), 0)
+    images = first.x[:EXAMPLES].float().cpu().numpy()
+    (folder / "about.json").write_text(json.dumps(_about(execution)), encoding="utf-8")
     mlflow.pyfunc.save_model(
         folder / NAME,
         python_model=str(SERVED),
-        artifacts={"about": str(folder / "about.json"), "checkpoint": str(learned.checkpoints()[-1])},
+        artifacts={"about": str(folder / "about.json"), "checkpoint": str(execution.checkpoints()[-1])},
         signature=infer_signature(images, None if answers is None else answers.cpu().numpy(), {"task_id": 1}),
         input_example=(images, {"task_id": 1}),
-        pip_requirements=_requirements(),  # else MLflow tries the model to find them
+        pip_requirements=_requirements(),  # otherwise MLflow runs the model to find them
         mlflow_model=Model(run_id=run, model_uuid=model.model_id, model_id=model.model_id),
     )
 
@@ -116,12 +115,12 @@ def _requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in NEEDED]
 
 
-def _about(learned: Execution) -> dict[str, Any]:
-    """Return what flows/tracking/served_model.py rebuilds the network from, beside the checkpoint."""
-    stream, first = learned.stream, learned.stream.tests[0]
-    cell = learned.cell.model_copy(update={"training": learned.cell.training.model_copy(update={"device": "cpu"})})
+def _about(execution: Execution) -> dict[str, object]:
+    """Return what flows/tracking/served_model.py needs, besides the checkpoint, to rebuild the network."""
+    stream, first = execution.stream, execution.stream.tests[0]
+    cell = execution.cell.model_copy(update={"training": execution.cell.training.model_copy(update={"device": "cpu"})})
     return {
-        "owner": learned.owner,
+        "owner": execution.owner,
         "cell": cell.model_dump(mode="json"),
         "sizes": {"shape": stream.shape, "classes": stream.classes, "tasks": len(stream)},
         "scale": {"mean": _plain(first.mean), "deviation": _plain(first.deviation)},
@@ -134,13 +133,13 @@ def _plain(scale: Scale) -> float | list[float]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep from people what MLflow says of its own code when it saves a model."""
-    chatty = logging.getLogger("mlflow.pyfunc")
-    before = chatty.level
-    chatty.setLevel(logging.WARNING)
+    """Hide the warnings that MLflow gives about its own code when it saves a model."""
+    logger = logging.getLogger("mlflow.pyfunc")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        chatty.setLevel(before)
+        logger.setLevel(before)

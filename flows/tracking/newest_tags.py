@@ -1,7 +1,7 @@
-"""Keeps the tags `suites` and `newest` of cells true, so that a filter on both gives the means of a suite.
+"""Keeps the tags `suites` and `newest` of cells correct, so that a filter on both gives the means of a suite.
 
-Of a cell's measurements (same key, name and device) the newest has `newest = yes`, and carries the suites of all of
-them. If a suite's settings change, its cell has another key: the former one no longer counts for that suite.
+Among the measurements of a cell (same key, name and device) the newest has `newest = yes` and the suites of all of
+them. If the settings of a suite change, its cell gets another key, and the former cell loses the suite.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from flows.tracking import parent_runs
 from flows.tracking.tracker import NEWEST, NO, YES
 
 SUITES = "suites"
-MOST = 1000  # newest measurements of one name and seed, which differ in their settings
+MOST = 1000  # newest measurements of a name and seed, which differ in their settings
 
 
 def settle(
@@ -26,48 +26,49 @@ def settle(
     suite: str,
     finish: bool = False,
 ) -> None:
-    """Have a cell's run carry `suite`, and say whether it is the newest; then correct the others.
+    """Tag the run of a cell with `suite` and whether it is the newest; then correct the tags of its rivals.
 
-    before: the run's tags; the suites of one that was not the newest may have gone over to others. finish: end the run
-    too, before others are corrected: one that is cut off before that is removed, and may not have changed any.
+    before: the run's tags; if it was not the newest, its suites may belong to rivals by now. finish: also end the run,
+    before rivals are corrected: an interrupted run is deleted later, so it must not have changed any rival.
     """
     end = parent_runs.milliseconds(result.measurement.origin.ended)
     rivals = _rivals(client, experiment, run, result)
     alike = [rival for rival in rivals if _is_of(rival, result)]
-    other = [rival for rival in rivals if rival not in alike and suite in _parted(rival.data.tags)]
+    former = [rival for rival in rivals if rival not in alike and suite in _suites_of(rival.data.tags)]
     superseded = any(rival.info.end_time > end for rival in alike)
-    own = {suite} | (_parted(before) if superseded or before.get(NEWEST) == YES else set())
+    suites = {suite} | (_suites_of(before) if superseded or before.get(NEWEST) == YES else set())
     if not superseded:
-        own = own.union(*(_parted(rival.data.tags) for rival in alike))
-    tags = _tags(own, not superseded)
-    if any(rival.info.end_time > end for rival in other):
-        tags = _without(own, suite) if not superseded else tags
+        suites = suites.union(*(_suites_of(rival.data.tags) for rival in alike))
+    tags = _tags(suites, not superseded)
+    if any(rival.info.end_time > end for rival in former):
+        tags = _without(suites, suite) if not superseded else tags
     _write(client, run, tags)
     if finish:
         client.set_terminated(run, RunStatus.to_string(RunStatus.FINISHED), end)
     for rival in alike:
-        changed = _tags(_parted(rival.data.tags) | own, True) if superseded else _tags(_parted(rival.data.tags), False)
+        carried = _suites_of(rival.data.tags)
+        changed = _tags(carried | suites, True) if superseded else _tags(carried, False)
         _write(client, rival.info.run_id, changed)
-    for rival in other:
+    for rival in former:
         if rival.info.end_time <= end:
-            _write(client, rival.info.run_id, _without(_parted(rival.data.tags), suite))
+            _write(client, rival.info.run_id, _without(_suites_of(rival.data.tags), suite))
 
 
 def _rivals(client: MlflowClient, experiment: str, run: str, result: CellResult) -> list[Run]:
-    """Return the other runs that are the newest of their cell, of the same name and seed."""
+    """Return the other runs of the same name and seed that are tagged as the newest of their cell."""
     condition = f"tags.{NEWEST} = '{YES}' and tags.method = '{result.name}' and tags.seed = '{result.measurement.seed}'"
     runs = client.search_runs([experiment], condition, max_results=MOST)
     return [rival for rival in runs if rival.info.run_id != run]
 
 
 def _is_of(run: Run, result: CellResult) -> bool:
-    """Return whether a run in MLflow is of a result's cell and device: a GPU does not replace a processor."""
+    """Return whether an MLflow run has the cell and the kind of device of a result: a GPU does not replace a CPU."""
     measurement = result.measurement
     return (run.data.tags["key"], run.data.tags.get("device")) == (measurement.key, measurement.device)
 
 
 def _without(suites: Iterable[str], suite: str) -> Mapping[str, str]:
-    """Return the tags of a cell that no longer counts for a suite; one that counts for no other is not the newest."""
+    """Return the tags of a cell that loses a suite; without any other suite it is no longer the newest."""
     remaining = set(suites) - {suite}
     return _tags(remaining or {suite}, bool(remaining))
 
@@ -76,7 +77,7 @@ def _tags(suites: Iterable[str], is_newest: bool) -> Mapping[str, str]:
     return {SUITES: f"|{'|'.join(sorted(suites))}|", NEWEST: YES if is_newest else NO}
 
 
-def _parted(tags: Mapping[str, str]) -> set[str]:
+def _suites_of(tags: Mapping[str, str]) -> set[str]:
     return set(filter(None, tags.get(SUITES, "").split("|")))
 
 

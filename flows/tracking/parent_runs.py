@@ -1,4 +1,4 @@
-"""What MLflow shows as a parent: a run of the ledger, or the accepted results of a suite, on one stream."""
+"""Parents in MLflow: a run of the ledger, or the accepted results of a suite, on one stream."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,10 +16,10 @@ ACCEPTED = "accepted"
 
 @dataclass(frozen=True)
 class Parent:
-    """A run, or a suite's accepted results, on one stream.
+    """A run, or the accepted results of a suite, on one stream.
 
-    suite: with the overrides of the run, if any: its cells are then no cells of the plain suite.
-    whole: methods of which the run measured every cell; numbered: whether it counts among the runs of its suite.
+    suite: includes the overrides of the run, since its cells are then no cells of the plain suite.
+    whole: methods for which the run measured every cell. numbered: whether it counts among the runs of its suite.
     """
 
     id: str
@@ -39,12 +39,12 @@ class Parent:
 
     @property
     def mark(self) -> str:
-        """What tells it from other parents of the stream, and from what a retry of its run makes of it."""
+        """Its identity among the parents of the stream; a retry of its run changes it."""
         return self.id if self.trigger == ACCEPTED else mark_of(self.id, self.ended)
 
     @property
     def measured(self) -> list[CellResult]:
-        """What was measured in it; of accepted results all."""
+        """The results that the run measured; all results if they are accepted ones."""
         return [result for result in self.results if result.how != "reused"]
 
     @property
@@ -53,12 +53,12 @@ class Parent:
 
     @property
     def alarming(self) -> bool:
-        """Whether its run ended as failed."""
+        """Whether its run ended as Failed."""
         return self.verdict in ALARMS
 
     @property
     def bits(self) -> str:
-        """A hash of suite, names and results: equal bits, equal report."""
+        """A hash of suite, names and results: parents of equal bits have equal reports."""
         cells = sorted((result.name, result.measurement.seed, bits(result.measurement)) for result in self.results)
         return short_hash(self.suite, cells)
 
@@ -66,13 +66,13 @@ class Parent:
 def of_run(run: Run, results: Sequence[CellResult], report: Path | None = None) -> list[Parent]:
     """Return the parents of an ended run, one per stream. Raises ValueError for a run that has not ended."""
     if run.ended is None:
-        raise ValueError(f"run {run.id} has not ended; end it before it is tracked")
+        raise ValueError(f"run {run.id} has not ended; only ended runs can be tracked")
     streams = sorted({cell.stream for cell in run.begun.cells})
     return [_of_stream(run, run.ended, stream, results, report) for stream in streams]
 
 
 def of_accepted(suite: str, id: str, results: Sequence[CellResult]) -> list[Parent]:
-    """Return the parents of a suite's accepted results, one per stream; `id` changes if they do."""
+    """Return the parents of a suite's accepted results, one per stream. id: differs if the results differ."""
     return [
         Parent(
             id=id,
@@ -90,7 +90,7 @@ def of_accepted(suite: str, id: str, results: Sequence[CellResult]) -> list[Pare
 
 
 def titles(parent: Parent) -> list[str]:
-    """Return the names of a parent's cells in MLflow: label, seed, overrides, and what else tells equal ones apart."""
+    """Return the titles of a parent's cells in MLflow: label, seed, overrides, and what distinguishes equal titles."""
     overrides = parent.suite.partition(" --set ")[2]
     plain = [f"{labels.method(result.name)} · seed {result.measurement.seed}" for result in parent.results]
     twins = {title for title, count in Counter(plain).items() if count > 1}
@@ -106,22 +106,22 @@ def mark_of(id: str, ended: datetime) -> str:
 
 
 def bits(measurement: Measurement) -> str:
-    """Return a hash of key, digest and fingerprint: equal bits, equal network."""
+    """Return a hash of key, digest and fingerprint: measurements of equal bits have equal networks."""
     return short_hash(measurement.key, measurement.digest, measurement.origin.fingerprint)
 
 
 def milliseconds(moment: datetime) -> int:
-    """Return a moment as MLflow counts time."""
+    """Return a time in milliseconds, as MLflow stores it."""
     return int(moment.timestamp() * 1000)
 
 
 def _of_stream(run: Run, ended: Ended, stream: str, results: Sequence[CellResult], report: Path | None) -> Parent:
-    asked, of_stream = run.begun.asked, _of(stream, results)
-    suite = " ".join([asked.suite, *(f"--set {override}" for override in asked.overrides)])
-    plain = all(override.startswith("training.device=") for override in asked.overrides)
+    request, of_stream = run.begun.asked, _of(stream, results)
+    suite = " ".join([request.suite, *(f"--set {override}" for override in request.overrides)])
+    plain = all(override.startswith("training.device=") for override in request.overrides)
     planned = Counter(cell.name for cell in run.begun.cells if cell.stream == stream)
     measured = Counter(result.name for result in of_stream if result.how == "measured")
-    every_seed = plain and asked.seeds is None
+    every_seed = plain and request.seeds is None
     return Parent(
         id=run.id,
         name=labels.run(suite, run.begun.started),
@@ -144,13 +144,13 @@ def _of(stream: str, results: Iterable[CellResult]) -> list[CellResult]:
     return [result for result in results if result.measurement.stream == stream]
 
 
-def _distinction(result: CellResult, others: Sequence[CellResult]) -> str:
-    """Return what tells a result apart from those with its label and seed: its name, or settings that differ."""
+def _distinction(result: CellResult, results: Sequence[CellResult]) -> str:
+    """Return how a result differs from those of the same label and seed: its name, or its settings that differ."""
     label, seed = labels.method(result.name), result.measurement.seed
-    alike = [other for other in others if (labels.method(other.name), other.measurement.seed) == (label, seed)]
-    if len({other.name for other in alike}) == len(alike):
+    twins = [twin for twin in results if (labels.method(twin.name), twin.measurement.seed) == (label, seed)]
+    if len({twin.name for twin in twins}) == len(twins):
         return result.name
-    settings = [dict(flat(other.measurement.settings)) for other in alike]
-    own = dict(flat(result.measurement.settings))
-    differing = (key for key in own if any(other.get(key) != own[key] for other in settings))
-    return ", ".join(f"{key}={own[key]}" for key in differing) or f"measurement {result.measurement.id}"
+    settings_of_twins = [dict(flat(twin.measurement.settings)) for twin in twins]
+    settings = dict(flat(result.measurement.settings))
+    differing = (key for key in settings if any(twin.get(key) != settings[key] for twin in settings_of_twins))
+    return ", ".join(f"{key}={settings[key]}" for key in differing) or f"measurement {result.measurement.id}"

@@ -1,4 +1,4 @@
-"""What to do about an MLflow that cannot be written; whatever ails it, the ledger has everything."""
+"""Advice for an MLflow that cannot be written. The ledger has all results in any case."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,24 +8,23 @@ from den.config import SettingsError
 from flows.runtime import addresses
 from flows.tracking import stores
 
-ANEW = "move it away, and `den sync` makes a new one from the ledger"
-RENEWED = "`den sync` shows them when that is mended"
+REBUILD = "move it away, and `den sync` makes a new one from the ledger"
+SYNC = "then `den sync` adds the results"
 
 
 class Trashed(RuntimeError):
-    """A stream's experiment is in MLflow's trash; the message says how to get it out of there."""
+    """The experiment of a stream is in MLflow's trash; the message has the command that restores it."""
 
     def __init__(self, name: str, id: str, address: str) -> None:
-        where = f"MLFLOW_TRACKING_URI={addresses.shown(address)}"
+        command = f"MLFLOW_TRACKING_URI={addresses.shown(address)} mlflow experiments restore --experiment-id {id}"
         super().__init__(
-            f"the experiment {name!r} was deleted in MLflow; `{where} mlflow experiments restore --experiment-id {id}` "
-            "brings it back, then `den sync` completes it"
+            f"the experiment {name!r} was deleted in MLflow; `{command}` restores it, then `den sync` completes it"
         )
 
 
 @contextmanager
 def explained(address: str) -> Iterator[None]:
-    """Raise SettingsError, which says what to do, if the code inside finds MLflow away or damaged."""
+    """Raise SettingsError with advice if MLflow is unreachable or damaged."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,7 +35,7 @@ def explained(address: str) -> Iterator[None]:
 
 
 def line(error: Exception, address: str) -> str:
-    """Return in one line what is wrong with the MLflow at an address and what to do about it, fit to show."""
+    """Return one line with an error of the MLflow at an address and advice, without secrets."""
     if isinstance(error, Trashed):
         return str(error)
     reason = (str(error).strip().splitlines() or ["no reason given"])[0]
@@ -44,22 +43,22 @@ def line(error: Exception, address: str) -> str:
 
 
 def _remedy(error: Exception, address: str) -> str:
-    causes, where = list(_causes(error)), addresses.shown(address)
+    causes, place = list(_causes(error)), addresses.shown(address)
     database = stores.file_of(address)
     if any(isinstance(cause, sqlite3.Error) and _is_passing(cause) for cause in causes):
-        return f"see that {database} can be written and that no other program holds it; {RENEWED}"
+        return f"make sure that {database} is writable and that no other program holds it; {SYNC}"
     if any(isinstance(cause, sqlite3.Error) for cause in causes) or "out-of-date database schema" in str(error):
-        kind = "damaged, half made, or of another version of MLflow"
-        return f"{database or where} is {kind}: {ANEW}"
+        kind = "damaged, incomplete, or of another version of MLflow"
+        return f"{database or place} is {kind}: {REBUILD}"
     if any(isinstance(cause, ModuleNotFoundError) for cause in causes):
-        return f"install the driver of {where} (PostgreSQL: `pip install psycopg2-binary`); {RENEWED}"
+        return f"install the driver of {place} (PostgreSQL: `pip install psycopg2-binary`); {SYNC}"
     if database is None:
-        return f"see that {where} runs and admits you (MLFLOW_TRACKING_USERNAME, _PASSWORD); {RENEWED}"
-    return RENEWED
+        return f"make sure that {place} runs and accepts your login (MLFLOW_TRACKING_USERNAME, _PASSWORD); {SYNC}"
+    return "when MLflow works again, `den sync` adds the results"
 
 
 def _is_passing(error: sqlite3.Error) -> bool:
-    """Return whether an error is one of access, not of content."""
+    """Return whether an error concerns access to the database, not its content."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (
         sqlite3.SQLITE_BUSY,

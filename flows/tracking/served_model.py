@@ -1,4 +1,4 @@
-"""A finished cell's network behind `mlflow.pyfunc`: MLflow copies this file into the model, and runs it there."""
+"""The network of a finished cell for `mlflow.pyfunc`: MLflow copies this file into the model and runs it there."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,10 @@ from den.tasks import Scale, Split
 
 
 class Network(PythonModel):
-    """What a cell has learned, rebuilt from its settings and its last checkpoint, on the CPU."""
+    """The network of a cell, rebuilt on the CPU from its settings and its last checkpoint."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Become the network of the model's files."""
+        """Load the network from the files of the model."""
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         self.tasks = about["sizes"]["tasks"]
         self.scale = {name: _scale(value) for name, value in about["scale"].items()}
@@ -31,10 +31,10 @@ class Network(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> NDArray[np.float32]:
-        """Return the probability of every class (images, classes) as the network answers for a task.
+        """Return the class probabilities (images, classes) that the network predicts for a task.
 
-        model_input: (images, features), or images with channels, as the stream has them, pixels from 0 to 255;
-        params: task_id, from 1.
+        model_input: (images, features), or images with channels, in the shape of the stream, pixels from 0 to 255.
+        params: task_id, which counts from 1. Raises ValueError for a task that the network has not learned.
         """
         task = (params or {}).get("task_id", 1)
         if not 1 <= task <= self.tasks:

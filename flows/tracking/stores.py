@@ -1,7 +1,7 @@
-"""The store of MLflow that an address names: where its files lie, and the lock under which it is made and written.
+"""MLflow's store at an address: its files, its creation, and the lock for writing to it.
 
-An SQLite database is made whole by one process and written by one at a time, whatever checkout they run in: the lock
-lies beside it. MLflow itself makes tables without one, and two first uses at once break a database for good.
+One process at a time creates or writes an SQLite database, from whatever checkout: the lock file is beside it. MLflow
+itself creates tables without a lock, and two first uses at once break a database for good.
 """
 
 import logging
@@ -16,7 +16,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def is_database(address: str) -> bool:
-    """Return whether MLflow's client itself writes the database, and so chooses where artifacts lie."""
+    """Return whether MLflow's client writes the database itself, and so chooses the folder of artifacts."""
     return address.partition("://")[0].partition("+")[0] in DATABASES
 
 
@@ -31,26 +31,26 @@ def file_of(address: str) -> Path | None:
 
 
 def address_of(database: Path) -> str:
-    """Return the address of an SQLite file: absolute, unless a `?` in the project's path would end it."""
-    whole = database.absolute()
-    return f"sqlite:///{os.path.relpath(whole) if '?' in str(whole) else whole}"
+    """Return the address of an SQLite file: absolute, unless a `?` in the project's path would end the address."""
+    path = database.absolute()
+    return f"sqlite:///{os.path.relpath(path) if '?' in str(path) else path}"
 
 
 def opened(address: str) -> AbstractContextManager[object]:
-    """Return the lock of a store, which exists from now on; one writer at a time."""
+    """Create a store if it does not exist; return its lock, which admits one writer at a time."""
     if (database := file_of(address)) is None:
         return _claimed(address)
     database.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{database}.lock")
     if not _is_made(database):
         with lock:
-            if not _is_made(database):  # another process may have been quicker
+            if not _is_made(database):  # another process may have been faster
                 _create(database)
     return lock
 
 
 def artifacts(address: str, otherwise: Path) -> str:
-    """Return the folder of a database's artifacts as MLflow names it: beside an SQLite file, or else `otherwise`."""
+    """Return the address of the folder of a database's artifacts: beside an SQLite file, or else `otherwise`."""
     database = file_of(address)
     return (database.with_name("artifacts") if database else otherwise.absolute()).as_uri()
 
@@ -61,7 +61,7 @@ def _claimed(address: str) -> Iterator[None]:
 
     from flows.tracking import claims
 
-    with claims.held(MlflowClient(address)):
+    with claims.claimed(MlflowClient(address)):
         yield
 
 
@@ -70,15 +70,15 @@ def _is_made(database: Path) -> bool:
 
 
 def _create(database: Path) -> None:
-    """Make an empty store beside its place, then move it there: one left half made by a kill would fail for ever."""
+    """Create an empty store beside its place, then move it there: a kill must not leave an incomplete store."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for chatty in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     temporary = database.with_name(f"{database.name}.new")
     temporary.unlink(missing_ok=True)
-    made = SqlAlchemyStore(address_of(temporary), database.with_name("artifacts").as_uri())
-    with made.engine.begin() as connection:  # MLflow has none by value: a search would read the tag of every run
+    store = SqlAlchemyStore(address_of(temporary), database.with_name("artifacts").as_uri())
+    with store.engine.begin() as connection:  # without an index by value a search reads the tag of every run
         connection.exec_driver_sql("CREATE INDEX index_tags_key_value ON tags (key, value)")
-    made.engine.dispose()
+    store.engine.dispose()
     os.replace(temporary, database)

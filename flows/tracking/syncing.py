@@ -1,4 +1,4 @@
-"""Which runs and accepted results MLflow lacks, and showing them one after the other."""
+"""Finds the runs and accepted results that MLflow lacks, and adds them one after the other."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from flows.tracking.remedies import Trashed
 from flows.tracking.tracker import PRUNED, Progress
 from reports import accepted_results, labels, tables
 
-PAGE = 1000  # runs that MLflow returns at once
+PAGE = 1000  # runs per page
 
 
 @dataclass(frozen=True)
 class Item:
-    """A run, or a suite's accepted results: its name, its mark on every stream, and what reads its parents."""
+    """A run, or the accepted results of a suite: its name, mark and streams, and a function that reads its parents."""
 
     name: str
     mark: str
@@ -30,23 +30,23 @@ class Item:
 
 
 def show_run(run: Run, results: Sequence[CellResult], report: Path | None) -> None:
-    """Show a run in MLflow, one parent per stream. Raises Trashed for a deleted experiment, after all others."""
+    """Add a run to MLflow, a parent per stream. Raises Trashed, after all others, if an experiment is deleted."""
     tracker.store()
     _raise_first(_show(MlflowClient(tracker.address()), parent_runs.of_run(run, results, report)))
 
 
 def show_all(places: Places, progress: Progress) -> None:
-    """Show what the ledger has, the oldest first, then accepted results.
+    """Add all runs of the ledger, the oldest first, then all accepted results.
 
-    Raises Trashed for a deleted experiment, after all others.
+    Raises Trashed, after all others, if an experiment is deleted.
     """
     tracker.store()
     client = MlflowClient(tracker.address())
     items = [*_runs(Ledger.of(places), _pruned(client)), *_accepted()]
     if _inventory(client).items() >= (totals := _totals(items)).items():
         return
-    shown = _shown(client)
-    pending = [item for item in items if any((item.mark, stream) not in shown for stream in item.streams)]
+    complete = _complete(client)
+    pending = [item for item in items if any((item.mark, stream) not in complete for stream in item.streams)]
     trashed: list[Trashed] = []
     for number, item in enumerate(pending, start=1):
         progress(f"{number} of {len(pending)}: {item.name}")
@@ -59,10 +59,8 @@ def show_all(places: Places, progress: Progress) -> None:
 
 
 def _show(client: MlflowClient, of_streams: Sequence[Parent]) -> list[Trashed]:
-    """Show parents; return what kept back those whose experiment is deleted."""
-    from flows.tracking import (
-        mirror,  # loads what draws and reads networks, which a sync with nothing to add can do without
-    )
+    """Add parents; return the errors of those whose experiment is deleted."""
+    from flows.tracking import mirror  # imports torch and pandas, which a sync with nothing to add does not need
 
     trashed = []
     for parent in of_streams:
@@ -84,32 +82,33 @@ def _streams(client: MlflowClient) -> list[Experiment]:
 
 
 def _pruned(client: MlflowClient) -> dict[str, int]:
+    """Return for each stream the time, in milliseconds, before which its runs were pruned."""
     tags = [experiment.tags for experiment in _streams(client)]
     return {of_stream["stream"]: int(of_stream[PRUNED]) for of_stream in tags if PRUNED in of_stream}
 
 
 def _inventory(client: MlflowClient) -> dict[str, str]:
-    """Return per stream the sum of what MLflow has."""
+    """Return the checksum of MLflow's complete parents for each stream."""
     return {experiment.tags["stream"]: inventory.of(experiment) for experiment in _streams(client)}
 
 
 def _totals(items: Sequence[Item]) -> dict[str, str]:
-    """Return per stream the sum of all items."""
+    """Return the checksum of all items for each stream."""
     streams = sorted({stream for item in items for stream in item.streams})
     return {stream: inventory.total(item.mark for item in items if stream in item.streams) for stream in streams}
 
 
-def _shown(client: MlflowClient) -> set[tuple[str, str]]:
-    """Return mark and stream of every parent that MLflow has as a whole."""
+def _complete(client: MlflowClient) -> set[tuple[str, str]]:
+    """Return the mark and stream of each complete parent in MLflow."""
     experiments = [experiment.experiment_id for experiment in _streams(client)]
     condition, token = "tags.role = 'run' and attributes.status != 'RUNNING'", None
-    shown: set[tuple[str, str]] = set()
+    complete: set[tuple[str, str]] = set()
     while experiments:
         page = client.search_runs(experiments, condition, max_results=PAGE, page_token=token)
-        shown |= {(run.data.tags.get("mark", ""), run.data.tags.get("stream", "")) for run in page}
+        complete |= {(run.data.tags.get("mark", ""), run.data.tags.get("stream", "")) for run in page}
         if not (token := page.token):
             break
-    return shown
+    return complete
 
 
 def _runs(ledger: Ledger, pruned: Mapping[str, int]) -> Iterator[Item]:
@@ -136,7 +135,7 @@ def _of_accepted(suite: str, id: str) -> Sequence[Parent]:
 
 
 def _id(suite: str) -> str:
-    """Return an id of a suite's accepted results, which changes if they do; without reading the measurements."""
+    """Return an id of a suite's accepted results that changes if they change, without parsing the measurements."""
     folder = accepted_results.ACCEPTED / suite
     content = b"".join((folder / name).read_bytes() for name in ("cells.csv", accepted_results.MEASUREMENTS))
     return f"accepted-{suite}-{hashlib.sha256(content).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""MLflow as a mirror of the ledger: written afterwards, never waited for, and rebuilt from the ledger at will."""
+"""The entry point to MLflow, a mirror of the ledger that is written after a run and can be rebuilt at any time."""
 
 import logging
 import os
@@ -12,29 +12,29 @@ from flows.tracking import stores
 logger = logging.getLogger("den")
 
 FOLDER = Path(".mlflow")
-OURS = {"mlflow.source.name": "den"}  # tags by which the runs of this project are recognised
+OURS = {"mlflow.source.name": "den"}  # tags that identify the runs of this project
 ABOVE = "mlflow.parentRunId"
 NEWEST, YES, NO = "newest", "yes", "no"
-PRUNED = "pruned"  # tag of an experiment: the milliseconds before which its runs were removed on purpose
+PRUNED = "pruned"  # tag of an experiment: the time, in milliseconds, before which `den prune` removed its runs
 
 Progress = Callable[[str], None]
-"Called with a line on what is shown next."
+"Receives a line about each item before it is added."
 
 
 def address() -> str:
-    """Return where MLflow keeps its runs: MLFLOW_TRACKING_URI, or else a file of the project."""
+    """Return the address of MLflow's store: MLFLOW_TRACKING_URI, or else a file of the project."""
     return os.environ.get("MLFLOW_TRACKING_URI") or stores.address_of(FOLDER / "mlflow.db")
 
 
 def artifacts() -> str:
-    """Return the folder of artifacts as MLflow names it, if no server has its own: beside its SQLite database."""
+    """Return the address of the folder of artifacts, for a store that has no server."""
     return stores.artifacts(address(), FOLDER / "artifacts")
 
 
 def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -> bool:
-    """Show an ended run in MLflow; twice shows it once.
+    """Add an ended run to MLflow, unless it is there; return whether that succeeded.
 
-    Returns False, with a warning that says what to do, if MLflow cannot be written: the ledger has everything.
+    If MLflow cannot be written, logs a warning with advice: the ledger has all results.
     """
 
     def show() -> None:
@@ -46,9 +46,9 @@ def track(run: Run, results: Sequence[CellResult], report: Path | None = None) -
 
 
 def sync(places: Places, progress: Progress = lambda line: None) -> bool:
-    """Show in MLflow what the ledger and the accepted results have and it lacks; an interrupted sync is continued.
+    """Add the runs and accepted results that MLflow lacks; return whether that succeeded.
 
-    Returns False, with a warning that says what to do, if MLflow cannot be written.
+    If MLflow cannot be written, logs a warning with advice. A sync continues one that was interrupted.
     """
 
     def show() -> None:
@@ -60,14 +60,14 @@ def sync(places: Places, progress: Progress = lambda line: None) -> bool:
 
 
 def store() -> AbstractContextManager[object]:
-    """Return the lock of MLflow's store, which exists from now on if it is a file; one writer at a time."""
+    """Create MLflow's store if it is a missing file; return its lock, which admits one writer at a time."""
     return stores.opened(address())
 
 
 def _attempted(show: Callable[[], None]) -> bool:
     try:
         show()
-    except Exception as error:  # whatever ails a tracker, results are safe and the benchmark goes on
+    except Exception as error:  # no error of a tracker may stop the benchmark: the results are safe
         from flows.tracking import remedies
 
         reason = remedies.line(error, address())

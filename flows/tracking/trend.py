@@ -1,4 +1,4 @@
-"""The trend of a suite in MLflow: one run `history` with a metric per method, whose step is the number of the run."""
+"""The trend of a suite in MLflow: a run `history` with a metric per method, whose step is the number of the run."""
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
@@ -11,7 +11,7 @@ NUMBER, HIGHEST = "number", "runs"
 
 
 def add(client: MlflowClient, experiment: str, run: str, parent: Parent) -> None:
-    """Number a parent's run, and add its means to the trend: of the methods whose cells it measured, all of them."""
+    """Number the run of a parent, and add its means to the trend, for methods of which it measured every cell."""
     history = _history(client, experiment, parent)
     highest = int(history.data.tags.get(HIGHEST, "0"))
     number = int(client.get_run(run).data.tags.get(NUMBER, highest + 1))

@@ -1,1 +1,1 @@
-"""The search for hyper-parameters: Optuna's studies, and the chosen numbers in params.yaml."""
+"""The hyper-parameter search: Optuna studies, and the chosen numbers in params.yaml."""

@@ -1,4 +1,4 @@
-"""Writes the best numbers of finished studies into the chosen block of params.yaml, its comments kept."""
+"""Writes the best numbers of finished studies into the block `chosen` of params.yaml; comments stay."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -17,27 +17,26 @@ PARAMS = Path("params.yaml")
 
 
 def write(streams: Sequence[str], methods: Sequence[str], trials: int | None) -> list[str]:
-    """Write what finished studies chose, by default of all streams that have any; return a line per study.
+    """Write the best numbers of finished studies, by default of all streams with a study; return a line per study.
 
-    A study that has not spent its budget exactly is passed over: its best would be the best of fewer, or more, trials
-    than that of the others.
+    A study with fewer or more trials than its budget is left out: its best trial would not compare with the others.
     """
     places = here()
     plan = suites.load(PARAMS)
-    named = streams or sorted(path.name for path in studies.STUDIES.glob("*"))
+    names = streams or sorted(path.name for path in studies.STUDIES.glob("*"))
     ends = [
         studies.found(subject, places)
-        for stream in named
+        for stream in names
         for subject in searches.subjects(plan, stream, methods, trials)
     ]
     ready = [end for end in ends if _ready(end)]
     if ready:
         files.write(PARAMS, with_chosen(PARAMS.read_text(encoding="utf-8"), ready))
-    return list(map(_line, ends)) or ["no study in reports/studies; `den search --stream NAME` makes one"]
+    return list(map(_line, ends)) or ["reports/studies has no study; `den search --stream NAME` runs one"]
 
 
 def with_chosen(text: str, ends: Sequence[Found]) -> str:
-    """Return a params file with the numbers of these studies in its chosen block, all else as it was."""
+    """Return the text of params.yaml with the best numbers of these studies; everything else stays."""
     content = _yaml().load(text)
     for end in ends:
         assert end.trial is not None
@@ -57,19 +56,19 @@ def _line(end: Found) -> str:
     if _ready(end):
         return f"{end.subject.title}: study {end.identity} written to {PARAMS}"
     if end.trials == budget:
-        return f"{end.subject.title}: passed over, no trial is within the capacity limit; raise it or the trials"
-    return f"{end.subject.title}: passed over, it has {end.trials} different trials and not {budget}"
+        return f"{end.subject.title}: left out, no trial is within the capacity limit; raise the limit or the trials"
+    return f"{end.subject.title}: left out, it has {end.trials} different trials, not {budget}"
 
 
 def _chosen(identity: str, numbers: Mapping[str, float]) -> CommentedMap:
-    """Return one entry, its numbers on one line."""
+    """Return the entry of a method, with its numbers on one line."""
     inner = CommentedMap(numbers)
     inner.fa.set_flow_style()
     return CommentedMap(study=SingleQuotedScalarString(identity), numbers=inner)
 
 
 def _block(content: CommentedMap, key: str) -> CommentedMap:
-    """Return a block of the file, made if there is none, its entries on lines of their own."""
+    """Return a block of the file, new if it does not exist, with one entry per line."""
     if key not in content:
         content[key] = CommentedMap()
     block: CommentedMap = content[key]
@@ -78,10 +77,10 @@ def _block(content: CommentedMap, key: str) -> CommentedMap:
 
 
 def _yaml() -> YAML:
-    kept = YAML()
-    kept.width = 4096
-    kept.preserve_quotes = True
-    kept.representer.add_representer(
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(
         type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    return kept
+    return yaml

@@ -1,4 +1,4 @@
-"""An Optuna study for each stream and method, kept as lines of JSON in reports/studies/."""
+"""Optuna studies, one per stream and method, stored as lines of JSON in reports/studies/."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import optuna
@@ -29,20 +29,30 @@ Learn = Callable[[Cell], Measurement]
 STUDIES = Path("reports/studies")
 EXCESS = "capacity above the limit"
 DRAWS = 100
-ADVICE = "lower training.learning_rate"  # ends what Diverged says, on this side of a worker's line too
+ADVICE = "lower training.learning_rate"  # in the message of Diverged, also if it comes from a worker
 
 
 class TooLarge(RuntimeError):
-    """A network has outgrown its limit, and none shrinks again; `excess` is by how much."""
+    """A network exceeds the capacity limit by `excess`; later tasks do not shrink it."""
 
     def __init__(self, capacity: float, limit: float, task: int) -> None:
         self.excess = capacity - limit
         super().__init__(f"capacity {capacity:.2f} after task {task}, above the limit of {limit:g}")
 
 
+class Outcome(TypedDict):
+    """The values of a finished trial that a study stores."""
+
+    auroc: float
+    forgetting: float
+    capacity: float
+    seconds: float
+    cell: str
+
+
 @dataclass(frozen=True)
 class Found:
-    """What a study has come to; `trial` is the best one within the capacity limit, or None."""
+    """The state of a study: its number of trials, and the best trial within the capacity limit, or None."""
 
     subject: Subject
     identity: str
@@ -51,16 +61,16 @@ class Found:
 
 
 def path_of(subject: Subject, places: Places) -> Path:
-    """Return where a study lies, or will."""
+    """Return the file of a study, which need not exist yet."""
     folder = STUDIES / subject.stream / subject.method
     return folder / f"{subject.identity(places)}.jsonl"
 
 
 @contextmanager
 def opened(subject: Subject, places: Places) -> Iterator[optuna.Study]:
-    """Yield the study, begun if there is none, for this process alone; trials of a dead process wait to be rerun.
+    """Yield the study, new if it does not exist, for this process alone; queue the trials of a dead process again.
 
-    Raises Busy if another process has it.
+    Raises Busy if another process has the study.
     """
     path = path_of(subject, places)
     with _locked(subject, places.work / "studies" / f"{path.stem}.lock"):
@@ -73,7 +83,7 @@ def opened(subject: Subject, places: Places) -> Iterator[optuna.Study]:
 
 
 def read(path: Path) -> optuna.Study:
-    """Return the study of a file; reading writes nothing. Raises SettingsError for a damaged file."""
+    """Return the study of a file, without writing to it. Raises SettingsError for a damaged file."""
     try:
         return optuna.load_study(study_name=path.stem, storage=_storage(path))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -81,7 +91,7 @@ def read(path: Path) -> optuna.Study:
 
 
 def found(subject: Subject, places: Places) -> Found:
-    """Return what the study has come to so far."""
+    """Return the state of the study, without running a trial."""
     path = path_of(subject, places)
     if not path.exists():
         return Found(subject, path.stem, 0, None)
@@ -90,24 +100,25 @@ def found(subject: Subject, places: Places) -> Found:
 
 
 def spent(study: optuna.Study) -> int:
-    """Return how much of its budget a study has spent: the different settings that were tried or are being tried.
+    """Return how much of its budget a study has spent: the number of different settings tried or being tried.
 
-    One that diverged or outgrew the limit counts, with its reason; one whose process died does not.
+    A trial that diverged or exceeded the capacity limit counts; a trial whose process died does not.
     """
     return len(_tried(study))
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:
-    """Return the finished trial with the highest score within the capacity limit, the earliest of equals."""
-    done = [trial for trial in study.get_trials(states=(TrialState.COMPLETE,)) if not trial.user_attrs[EXCESS]]
-    return max(done, key=lambda trial: trial.values[0], default=None)
+    """Return the finished trial with the highest score within the capacity limit; the earliest in a tie."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    eligible = [trial for trial in complete if not trial.user_attrs[EXCESS]]
+    return max(eligible, key=lambda trial: trial.values[0], default=None)
 
 
 def ask(study: optuna.Study, subject: Subject) -> Trial:
-    """Return the next trial, its numbers drawn and tried by no other; for one thread at a time.
+    """Return the next trial, with numbers that no other trial has tried; one thread at a time may call it.
 
     The draw depends on the seed, the number of trials and their scores, not on how often the search was interrupted.
-    Raises SettingsError if the space has no other numbers.
+    Raises SettingsError if the space is exhausted.
     """
     tried = _tried(study)
     for draw in range(DRAWS):
@@ -124,27 +135,27 @@ def ask(study: optuna.Study, subject: Subject) -> Trial:
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, float]:
-    """Return the numbers to try: two significant digits, so that they can be read."""
-    return {key: _number(trial, key, one) for key, one in space.items()}
+    """Return the numbers to try, with two significant digits for readability."""
+    return {key: _number(trial, key, interval) for key, interval in space.items()}
 
 
 def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
-    """Run one trial and report to the study; one that breaks off, its process dead, is left to be rerun."""
+    """Run one trial and report it to the study; a trial that breaks off because its process died will run again."""
     try:
         measurement = learn(subject.cell(trial.user_attrs["numbers"]))
     except TooLarge as failure:
-        _keep_excess(trial, failure.excess)
+        _set_excess(trial, failure.excess)
         _give_up(study, trial, failure, TrialState.PRUNED)
     except (CellFailed, Diverged) as failure:
         if ADVICE not in str(failure):
             raise
         _give_up(study, trial, failure, TrialState.FAIL)
     else:
-        _tell(study, trial, outcome(measurement), subject.limit)
+        _report(study, trial, outcome(measurement), subject.limit)
 
 
-def outcome(measurement: Measurement) -> dict[str, Any]:
-    """Return what a study keeps of a trial's measurement."""
+def outcome(measurement: Measurement) -> Outcome:
+    """Return the values of a trial's measurement that the study stores."""
     R = measurement.matrix("auroc")
     return {
         "auroc": metrics.average(R),
@@ -155,13 +166,15 @@ def outcome(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _tell(study: optuna.Study, trial: Trial, told: Mapping[str, Any], limit: float) -> None:
-    if math.isnan(told["auroc"]):
-        raise CellFailed(f"trial {trial.number + 1} has no validation AUROC: a task's validation split is of one class")
-    for name, value in told.items():
+def _report(study: optuna.Study, trial: Trial, values: Outcome, limit: float) -> None:
+    if math.isnan(values["auroc"]):
+        raise CellFailed(
+            f"trial {trial.number + 1} has no validation AUROC: the validation data of a task has only one class"
+        )
+    for name, value in values.items():
         trial.set_user_attr(name, value)
-    _keep_excess(trial, max(0.0, told["capacity"] - limit))
-    study.tell(trial, told["auroc"])
+    _set_excess(trial, max(0.0, values["capacity"] - limit))
+    study.tell(trial, values["auroc"])
 
 
 def _give_up(study: optuna.Study, trial: Trial, failure: Exception, state: TrialState) -> None:
@@ -169,26 +182,29 @@ def _give_up(study: optuna.Study, trial: Trial, failure: Exception, state: Trial
     study.tell(trial, state=state)
 
 
-def _keep_excess(trial: Trial, excess: float) -> None:
+def _set_excess(trial: Trial, excess: float) -> None:
     trial.set_user_attr(EXCESS, excess)
     trial.set_constraint(EXCESS, excess)
 
 
 def _tried(study: optuna.Study) -> set[str]:
-    """Return the different settings that count."""
-    told = [(trial.state, trial.user_attrs) for trial in study.get_trials(deepcopy=False)]
-    counted = [attrs for state, attrs in told if state != TrialState.FAIL or "reason" in attrs]
-    return {_key(attrs["numbers"]) for attrs in counted if "numbers" in attrs}
+    """Return the different settings of trials that count."""
+    counted = (
+        trial.user_attrs
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state != TrialState.FAIL or "reason" in trial.user_attrs
+    )
+    return {_key(values["numbers"]) for values in counted if "numbers" in values}
 
 
 def _key(numbers: Mapping[str, float]) -> str:
     return json.dumps(numbers, sort_keys=True)
 
 
-def _number(trial: Trial, key: str, one: Range) -> float:
-    if one.integer:
-        return trial.suggest_int(key, int(one.low), int(one.high), log=one.log)
-    return float(f"{trial.suggest_float(key, one.low, one.high, log=one.log):.2g}")
+def _number(trial: Trial, key: str, interval: Range) -> float:
+    if interval.integer:
+        return trial.suggest_int(key, int(interval.low), int(interval.high), log=interval.log)
+    return float(f"{trial.suggest_float(key, interval.low, interval.high, log=interval.log):.2g}")
 
 
 @contextmanager
@@ -198,7 +214,9 @@ def _locked(subject: Subject, path: Path) -> Iterator[None]:
         with FileLock(path, timeout=0):
             yield
     except Timeout:
-        raise Busy(f"{subject.title} is being searched by another process ({path} is locked); wait for it") from None
+        raise Busy(
+            f"{subject.title} is being searched by another process ({path} is locked); wait until it ends"
+        ) from None
 
 
 def _new(path: Path) -> optuna.Study:
@@ -206,7 +224,7 @@ def _new(path: Path) -> optuna.Study:
 
 
 def _mend(path: Path) -> None:
-    """Make the file if there is none; remove what a dead process left: half a line, and the lock of its writing."""
+    """Create the file if it does not exist; remove the half-written line and the lock of a dead process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     with path.open("a+b") as file:
@@ -215,11 +233,11 @@ def _mend(path: Path) -> None:
 
 
 def _revive(study: optuna.Study) -> None:
-    """Have the trials of a dead process run again with the same numbers; they do not count."""
+    """Queue the trials of a dead process again with the same numbers; the broken ones do not count."""
     waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))]
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         numbers = trial.system_attrs.get("fixed_params", {}) | trial.params
-        if numbers not in waiting:  # if it died while reviving, one of the two is there already
+        if numbers not in waiting:  # a process that died right here has queued it already
             study.enqueue_trial(numbers)
         study.tell(trial.number, state=TrialState.FAIL)
 

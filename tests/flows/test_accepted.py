@@ -26,7 +26,7 @@ from den.ledger import Answer, Begun, CellResult, Ended, Ledger, LedgerError, Me
 from den.ledger.run import Asked
 from den.ledger.settings import key_of
 from den.ledger.store import archive, unarchived
-from flows.commands.accept import accept
+from flows.commands.accept import accept_run
 from reports import accepted_results, tables
 from reports.accepted_results import ACCEPTED, MEASUREMENTS
 
@@ -246,7 +246,7 @@ class Site:
 
     def accept(self, run_id: str | None = None, partial: bool = False) -> list[CellResult]:
         """Accept, and return what the folder then holds."""
-        assert accept("tiny", run_id, partial, self.places) == ACCEPTED / "tiny"
+        assert accept_run("tiny", run_id, partial, self.places) == ACCEPTED / "tiny"
         return accepted_results.results("tiny")
 
 
@@ -285,7 +285,7 @@ def test_the_newest_whole_run_that_has_every_cell_is_accepted(site: Site) -> Non
 def test_accepted_seeds_are_those_that_accepting_needs(site: Site) -> None:
     site.write(accepted_seeds=[0, 1])
     site.run("run-of-a-night", site.cells(0))
-    with pytest.raises(SettingsError, match=r"no whole run of suite tiny.*--seeds 0,1"):
+    with pytest.raises(SettingsError, match=r"no complete run of suite tiny.*--seeds 0,1"):
         site.accept()
     site.run("run-of-all-seeds", site.cells(0, 1))
     site.run("run-of-the-next-night", site.cells(0))

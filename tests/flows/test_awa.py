@@ -268,7 +268,7 @@ def test_what_is_not_the_published_file_is_refused(
     old: str, new: str, file: str, tmp_path: Path, resnet: dict[str, str]
 ) -> None:
     _put(tmp_path, {name: text.replace(old, new) for name, text in resnet.items()})
-    with pytest.raises(DataError, match=rf"{file}\.txt is not the published file.*or take it away"):
+    with pytest.raises(DataError, match=rf"{file}\.txt is not the published file.*or remove it"):
         raw.load("awa", tmp_path)
 
 
@@ -297,7 +297,7 @@ def test_where_nothing_is_to_be_had_the_error_says_what_to_put_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(raw.MIRROR, raising=False)
-    monkeypatch.setattr(sources, "answer", lambda url: "no answer within 5 seconds")
+    monkeypatch.setattr(sources, "connection_fault", lambda url: "no answer within 5 seconds")
     with pytest.raises(DataError) as failure:
         raw.fetch("awa", tmp_path)
     assert str(failure.value).count("is not set") == 1, "what goes for both editions is said once"

@@ -68,8 +68,8 @@ PIXELS = _array(bytes(2 * 3_072))
     [
         (_file([1, 2], [3, 4], _array(bytes(2 * 3_072), b"os\nsystem\n")), "it has GLOBAL os system at byte"),
         (_file([1, 2], [3, 4], PIXELS).replace(b"\x89", b"\x88"), "it has NEWTRUE"),
-        (_file([1, 2, 3], [3, 4, 5], PIXELS), "6144 bytes of pixels do not go with its labels"),
-        (_file([1, 2], [3], PIXELS), "do not go with its labels"),
+        (_file([1, 2, 3], [3, 4, 5], PIXELS), "6144 bytes of pixels do not match its labels"),
+        (_file([1, 2], [3], PIXELS), "do not match its labels"),
         (_file([1, 2], [3, 4], b"N"), "0 bytes of pixels"),
         (_file([1, 2], [3, 4], PIXELS)[:-40], "expected 6144 bytes"),
         (b"not a pickle", "unknown"),
@@ -78,13 +78,13 @@ PIXELS = _array(bytes(2 * 3_072))
 )
 def test_any_other_file_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "train").write_bytes(content)
-    with pytest.raises(DataError, match=rf"train is not laid out as the published file: .*{why}"):
+    with pytest.raises(DataError, match=rf"train has another layout than the published file: .*{why}"):
         cifar.walk(tmp_path / "train")
 
 
 def test_a_machine_that_cannot_reach_cifar_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(raw.MIRROR, raising=False)
-    monkeypatch.setattr(sources, "answer", lambda url: "no route to host")
+    monkeypatch.setattr(sources, "connection_fault", lambda url: "no route to host")
     with pytest.raises(DataError, match=r"published download: https.*: no route to host\W+put https.*into data/raw"):
         raw.fetch("cifar-100", tmp_path)
 

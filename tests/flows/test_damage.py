@@ -73,7 +73,7 @@ def test_a_checkpoint_that_is_not_what_was_written_is_refused(
     folder = tmp_path_factory.getbasetemp() / "spoilt"
     folder.mkdir(exist_ok=True)
     (folder / "0001.safetensors").write_bytes(spoilt)
-    status.reached(folder)
+    status.progress_of(folder)
     if bytes(spoilt) != sound:
         with pytest.raises(checkpoints.Damaged):
             checkpoints.load(folder / "0001.safetensors", "me")

@@ -117,7 +117,7 @@ def test_uncommitted_changes_are_named_and_new_files_too(commits: list[str], her
 def test_commits_that_git_has_not_are_named(commits: list[str]) -> None:
     old, new = changed(commit="0" * 40, fingerprint=None), changed(commit=commits[0])
     (change,) = differences.changes(old, new)
-    assert change.text == f"the code of 00000000 and {commits[0][:8]} cannot be compared, git has not both"
+    assert change.text == f"the code of 00000000 and {commits[0][:8]} cannot be compared, git lacks one of them"
 
 
 def test_a_carried_measurement_stands_for_the_code_it_was_carried_to(commits: list[str]) -> None:

@@ -46,11 +46,11 @@ def server() -> Iterator[str]:
     [([Finding("here")], 0), ([Finding("here"), hint("none", advice="try")], 0), ([missing("none", advice="try")], 1)],
 )
 def test_only_what_is_missing_fails(findings: list[Finding], code: int) -> None:
-    assert doctor.examine({str(number): lambda one=one: one for number, one in enumerate(findings)}) == code
+    assert doctor.print_checks({str(number): lambda one=one: one for number, one in enumerate(findings)}) == code
 
 
 def test_whatever_is_not_fine_has_a_line_of_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    doctor.examine({"one": lambda: Finding("here"), "two": lambda: hint("none", advice="do " * 99)})
+    doctor.print_checks({"one": lambda: Finding("here"), "two": lambda: hint("none", advice="do " * 99)})
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("hint  "))
     assert line.startswith("hint  two: do do")
     assert line.count("do ") == 99
@@ -60,16 +60,16 @@ def test_a_check_that_breaks_has_found_something_missing() -> None:
     def broken() -> Finding:
         raise ModuleNotFoundError("No module named 'torch'")
 
-    found = doctor.finding(broken)
+    found = doctor.run_check(broken)
     assert found.state == State.MISSING
     assert "torch" in found.advice
 
 
 def test_outside_a_project_every_check_answers_and_says_what_to_do(here: Path) -> None:
-    found = {name: doctor.finding(check) for name, check in checks.CHECKS.items()}
+    found = {name: doctor.run_check(check) for name, check in checks.CHECKS.items()}
     assert {"lock file", "git", "params.yaml"} <= {name for name, one in found.items() if one.state == State.MISSING}
     assert not [name for name, one in found.items() if one.state != State.FINE and not one.advice]
-    assert not [name for name, one in found.items() if "cannot be looked at" in one.found]
+    assert not [name for name, one in found.items() if "cannot be checked" in one.summary]
 
 
 def test_a_clone_with_nothing_prepared_has_all_it_needs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +81,15 @@ def test_a_clone_with_nothing_prepared_has_all_it_needs(here: Path, monkeypatch:
         subprocess.run(["git", *words], check=True)
     answer = CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
     assert answer.exit_code == 0, answer.output
-    assert "hint  streams: `den prepare` makes them" in answer.output
+    assert "hint  streams: `den prepare` prepares them" in answer.output
 
 
 def test_packages_that_differ_from_the_lock_are_counted_and_named(here: Path) -> None:
     Path("requirements.txt").write_text("click==0.1\nnonesuch==1\nabsent==1 ; python_full_version < '3'\n")
     found = checks.lock()
     assert found.state == State.HINT
-    assert found.found.startswith("2 of 2 differ: click ")
-    assert "nonesuch none, not ==1" in found.found
+    assert found.summary.startswith("2 of 2 differ: click ")
+    assert "nonesuch none, not ==1" in found.summary
 
 
 def test_a_wrong_key_is_what_is_wrong_with_the_params_file(here: Path) -> None:
@@ -137,5 +137,5 @@ def test_passwords_are_not_shown(server: str, monkeypatch: pytest.MonkeyPatch) -
     for address in (server, server + "/another", "127.0.0.1:9"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://somebody:secret@{address}")
         found = checks.mlflow()
-        assert "secret" not in found.found + found.advice
-        assert "127.0.0.1" in found.found
+        assert "secret" not in found.summary + found.advice
+        assert "127.0.0.1" in found.summary

@@ -19,7 +19,7 @@ from den.ledger import Ledger
 LONG = ("training.epochs=200",)
 COMMAND = ("run", "--suite", "smoke", "--method", "den", "--set", *LONG)
 SECONDS = 10  # the number
-INTERRUPTED = "interrupted: what is finished stays, and the same command goes on from the last finished stage"
+INTERRUPTED = "interrupted: finished stages stay, and the same command continues from the last of them"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from den.execution import execute
 from den.ledger import CellResult, Ledger, Places
 from den.ledger.settings import key_of
 from flows.runtime import estimates
-from flows.runtime.estimates import Guess, Sample, Shape, guessed, nearest, seconds_of, stages_of, told
+from flows.runtime.estimates import Estimate, Sample, Shape, estimate, in_words, nearest, seconds_of, stages_of
 
 SHAPE = Shape(examples=120, example=(48,), classes=4)
 STEPS = 3 * 6 * 6  # tasks, epochs, batches of 20 among 120 examples
@@ -70,15 +70,15 @@ def test_the_constant_grows_with_weights_and_batch() -> None:
 
 def test_an_unknown_method_is_guessed_from_below() -> None:
     assert stages_of("l2", [sample(cell("ewc"))]) == 1
-    guess = guessed([(cell("l2"), SHAPE)], [sample(cell("ewc"))])
-    assert not guess.whole
-    assert told(guess, 1).startswith("at least")
-    assert told(guessed([(cell("l2"), SHAPE)], [sample(cell("l2"))]), 1).startswith("about")
+    estimated = estimate([(cell("l2"), SHAPE)], [sample(cell("ewc"))])
+    assert not estimated.complete
+    assert in_words(estimated, 1).startswith("at least")
+    assert in_words(estimate([(cell("l2"), SHAPE)], [sample(cell("l2"))]), 1).startswith("about")
 
 
 @pytest.mark.parametrize(("slots", "elapsed"), [(1, 10), (2, 6), (3, 4), (9, 4)])
 def test_slots_take_the_next_cell_when_they_are_free(slots: int, elapsed: float) -> None:
-    assert Guess((3, 2, 4, 1), True).elapsed(slots) == elapsed
+    assert Estimate((3, 2, 4, 1), True).elapsed(slots) == elapsed
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_slots_take_the_next_cell_when_they_are_free(slots: int, elapsed: float)
     ],
 )
 def test_it_is_told_in_words(each: float, text: str) -> None:
-    assert told(Guess((each,) * 4, True), 2) == text
+    assert in_words(Estimate((each,) * 4, True), 2) == text
 
 
 def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> None:

@@ -264,7 +264,7 @@ def invoked(*words: str, code: int = 0) -> str:
 
 def test_with_one_run_the_command_says_so_and_draws_nothing(nights: Nights, here: Path) -> None:
     nights.run(both("l2", 0))
-    assert "There is one run so far, and so nothing to draw" in invoked()
+    assert "There is only one run so far" in invoked()
     assert not (here / "reports").exists()
 
 
@@ -312,7 +312,7 @@ def test_a_metric_that_a_method_has_not_is_null(nights: Nights, here: Path) -> N
         (["--stream", "../blobs"], "stream '../blobs' has no history here"),
         (["--method", "ewc"], "method 'ewc' has no history here; there are l2"),
         (["--metric", "speed"], "metric 'speed' has no history here; there are auroc"),
-        (["--since", "yesterday"], "--since yesterday: write a day, such as 2026-11-29"),
+        (["--since", "yesterday"], "--since yesterday: not a date; write one such as 2026-11-29"),
     ],
 )
 def test_what_is_not_there_is_refused(nights: Nights, here: Path, words: list[str], message: str) -> None:

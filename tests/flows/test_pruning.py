@@ -69,7 +69,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_without_a_rule_nothing_is_pruned(places: Places) -> None:
     with pytest.raises(SettingsError, match="--keep"):
-        prune.prune(None, None, False, places)
+        prune.remove_old(None, None, False, places)
 
 
 @pytest.mark.parametrize("text", ["90", "d", "-3d", "3 d", "1y", "", "1.5d"])
@@ -87,11 +87,11 @@ def test_checkpoints_older_than_asked_go_and_younger_ones_stay(
     own = Places(work=tmp_path_factory.mktemp("work"), ledger=places.ledger, index=places.index)
     folders = [checkpoint(own, f"run-{age:03}", key, age * DAY) for age, key in zip(ages, KEYS, strict=True)]
     before = content(own.work)
-    dry = prune.prune(keep * DAY, None, True, own)
+    dry = prune.remove_old(keep * DAY, None, True, own)
     assert content(own.work) == before
-    assert prune.prune(keep * DAY, None, False, own) == dry
+    assert prune.remove_old(keep * DAY, None, False, own) == dry
     assert [folder.exists() for folder in folders] == [age < keep for age in ages]
-    assert prune.prune(keep * DAY, None, False, own) == [prune.NOTHING]
+    assert prune.remove_old(keep * DAY, None, False, own) == [prune.NOTHING]
 
 
 def test_what_a_living_process_uses_stays(places: Places) -> None:
@@ -103,7 +103,7 @@ def test_what_a_living_process_uses_stays(places: Places) -> None:
     assert held.exists()
     assert working.exists()
     assert not gone.exists()
-    assert prune.prune(DAY, None, False, places) == ["checkpoints: 2 runs, 0.0 MB"]
+    assert prune.remove_old(DAY, None, False, places) == ["checkpoints: 2 runs, 0.0 MB"]
 
 
 PRUNE = """
@@ -111,7 +111,7 @@ from datetime import timedelta
 from den.ledger import Places
 from flows.commands import old_runs, prune
 old_runs.of_prefect = lambda limit, dry_run: ""
-prune.prune(timedelta(days=1), None, False, Places())
+prune.remove_old(timedelta(days=1), None, False, Places())
 """
 
 
@@ -120,11 +120,11 @@ def test_the_newest_runs_of_the_ledger_keep_what_is_theirs(places: Places) -> No
     for age in (40, 30, 20, 10):
         begin(ledger, f"run-{age}", age * DAY)
     folders = {age: checkpoint(places, f"run-{age}", KEYS[0], (age - 1) * DAY) for age in (40, 30, 20, 10)}
-    assert prune.prune(None, 4, False, places) == [prune.NOTHING]
-    assert prune.prune(25 * DAY, 4, False, places) == [prune.NOTHING]  # what either keeps stays
+    assert prune.remove_old(None, 4, False, places) == [prune.NOTHING]
+    assert prune.remove_old(25 * DAY, 4, False, places) == [prune.NOTHING]  # what either keeps stays
     files.write(places.work / "run-40" / LOCK, "")
-    prune.prune(None, 2, True, places)
-    prune.prune(None, 2, False, places)
+    prune.remove_old(None, 2, True, places)
+    prune.remove_old(None, 2, False, places)
     assert {path.name for path in places.work.iterdir()} == {"run-20", "run-10", LOCKS}
     assert [age for age, folder in folders.items() if folder.exists()] == [20, 10]
 
@@ -136,7 +136,7 @@ def test_reports_and_logs_go_and_the_ledger_and_the_index_stay(places: Places) -
     for folder in (Path("reports/out/quick"), Path(".den")):
         aged(folder, 200 * DAY)
     ledger = content(places.ledger)
-    lines = prune.prune(90 * DAY, None, False, places)
+    lines = prune.remove_old(90 * DAY, None, False, places)
     assert lines == ["logs: 1 file, 0.0 MB", "reports: quick; 0.0 MB"]
     assert content(places.ledger) == ledger
     assert places.index.exists()
@@ -175,10 +175,10 @@ def test_of_mlflows_runs_all_go_that_nothing_refers_to(places: Places) -> None:
                 client.set_tag(ids[name], key, ids.get(value, value))
         models = {name: client.create_logged_model(experiment, "network", ids[name]) for name in ("old", "old cell")}
         client.set_tag(ids["new"], "model", models["old cell"].model_id)
-    (line,) = prune.prune(90 * DAY, None, True, places)
+    (line,) = prune.remove_old(90 * DAY, None, True, places)
     assert line == "MLflow: 2 runs, 0.0 MB of artifacts"
-    assert prune.prune(90 * DAY, None, False, places) == [line]
-    assert prune.prune(90 * DAY, None, False, places) == [prune.NOTHING]
+    assert prune.remove_old(90 * DAY, None, False, places) == [line]
+    assert prune.remove_old(90 * DAY, None, False, places) == [prune.NOTHING]
     with sqlite3.connect(tracker.FOLDER / "mlflow.db") as connection:
         left = {run for (run,) in connection.execute("select run_uuid from runs")}
         assert [id for (id,) in connection.execute("select model_id from logged_models")] == [

@@ -77,7 +77,7 @@ def test_when_no_source_is_left_the_error_names_them_all(
         f"nobody: {IMAGES} is missing",
     ):
         assert reason in str(failure.value)
-    passed_over = [message for message in caplog.messages if "passed over" in message]
+    passed_over = [message for message in caplog.messages if "skipped" in message]
     assert len(passed_over) == 4 and not any("\n" in message for message in passed_over)
 
 
@@ -117,14 +117,14 @@ def test_an_npm_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_refused_connection_is_answered_at_once() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        assert "refused" in sources.answer(f"http://127.0.0.1:{held.getsockname()[1]}/")
+        assert "refused" in sources.connection_fault(f"http://127.0.0.1:{held.getsockname()[1]}/")
 
 
 def test_a_silent_host_is_passed_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        assert sources.answer(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert sources.connection_fault(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         assert time.monotonic() - started < 2
 
 

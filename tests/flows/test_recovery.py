@@ -53,7 +53,7 @@ def _folder(process: Path) -> Path | None:
 def test_an_interrupted_run_is_continued_with_the_same_bits(project: Path, tmp_path: Path) -> None:
     code, printed = interrupt(project, signal.SIGINT, after="task 2")
     assert code == 130, printed
-    assert "goes on from the last finished stage" in printed
+    assert "continues from the last of them" in printed
     assert measurements(project) == []
     interrupt(project, signal.SIGKILL, after="task 3")
     again = den(project, *COMMAND)

@@ -48,10 +48,10 @@ def refusal(words: str) -> str:
         ("search", "--stream NAME"),
         ("search --stream blobs", "say there how many trials"),
         ("search --stream mnist_variation --method nonesuch", "there are finetune"),
-        ("why nonesuch", "no measurement has it"),
-        ("why **", "no measurement has it"),
-        ("why /", "no measurement has it"),
-        ("rerun nonesuch", "no measurement has it"),
+        ("why nonesuch", "no measurement has this id"),
+        ("why **", "no measurement has this id"),
+        ("why /", "no measurement has this id"),
+        ("rerun nonesuch", "no measurement has this id"),
         ("report --suite smoke --run nonesuch", "has no run nonesuch"),
         ("accept --suite smoke --run nonesuch", "nonesuch"),
         ("history --suite nonesuch", "nonesuch"),
@@ -100,7 +100,7 @@ def test_each_of_several_wrong_keys_has_a_line_of_its_own(project: Path) -> None
 
 def test_a_folder_in_the_place_of_a_file_is_named(here: Path) -> None:
     Path("params.yaml").mkdir()
-    assert "params.yaml: Is a directory; a folder stands where a file belongs" in refusal("status")
+    assert "params.yaml: Is a directory; a folder is in the place of a file" in refusal("status")
 
 
 def test_accepted_tables_that_are_not_whole_are_named(here: Path) -> None:

@@ -451,7 +451,7 @@ def test_the_command_writes_finished_studies_alone(here: Path, blobs_folder: Pat
     answer = CliRunner().invoke(main, ["search", "--write"])
     written, more, none = answer.output.splitlines()
     assert "written" in written
-    assert "it has 3 different trials and not 2" in more
+    assert "it has 3 different trials, not 2" in more
     assert "no trial is within the capacity limit" in none
     text = (here / "params.yaml").read_text()
     assert text.startswith("# ours\n")

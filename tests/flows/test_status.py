@@ -36,7 +36,7 @@ def begin(one: Cell, places: Places, stages: int, order: Order | None = None) ->
 
 def states(cells: list[Cell], places: Places) -> list[str]:
     ledger = Ledger.of(places)
-    return [one.state for one in status.standings(cells, ledger, places, status.checkpointed(ledger.runs(), places))]
+    return [one.state for one in status.statuses(cells, ledger, places, status.checkpointed(ledger.runs(), places))]
 
 
 def test_a_cell_is_finished_resumable_or_waiting(places: Places) -> None:
@@ -93,12 +93,12 @@ def test_two_may_look_at_once(tmp_path: Path) -> None:
 def test_the_newest_whole_checkpoint_tells_task_and_stage(places: Places) -> None:
     begin(cell(), places, 3)
     folder = folder_of(places, None, key_of(cell(), places))
-    found = status.reached(folder)
+    found = status.progress_of(folder)
     assert found is not None
     assert found.stage == "task 2 of 3 · train"
     newest = max(folder.glob("*.safetensors"))
     newest.write_bytes(newest.read_bytes()[:50])
-    found = status.reached(folder)
+    found = status.progress_of(folder)
     assert found is not None
     assert found.stage == "task 1 of 3 · evaluation"
 
@@ -107,4 +107,4 @@ def test_streams_that_are_not_prepared_keep_cells_waiting(suite: tuple[Cell, ...
     Path("data/streams/blobs").rename("data/streams/gone")
     answer = CliRunner().invoke(main, ["status"], catch_exceptions=False)
     assert answer.exit_code == 0
-    assert "data not prepared: blobs; `den prepare` makes it" in answer.output
+    assert "data not prepared: blobs; `den prepare` prepares it" in answer.output

@@ -102,7 +102,7 @@ def test_a_damaged_database_is_made_anew_as_the_warning_says(checkouts: tuple[Pa
             else:
                 connection.execute("INSERT INTO alembic_version VALUES ('0123456789ab')")
         connection.close()
-    advice = f"{database} is damaged, half made, or of another version of MLflow: move it away"
+    advice = f"{database} is damaged, incomplete, or of another version of MLflow: move it away"
     fit_to_read(den(folder, "sync"), advice)
     for words in (("ui",), ("prune", "--keep", "90d")):
         answer = den(folder, *words)
@@ -142,7 +142,7 @@ def test_a_locked_database_is_written_when_it_is_free_again(checkouts: tuple[Pat
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:
-        fit_to_read(den(folder, "sync"), f"see that {database} can be written and that no other program holds it")
+        fit_to_read(den(folder, "sync"), f"make sure that {database} is writable and that no other program holds it")
     finally:
         holder.close()
     assert den(folder, "sync").returncode == 0
@@ -179,7 +179,7 @@ def test_a_writer_that_is_gone_keeps_nobody_out(
     for mark in ("another-host/1/1 aaaa", f"{os.uname().nodename}/999999999/1 aaaa"):
         client.create_registered_model(claims.NAME, description=mark)
         monkeypatch.setattr(claims, "STALE", 1.0)
-        with claims.held(client):
+        with claims.claimed(client):
             assert client.get_registered_model(claims.NAME).description != mark
         assert client.search_registered_models() == []
 
@@ -192,7 +192,7 @@ def test_a_writer_that_lives_is_waited_for(tmp_path: Path, monkeypatch: pytest.M
     order = []
 
     def write(name: str) -> None:
-        with claims.held(MlflowClient(address)):
+        with claims.claimed(MlflowClient(address)):
             order.append(name)
             time.sleep(4)
             order.append(name)

@@ -13,8 +13,8 @@ from synthetic import LATER_SCORE, result, with_more, with_scores
 from den.config import SettingsError
 from den.execution import execute
 from den.ledger import Ledger, Measurement, Places
-from flows.commands import why
-from flows.commands.why import Traced
+from flows.commands import lookup, rerun, why
+from flows.commands.lookup import Located
 
 
 @pytest.fixture
@@ -24,19 +24,19 @@ def measurement(places: Places, here: Path) -> Measurement:
 
 
 def test_a_measurement_is_found_by_the_beginning_of_its_id(measurement: Measurement, places: Places) -> None:
-    assert why.find(measurement.id[:5], places) == Traced(measurement, "ledger")
+    assert lookup.locate(measurement.id[:5], places) == Located(measurement, "ledger")
 
 
 def test_what_is_not_there_or_not_enough_is_refused(measurement: Measurement, places: Places) -> None:
     execute(cell("finetune"), places)
-    with pytest.raises(SettingsError, match="no measurement has it"):
-        why.find("nonesuch", places)
-    with pytest.raises(SettingsError, match="2 measurements begin with it"):
-        why.find("", places)
+    with pytest.raises(SettingsError, match="no measurement has this id"):
+        lookup.locate("nonesuch", places)
+    with pytest.raises(SettingsError, match="2 ids begin with it"):
+        lookup.locate("", places)
 
 
 def test_why_shows_data_code_versions_machine_and_settings(measurement: Measurement, places: Places) -> None:
-    text, origin = why.why(Traced(measurement, "ledger")), measurement.origin
+    text, origin = why.describe(Located(measurement, "ledger")), measurement.origin
     for expected in (
         "blobs · den · seed 0",
         measurement.id,
@@ -53,12 +53,12 @@ def test_why_shows_data_code_versions_machine_and_settings(measurement: Measurem
 
 def test_why_needs_neither_data_nor_a_gpu(here: Path) -> None:
     on_gpu = result("mnist_variation", "den", 1, machine={"system": "Linux", "gpu": "NVIDIA H200", "cuda": "13.0"})
-    assert "NVIDIA H200" in why.why(Traced(on_gpu.measurement, "ledger"))
+    assert "NVIDIA H200" in why.describe(Located(on_gpu.measurement, "ledger"))
 
 
 def test_measuring_again_gives_the_same_to_the_last_bit(measurement: Measurement, places: Places) -> None:
     titles: list[str] = []
-    again = why.rerun(measurement, places, titles.append)
+    again = rerun.remeasure(measurement, places, titles.append)
     assert again.same
     assert again.largest == 0
     assert again.compared > 50
@@ -68,25 +68,25 @@ def test_measuring_again_gives_the_same_to_the_last_bit(measurement: Measurement
 
 def test_a_score_or_measure_that_is_not_the_same_is_noticed() -> None:
     one = result("blobs", "den", 1)
-    assert why.compared(one.measurement, one.measurement).same
+    assert rerun.compare_measurements(one.measurement, one.measurement).same
     half = with_scores(one, lambda value: value / 2).measurement
     number = sum(value is not None for row in half.scores["auroc"] for value in row)
-    assert why.compared(one.measurement, half).different == number
+    assert rerun.compare_measurements(one.measurement, half).different == number
     columns = one.measurement.measures
     fewer = {name: getattr(columns, name)[1:] for name in type(columns).model_fields}
     other = one.measurement.model_copy(update={"measures": columns.model_copy(update=fewer)})
-    assert why.compared(one.measurement, other).different > 0
+    assert rerun.compare_measurements(one.measurement, other).different > 0
 
 
 def test_a_score_or_measure_that_came_later_is_compared_once_both_have_it() -> None:
     one = result("blobs", "den", 1)
     more = with_more(one)
-    compared = why.compared(one.measurement, more.measurement)
+    compared = rerun.compare_measurements(one.measurement, more.measurement)
     assert compared.same
-    assert compared == why.compared(one.measurement, one.measurement)
+    assert compared == rerun.compare_measurements(one.measurement, one.measurement)
     half = with_scores(more, lambda value: value / 2, LATER_SCORE).measurement
-    assert why.compared(one.measurement, half).same
-    assert why.compared(more.measurement, half).largest > 0.2
+    assert rerun.compare_measurements(one.measurement, half).same
+    assert rerun.compare_measurements(more.measurement, half).largest > 0.2
 
 
 @pytest.fixture(scope="module")

