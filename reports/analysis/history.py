@@ -153,29 +153,37 @@ def _points(
         if (not streams or cell.stream in streams) and (not methods or cell.name in methods):
             groups.setdefault((cell.stream, cell.name), []).append(cell)
     answers = run.answers
-    for (stream, method), cells in groups.items():
+    for cells in groups.values():
         replies = [answer for cell in cells if (answer := answers.get(cell.title))]
         measured = [entries[answer.measurement] for answer in replies if answer.measurement in entries]
         if measured:
-            mean = _mean([_value(entry, metric) for entry in measured])
-            yield Point(
-                run=run.id,
-                started=run.begun.started,
-                suite=run.suite,
-                stream=stream,
-                method=method,
-                settings="",
-                seeds=",".join(map(str, sorted(cell.seed for cell in cells))),
-                machine=_joined(_machine(entry, metric, run.begun.slots) for entry in measured),
-                metric=metric,
-                value=mean.mean,
-                measured=len(measured) == len(cells) and all(answer.how == "measured" for answer in replies),
-                number=number,
-                error=mean.error,
-                series=measured[0].series,
-                commit=_joined(entry.commit for entry in measured),
-                torch=_joined(entry.torch for entry in measured),
-            )
+            whole = len(measured) == len(cells) and all(answer.how == "measured" for answer in replies)
+            yield _point(number, run, cells, metric, measured, whole)
+
+
+def _point(
+    number: int, run: Run, cells: Sequence[Planned], metric: str, measured: Sequence[Entry], whole: bool
+) -> Point:
+    """Return the point of a method. whole: the run measured all of its cells."""
+    mean = _mean([_value(entry, metric) for entry in measured])
+    return Point(
+        run=run.id,
+        started=run.begun.started,
+        suite=run.suite,
+        stream=cells[0].stream,
+        method=cells[0].name,
+        settings="",
+        seeds=",".join(map(str, sorted(cell.seed for cell in cells))),
+        machine=_joined(_machine(entry, metric, run.begun.slots) for entry in measured),
+        metric=metric,
+        value=mean.mean,
+        measured=whole,
+        number=number,
+        error=mean.error,
+        series=measured[0].series,
+        commit=_joined(entry.commit for entry in measured),
+        torch=_joined(entry.torch for entry in measured),
+    )
 
 
 def _frame(points: Sequence[Point]) -> pd.DataFrame:

@@ -14,6 +14,11 @@ from reports.stream_results import StreamResults
 from reports.text_tables import Table, change, compact, number, score
 
 REPRODUCTION, LOG = "Mariotti & Portelas 2018", "console log of dongkwan-kim/DEN"
+FINAL = "Average AUROC after the last task; the paper is Yoon et al. 2018"
+MARGINS = "Average {} of DEN minus that of the other method, on the same seeds"
+CAPACITY = "Capacity counts weights relative to the base network; the paper’s points are capacity: AUROC"
+DRIFT = "{} of a task right after learning it and at the end, and their difference"
+LOGGED = f"Measured beside one run of the released code, {LOG}; AUROC of a task is at the end"
 
 Row = dict[str, str]
 
@@ -22,30 +27,12 @@ def tables_of(results: StreamResults) -> list[Table]:
     """Return the tables that are not empty."""
     label, digits = results.score_label, _digits(results.stream)
     tables = [
-        Table(
-            "The paper beside it", "Average AUROC after the last task; the paper is Yoon et al. 2018", final(results)
-        ),
-        Table(
-            "DEN’s margins",
-            f"Average {label} of DEN minus that of the other method, on the same seeds",
-            margins(results),
-        ),
+        Table("The paper beside it", FINAL, final(results)),
+        Table("DEN’s margins", MARGINS.format(label), margins(results)),
         Table("After each task", f"Average {label} over the tasks learned so far", over_tasks(results, digits)),
-        Table(
-            "Capacity",
-            "Capacity counts weights relative to the base network; the paper’s points are capacity: AUROC",
-            capacity(results, digits),
-        ),
-        Table(
-            "Drift",
-            f"{labels.heading(label)} of a task right after learning it and at the end, and their difference",
-            drift(results, digits),
-        ),
-        Table(
-            "The released code’s log",
-            f"Measured beside one run of the released code, {LOG}; AUROC of a task is at the end",
-            log(results),
-        ),
+        Table("Capacity", CAPACITY, capacity(results, digits)),
+        Table("Drift", DRIFT.format(labels.heading(label)), drift(results, digits)),
+        Table("The released code’s log", LOGGED, log(results)),
     ]
     return [table for table in tables if len(table.rows)]
 
