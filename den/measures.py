@@ -1,7 +1,7 @@
-"""Every stage name and every measure: its unit and its meaning.
+"""All names of stages and measures, with units and meanings.
 
-Methods report under these names, and tables and figures read them. A method of your own may add names; add them here,
-so that readers know what they mean. `python -m docs.reference` writes it to docs/reference/measures.md.
+Methods report under these names, and tables and figures read them. If your own method adds a name, define it here.
+`python -m docs.reference` writes the list to docs/reference/measures.md.
 """
 
 from typing import NamedTuple
@@ -59,11 +59,11 @@ DEAD_UNITS = "dead units"
 FIRED = " fired"
 
 TIMES = (SECONDS, CERTIFICATE_SECONDS)
-"Measures that no rerun repeats."
+"Measures that differ from one rerun to the next."
 
 
 class Definition(NamedTuple):
-    """A measure's unit ("" for a plain number), whether it is taken per layer, and what it means."""
+    """A measure's unit ("" for a plain number), whether it is measured per layer, and its meaning."""
 
     unit: str
     per_layer: bool
@@ -119,4 +119,4 @@ MEASURES = {
 }
 
 TOTALS = (CAPACITY, WEIGHTS, NONZERO, FLOPS)
-"Measures of the whole network that a table shows as they are after the last task."
+"Measures of the whole network; tables show their values after the last task."
