@@ -117,17 +117,17 @@ def fit(
     """
     parameters, device = network.parameters(), examples.y.device
     steps, batch = length(training, len(examples)), min(training.batch_size, len(examples))
-    a_pass = per_pass(training, len(examples))
+    pass_steps = per_pass(training, len(examples))
     optimizer = _optimizer(parameters, training, device)
     if moments is not None:
         _resume(optimizer, parameters, moments)
     point = proximal.ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
     step = partial(_step, network, examples, optimizer, point, penalties, loss)
     take = launched(step, batch, device)
-    check_every, losses = max(CHECK_EVERY, a_pass), []  # a check on a GPU waits for all earlier steps
+    check_every, losses = max(CHECK_EVERY, pass_steps), []  # a check on a GPU waits for all earlier steps
     wait = waiting(training, len(examples))
     require_gradients(parameters, True)
-    for number, rows in enumerate(_batches(len(examples), batch, a_pass, steps, generator, device)):
+    for number, rows in enumerate(_batches(len(examples), batch, pass_steps, steps, generator, device)):
         rate = training.learning_rate * _pace(training, number, steps, len(examples))
         losses.append(take(rows, rate, rate if number >= wait else 0.0))
         if len(losses) % check_every == 0:
@@ -140,23 +140,23 @@ def fit(
     return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item(), losses[-1].item())
 
 
-def length(training: Training, examples: int) -> int:
-    """Return the number of steps of a stage on that many examples."""
-    return training.steps or (training.epochs or 0) * per_pass(training, examples)
+def length(training: Training, count: int) -> int:
+    """Return the number of steps of a stage on `count` examples."""
+    return training.steps or (training.epochs or 0) * per_pass(training, count)
 
 
-def per_pass(training: Training, examples: int) -> int:
-    """Return the number of steps of one pass over that many examples."""
-    batch = min(training.batch_size, examples)
-    return examples // batch if training.drop_last else -(-examples // batch)
+def per_pass(training: Training, count: int) -> int:
+    """Return the number of steps of one pass over `count` examples."""
+    batch = min(training.batch_size, count)
+    return count // batch if training.drop_last else -(-count // batch)
 
 
-def waiting(training: Training, examples: int) -> int:
+def waiting(training: Training, count: int) -> int:
     """Return the number of steps before penalties towards zero begin: one pass, and at most a tenth of the stage.
 
     A unit that is silent on the first batches has no metric yet, and a single step would set it to zero for good.
     """
-    return min(per_pass(training, examples), length(training, examples) // 10)
+    return min(per_pass(training, count), length(training, count) // 10)
 
 
 @torch.no_grad()
@@ -169,13 +169,13 @@ def mean_loss(network: Learner, examples: Examples, loss: Loss = logistic) -> fl
     return total / len(examples)
 
 
-def blocks(examples: int) -> Iterator[slice]:
-    """Yield consecutive slices of one fixed size over that many examples; the last may be shorter.
+def blocks(count: int) -> Iterator[slice]:
+    """Yield consecutive slices of one fixed size over `count` examples; the last may be shorter.
 
     Everything that does not train reads its examples in these batches, so that sums have the same bits everywhere.
     """
-    for start in range(0, examples, EVALUATION_BATCH):
-        yield slice(start, min(start + EVALUATION_BATCH, examples))
+    for start in range(0, count, EVALUATION_BATCH):
+        yield slice(start, min(start + EVALUATION_BATCH, count))
 
 
 def _optimizer(parameters: list[Tensor], training: Training, device: torch.device) -> torch.optim.Optimizer:
@@ -222,18 +222,18 @@ def _sgd_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor
 METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
 
 
-def _pace(training: Training, step: int, steps: int, examples: int) -> float:
+def _pace(training: Training, step: int, steps: int, count: int) -> float:
     """Return the factor of the learning rate at a step, counted from 0, of a stage."""
     if training.schedule == "decay":
-        return float(0.95 ** _passes(training, step, examples))
+        return float(0.95 ** _passes(training, step, count))
     return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
-def _passes(training: Training, step: int, examples: int) -> int:
+def _passes(training: Training, step: int, count: int) -> int:
     """Return the number of passes over the examples that a stage has completed before a step, counted from 0."""
     if training.drop_last:
-        return step * min(training.batch_size, examples) // examples
-    return step // per_pass(training, examples)  # the last batch of a pass is smaller
+        return step * min(training.batch_size, count) // count
+    return step // per_pass(training, count)  # the last batch of a pass is smaller
 
 
 def _step(
@@ -263,12 +263,12 @@ def _step(
 
 
 def _batches(
-    examples: int, batch: int, a_pass: int, steps: int, generator: Generator, device: torch.device
+    count: int, batch: int, pass_steps: int, steps: int, generator: Generator, device: torch.device
 ) -> Iterator[Tensor]:
-    """Yield the rows of each batch: `a_pass` batches of each shuffle."""
-    for start in range(0, steps, a_pass):
-        order = torch.randperm(examples, generator=generator).to(device)
-        for number in range(min(a_pass, steps - start)):
+    """Yield the rows of each batch: `pass_steps` batches of each shuffle."""
+    for start in range(0, steps, pass_steps):
+        order = torch.randperm(count, generator=generator).to(device)
+        for number in range(min(pass_steps, steps - start)):
             yield order[number * batch : (number + 1) * batch]
 
 

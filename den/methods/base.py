@@ -154,10 +154,12 @@ class Method(ABC):
         ]
 
 
-def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], an_answer: float) -> Measures:
+def sizes_and_costs(
+    problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], multiplications: float
+) -> Measures:
     """Return the units per layer, weights, non-zero weights, capacity and operations per example.
 
-    an_answer: the number of multiplications for one answer to one task.
+    multiplications: of the answer to one example, averaged over tasks.
     """
     tensors = [layer.weight for layer in (*hidden, *heads)]
     total = weights(tensors)
@@ -166,7 +168,7 @@ def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[L
         Measure(measures.WEIGHTS, total),
         Measure(measures.NONZERO, nonzero(tensors)),
         Measure(measures.CAPACITY, total / problem.base_weights),
-        Measure(measures.FLOPS, flops(round(an_answer))),
+        Measure(measures.FLOPS, flops(round(multiplications))),
     ]
 
 

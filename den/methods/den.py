@@ -262,8 +262,8 @@ class Den(Method):
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
         slices = [self.network.slice(task) for task in range(len(heads))]
-        an_answer = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
-        return [*sizes_and_costs(self.problem, hidden, heads, an_answer), *self.bytes_kept(self.kept())]
+        multiplications = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
+        return [*sizes_and_costs(self.problem, hidden, heads, multiplications), *self.bytes_kept(self.kept())]
 
     def kept(self) -> Kept:
         """Return the bytes that the method keeps between tasks: those of the network."""

@@ -98,9 +98,9 @@ class Joint(Method):
         self.replayed = state.values.get("replayed", 0)
 
 
-def prolonged(problem: Problem, examples: int, steps: int | None) -> config.Training:
-    """Return the training settings with `steps` steps; None: the length of a stage times the number of tasks."""
-    steps = steps or length(problem.training, examples) * problem.tasks
+def prolonged(problem: Problem, count: int, steps: int | None) -> config.Training:
+    """Return the training settings with `steps` steps; None: those of a stage on `count` examples, times the tasks."""
+    steps = steps or length(problem.training, count) * problem.tasks
     return problem.training.model_copy(update={"steps": steps, "epochs": None})
 
 

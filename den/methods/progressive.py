@@ -80,7 +80,7 @@ class Progressive(SingleTask):
     def measure(self) -> Measures:
         hidden = [layer for column in self.networks for layer in column.hidden]
         heads = [column.head for column in self.networks]
-        sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_an_answer(self.networks))
+        sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_per_answer(self.networks))
         together = enumerate(units(self.networks, len(self.problem.base.widths)), start=1)
         return [
             *(Measure(measures.UNITS, count, layer) for layer, count in together),
@@ -106,7 +106,7 @@ def with_activations(examples: Examples, columns: Columns, forms: Sequence[Form]
     return Examples(x, examples.y, mean=0.0, deviation=1.0)
 
 
-def multiplications_an_answer(columns: Columns) -> float:
+def multiplications_per_answer(columns: Columns) -> float:
     """Return the multiplications per answer, averaged over tasks: of all columns up to the task's, and of its head."""
     total = below = 0
     for column in columns:

@@ -48,9 +48,11 @@ class SingleTask(Method):
     def measure(self) -> Measures:
         hidden = [layer for chain in self.networks for layer in chain.hidden]
         heads = [chain.head for chain in self.networks]
-        an_answer = sum(layer.multiplications for layer in (*hidden, *heads)) / len(heads)
+        multiplications = sum(layer.multiplications for layer in (*hidden, *heads)) / len(heads)
         summed = [
-            m for m in sizes_and_costs(self.problem, hidden, heads, an_answer) if m.measure not in ("units", "capacity")
+            measure
+            for measure in sizes_and_costs(self.problem, hidden, heads, multiplications)
+            if measure.measure not in ("units", "capacity")
         ]
         units = [
             Measure(measures.UNITS, width * len(heads), index)

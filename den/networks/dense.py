@@ -25,7 +25,10 @@ class Dense:
         return Chain(self.hidden, self.head(task))
 
     def add_head(self, outputs: int, network: Network, generator: Generator) -> None:
-        """Add a head for the next task. A single head is added once; a task with other outputs is a ValueError."""
+        """Add a head for the next task; a single head is added once, with the first task.
+
+        Raises ValueError if the single head does not have the task's number of outputs.
+        """
         if self.one_head and self.heads:
             if self.heads[0].units != outputs:
                 raise ValueError("network.heads: one head serves only streams whose tasks have the same outputs")

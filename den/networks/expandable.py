@@ -1,7 +1,7 @@
 """A network whose layers grow. This module does surgery only; it trains nothing.
 
-Units are only appended, and never removed. So the widths after a task are its stamp, and slicing every layer by units
-and inputs gives the network as it was after that task.
+Units are only appended. So the widths after a task are its stamp, and a slice of every layer by units and inputs is the
+network as it was after that task.
 """
 
 from collections.abc import Sequence
