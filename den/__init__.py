@@ -1,1 +1,1 @@
-"""The learning library: methods, streams, networks and the harness; knows no orchestrator, tracker or plot."""
+"""The learning library: methods, streams, networks and the harness, without orchestration, tracking or plots."""

@@ -1,4 +1,4 @@
-"""python -m den CELL.json: one cell, with no orchestration at all."""
+"""python -m den CELL.json: measure one cell without orchestration."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from den.training import Diverged, set_up_torch
 
 
 def main() -> int:
-    """Run the cell of the command line; return 0, 1 where it failed, 2 where it was refused."""
+    """Measure the cell that the command line names; return 0, 1 if it fails, or 2 if it is refused."""
     options = _options()
     places = Places(options.data, options.ledger, options.index, options.work)
     try:
@@ -34,7 +34,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m den", description="Measure one cell; prints the measurement's id.")
-    parser.add_argument("cell", type=Path, help="JSON file: stream, method, seed, and what differs from the defaults")
+    parser.add_argument("cell", type=Path, help="JSON file: stream, method, seed, other settings")
     parser.add_argument("--again", action="store_true", help="measure it even if a current measurement exists")
     for name, default in vars(Places()).items():
         parser.add_argument(f"--{name}", type=Path, default=default, help=f"default: {default}")

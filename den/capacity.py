@@ -1,4 +1,4 @@
-"""How large a network is: weights, non-zero weights, arithmetic an example; relative to the base network."""
+"""The size of a network: its weights, its non-zero weights, and its operations per example."""
 
 from collections.abc import Iterable
 
@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 def weights(tensors: Iterable[Tensor]) -> int:
-    """Return how many weights the tensors hold, zeros counted."""
+    """Return the number of weights in the tensors, zeros included."""
     return sum(tensor.numel() for tensor in tensors)
 
 
 def nonzero(tensors: Iterable[Tensor]) -> int:
-    """Return how many weights of the tensors are not exactly zero."""
+    """Return the number of weights in the tensors that are not exactly zero."""
     return sum(int(tensor.count_nonzero()) for tensor in tensors)
 
 
 def flops(multiplications: int) -> int:
-    """Return the operations of one example: an addition for every multiplication."""
+    """Return the operations per example: the multiplications, and one addition for each of them."""
     return 2 * multiplications

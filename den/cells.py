@@ -1,4 +1,4 @@
-"""A cell: one stream, one method, one seed, with all settings; its key, its code and its stream."""
+"""A cell: one stream, one method and one seed, with all settings; its key, its code and its stream."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,14 +19,15 @@ from den.streams import IMAGES, STREAMS, prepared
 from den.tasks import Stream
 from den.training import device_of
 
-COPIES = 4  # of its weights that a network needs while Adam trains it: themselves, gradients and two moments
-FLOAT = 4  # bytes
+COPIES = 4  # numbers in memory per weight while Adam trains it: the weight, its gradient and two moments
+FLOAT = 4  # bytes per number
 
 
 class Cell(Params):
-    """All that decides a result but code, versions and machine. The blocks of stream and method are kept complete.
+    """Everything that determines a result except code, versions and machine.
 
-    variant: the name that these settings of the method go by; it decides nothing, and is no part of the key.
+    stream_params, method_params: complete blocks; validation fills in the defaults.
+    variant: a name for these settings of the method. It affects neither the result nor the key.
     """
 
     stream: str
@@ -41,7 +42,8 @@ class Cell(Params):
 
     @field_validator("stream", "method")
     @classmethod
-    def known(cls, name: str, info: ValidationInfo) -> str:
+    def registered(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse a name that the registry does not have."""
         registry: Iterable[str] = STREAMS if info.field_name == "stream" else METHODS
         if name not in registry:
             raise SettingsError(f"{info.field_name}: {name!r} is unknown; there are {', '.join(registry)}")
@@ -49,29 +51,36 @@ class Cell(Params):
 
     @field_validator("stream_params")
     @classmethod
-    def complete_stream(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def complete_stream(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Check the stream's settings, and fill in its defaults."""
         if "stream" not in info.data:
-            return given
-        return read(STREAMS[info.data["stream"]].Params, given, "stream_params").model_dump(mode="json")
+            return values
+        return read(STREAMS[info.data["stream"]].Params, values, "stream_params").model_dump(mode="json")
 
     @field_validator("method_params")
     @classmethod
-    def complete_method(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def complete_method(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Check the method's settings, and fill in its defaults."""
         if "method" not in info.data:
-            return given
-        return read(METHODS[info.data["method"]].accepts, given, "method_params").model_dump(mode="json")
+            return values
+        return read(METHODS[info.data["method"]].accepts, values, "method_params").model_dump(mode="json")
 
     @property
     def name(self) -> str:
+        """The variant's name, or else the method's."""
         return self.variant or self.method
 
     @property
     def title(self) -> str:
+        """Stream, name and seed, for messages."""
         return f"{self.stream} · {self.name} · seed {self.seed}"
 
 
 def settings_of(cell: Cell) -> Settings:
-    """Return the settings of a cell as a measurement keeps them: without its variant's name and what is as before."""
+    """Return the settings that a measurement of the cell stores.
+
+    The variant's name is left out, and so is every later setting at its "as before" value (`AsBefore`).
+    """
     values = reduced(cell)
     values["stream_params"] = reduced(_stream_params(cell))
     values["method_params"] = reduced(_method_params(cell))
@@ -79,16 +88,16 @@ def settings_of(cell: Cell) -> Settings:
 
 
 def cell_of(settings: Settings, variant: str = "") -> Cell:
-    """Return the cell of a measurement's settings. Raises SettingsError for what this code does not know."""
-    whole = completed(Cell, settings) | {"variant": variant}
-    if whole.get("stream") in STREAMS and whole.get("method") in METHODS:
-        whole["stream_params"] = completed(STREAMS[whole["stream"]].Params, whole["stream_params"])
-        whole["method_params"] = completed(METHODS[whole["method"]].accepts, whole["method_params"])
-    return read(Cell, whole, "cell")
+    """Return the cell that a measurement's settings describe. Raises SettingsError if this code does not know them."""
+    values = completed(Cell, settings) | {"variant": variant}
+    if values.get("stream") in STREAMS and values.get("method") in METHODS:
+        values["stream_params"] = completed(STREAMS[values["stream"]].Params, values["stream_params"])
+        values["method_params"] = completed(METHODS[values["method"]].accepts, values["method_params"])
+    return read(Cell, values, "cell")
 
 
 def key_of(cell: Cell, places: Places) -> str:
-    """Return the cell's key: of its settings, device and variant left out, and the data it reads.
+    """Return the cell's key: a hash of its settings, without device and variant, and of the data it reads.
 
     Raises DataError if its stream is not prepared.
     """
@@ -106,19 +115,22 @@ def data_of(cell: Cell, places: Places) -> str:
 
 
 def modules_of(method: str, stream: str) -> tuple[str, ...]:
-    """Return the modules that decide, with what they import, about the numbers of a method on a stream."""
+    """Return the modules that, with their imports, determine the numbers of a method on a stream."""
     return METHODS[method].__module__, f"den.streams.{stream}", harness.__name__
 
 
 def fingerprint(cell: Cell) -> str:
-    """Return a hash of the code that the cell uses; it decides about reuse and resuming, and about no name."""
+    """Return a hash of the code that the cell uses.
+
+    It decides whether a measurement is reused and a checkpoint resumed. No name or path contains it.
+    """
     return sources.digest(modules_of(cell.method, cell.stream))
 
 
 def present_of(cell: Cell, elsewhere: bool = False) -> dict[str, str]:
-    """Return what would measure the cell now, as fields of an entry: code, torch and this kind of machine.
+    """Return the code, torch and kind of machine that would measure the cell now, as fields of an entry.
 
-    elsewhere: on any kind of machine. Raises SettingsError for a GPU that is not here.
+    elsewhere: accept any kind of machine. Raises SettingsError if the cell needs a GPU and torch sees none.
     """
     present = {"fingerprint": fingerprint(cell), "torch": torch.__version__}
     if elsewhere:
@@ -129,22 +141,22 @@ def present_of(cell: Cell, elsewhere: bool = False) -> dict[str, str]:
 
 
 def current(cell: Cell, ledger: Ledger, places: Places, present: dict[str, str]) -> Entry | None:
-    """Return the newest current measurement of a cell; None if there is none.
+    """Return the newest measurement of the cell under the present code, torch and machine; None if there is none.
 
-    present: what would measure it, from `present_of`.
+    present: from `present_of`.
     """
     entries = ledger.entries(key=key_of(cell, places), **present)
     return entries[-1] if entries else None
 
 
-def own(cell: Cell, ledger: Ledger, places: Places, run: str) -> Entry | None:
-    """Return what a run has measured of a cell already, with today's code, on whatever machine."""
+def measured_in(cell: Cell, ledger: Ledger, places: Places, run: str) -> Entry | None:
+    """Return the run's measurement of the cell with the present code, on any machine; None if there is none."""
     entries = ledger.entries(key=key_of(cell, places), run=run, fingerprint=fingerprint(cell))
     return entries[-1] if entries else None
 
 
 def refuse(cell: Cell) -> None:
-    """Raise SettingsError for what the cell's method or its stream's examples cannot do with."""
+    """Raise SettingsError if the cell's method or its stream's examples do not work with the settings."""
     method = METHODS[cell.method]
     method.refuse(cell.network)
     if cell.training.optimizer_state == "keep" and not method.keeps_moments:
@@ -153,11 +165,15 @@ def refuse(cell: Cell) -> None:
     if cell.evaluation == "validation" and cell.stream_params.get("validation_images") == 0:
         raise SettingsError(f"streams.{cell.stream}.validation_images: 0 leaves nothing to choose by; ask for some")
     if cell.network.convolutions and cell.stream not in IMAGES:
-        raise SettingsError(f"network.convolutions: the examples of {cell.stream} are no images; leave it empty")
+        raise SettingsError(f"network.convolutions: the examples of {cell.stream} are not images; leave it empty")
 
 
 def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Method:
-    """Return the cell's method before its first stage, for a stream of these sizes; shape: of one example."""
+    """Return the cell's method before its first stage.
+
+    shape: of one example. classes, tasks: of the whole stream.
+    Raises SettingsError if the method refuses the settings, or if the network does not fit in memory.
+    """
     refuse(cell)
     kind = METHODS[cell.method]
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
@@ -166,17 +182,20 @@ def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Met
 
 
 def _refuse_size(problem: Problem) -> None:
-    """Raise SettingsError for a base network that cannot be trained in this machine's memory."""
-    needed, there = COPIES * FLOAT * problem.base_weights, provenance.memory()
-    if there is not None and needed > there and problem.device.type == "cpu":
-        sizes = (
-            f"{problem.base_weights:,} weights take {needed >> 30:,} GiB to train, and this machine has {there >> 30:,}"
+    """Raise SettingsError if the memory of this machine is too small to train the base network."""
+    needed, memory = COPIES * FLOAT * problem.base_weights, provenance.memory()
+    if memory is not None and needed > memory and problem.device.type == "cpu":
+        sizes = f"take {needed >> 30:,} GiB to train, and this machine has {memory >> 30:,}"
+        raise SettingsError(
+            f"network.widths: {problem.base_weights:,} weights {sizes}; give smaller widths or channels"
         )
-        raise SettingsError(f"network.widths: {sizes}; give smaller widths or channels")
 
 
 def open_stream(cell: Cell, places: Places) -> Stream:
-    """Return the cell's stream; on validation data it has no test data at all."""
+    """Return the cell's stream. With evaluation "validation" it has no test data at all.
+
+    Raises DataError for missing or corrupt files, SettingsError if the settings ask for more than is prepared.
+    """
     stream = prepared.open_stream(places.data, cell.stream, _stream_params(cell), cell.seed)
     return stream if cell.evaluation == "test" else harness.on_validation(stream)
 

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, tensors and JSON together, written in one step and checked when read."""
+"""Checkpoints: each is one safetensors file of tensors and JSON, written atomically and checked on reading."""
 
 import hashlib
 import json
@@ -17,19 +17,25 @@ Tensors = dict[str, Tensor]
 
 
 class Damaged(RuntimeError):
-    """A checkpoint cannot be used; the message names it and why."""
+    """A checkpoint cannot be used; the message names the file and the reason."""
 
 
 def save(path: Path, tensors: Tensors, values: dict[str, Any], owner: str) -> None:
-    """Write tensors and JSON-able values to `path`, whole or not at all; `owner` is whose they are."""
-    whole = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # none may share its memory
+    """Write tensors and JSON values to `path`, completely or not at all.
+
+    owner: a text that identifies the cell, code and machine; `load` refuses any other.
+    """
+    copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # none may share its memory
     text = json.dumps(values)
-    about = {"version": str(VERSION), "owner": owner, "values": text, "digest": _digest(whole, text)}
-    files.write(path, packed(whole, metadata=about))
+    about = {"version": str(VERSION), "owner": owner, "values": text, "digest": _digest(copies, text)}
+    files.write(path, packed(copies, metadata=about))
 
 
 def load(path: Path, owner: str, device: str = "cpu") -> tuple[Tensors, dict[str, Any]]:
-    """Return what `save` wrote. Raises Damaged for a file that is not whole, not ours or not its owner's."""
+    """Return the tensors and values that `save` wrote, the tensors on `device`.
+
+    Raises Damaged if the file is incomplete, of another version, or of another owner.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
@@ -42,7 +48,7 @@ def load(path: Path, owner: str, device: str = "cpu") -> tuple[Tensors, dict[str
 
 
 def _fault(tensors: Tensors, about: dict[str, str], owner: str) -> str | None:
-    """Return why the content cannot be used, or None where it can."""
+    """Return why the content cannot be used; None if it can."""
     if about.get("version") != str(VERSION):
         return f"its version is {about.get('version')}, this code reads {VERSION}"
     if about.get("owner") != owner:
@@ -53,9 +59,9 @@ def _fault(tensors: Tensors, about: dict[str, str], owner: str) -> str | None:
 
 
 def _digest(tensors: Tensors, values: str) -> str:
-    """Return a hash of tensors, by name, and text."""
-    found = hashlib.sha256(values.encode())
+    """Return a hash of the tensors, in the order of their names, and of the values as text."""
+    digest = hashlib.sha256(values.encode())
     for name in sorted(tensors):
-        found.update(f"{name} {tuple(tensors[name].shape)} {tensors[name].dtype}".encode())
-        found.update(tensors[name].numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {tuple(tensors[name].shape)} {tensors[name].dtype}".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The base of all parameters: closed, frozen, checked at the door."""
+"""The base class of all parameters, which are closed, frozen and validated; the blocks `training` and `network`."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-LARGEST, SMALLEST = 1e9, 1e-12  # magnitudes of numbers, 0 aside: beyond them float32 loses them, or memory ends
+LARGEST, SMALLEST = 1e9, 1e-12  # magnitudes of a setting other than 0; float32 or memory does not reach further
 MOST_WEIGHTS = 10**9  # between two hidden layers
 
 
@@ -26,14 +26,14 @@ class SettingsError(ValueError):
 
 
 class Params(BaseModel):
-    """Parameters that refuse unknown keys, wrong types and impossible values, and never change."""
+    """Immutable parameters that refuse unknown keys, wrong types and impossible values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class AsBefore:
-    """Marks a setting that was added after cells had been measured: the value, as JSON, that changes nothing for them.
+    """Marks a setting that was added later. value: the JSON value under which earlier measurements were made.
 
     `loss: Annotated[str, AsBefore("logistic")] = "logistic"`: at this value the setting is left out of a cell's key.
     """
@@ -42,7 +42,7 @@ class AsBefore:
 
 
 def reduced(params: Params) -> dict[str, Any]:
-    """Return parameters as JSON, later settings left out where they are as before."""
+    """Return parameters as JSON, without the later settings that have their "as before" value."""
     values = params.model_dump(mode="json")
     for name in type(params).model_fields:
         values[name] = _reduced(getattr(params, name), values[name])
@@ -51,7 +51,10 @@ def reduced(params: Params) -> dict[str, Any]:
 
 
 def completed(kind: type[Params], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `reduced` left out of parameters of `kind` put back, whatever the defaults are now."""
+    """Return `values` with the settings of `kind` that `reduced` left out, each at its "as before" value.
+
+    The present defaults play no part.
+    """
     blocks = {
         name: completed(field.annotation, values[name])
         for name, field in kind.model_fields.items()
@@ -69,7 +72,7 @@ def _reduced(value: Any, dumped: Any) -> Any:
 
 
 def _later(kind: type[Params]) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of `kind` that were added later, and the value that means as before."""
+    """Yield the settings of `kind` that were added later, each with its "as before" value."""
     for name, field in kind.model_fields.items():
         yield from ((name, mark.value) for mark in field.metadata if isinstance(mark, AsBefore))
 
@@ -78,13 +81,13 @@ Steps = Annotated[int, Field(gt=0, le=10_000_000)]
 
 
 class Training(Params):
-    """How one stage is trained: the optimiser and how long."""
+    """How each stage is trained: optimiser, loss and length."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
     schedule: Literal["constant", "linear", "decay"] = "linear"
-    """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum, not near one.
-    decay: it loses 5 % with every pass over the data, as in the released code of DEN."""
+    """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum and not near it.
+    decay: it falls by 5 % with each pass over the data, as in the released code of DEN."""
     batch_size: PositiveInt = 256
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
     steps: Steps | None = None
@@ -92,29 +95,33 @@ class Training(Params):
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
     """logistic: one class versus the rest, the mean over examples and outputs. softmax: the mean over examples."""
     optimizer_state: Annotated[Literal["reset", "keep"], AsBefore("reset")] = "reset"
-    """keep: the moments of shared parameters live on from task to task, as in codes with one optimiser for a stream."""
+    """reset: each stage starts a new optimiser. keep: the moments of shared parameters carry over from task to task, as
+    in implementations with one optimiser per stream."""
     momentum: Annotated[float, Field(ge=0, lt=1), AsBefore(0.0)] = 0.0
-    "Of sgd alone."
+    "For sgd only."
     drop_last: Annotated[bool, AsBefore(True)] = True
-    "Whether an epoch leaves its incomplete last batch out."
+    "Whether an epoch skips its last batch if that is incomplete."
 
     @model_validator(mode="after")
     def momentum_of_sgd(self) -> Self:
-        """Refuse a momentum that the optimiser would not use."""
+        """Refuse a momentum for an optimiser that does not use it."""
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(f"momentum is of sgd, and {self.optimizer} has moments of its own; set momentum to 0")
         return self
 
     @model_validator(mode="after")
     def one_length(self) -> Self:
-        """Refuse a stage with no length, or with two."""
+        """Refuse a stage without a length, or with two."""
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps, and set the other to null")
         return self
 
 
 class Convolution(Params):
-    """A convolution: its filters, of kernel × kernel pixels, zeros around the image, then max pooling."""
+    """A convolution with zero padding, then max pooling.
+
+    channels: the number of filters. kernel, pooling: the side of a filter and of a pooling window, in pixels.
+    """
 
     channels: int = Field(gt=0, le=10_000)
     kernel: int = Field(5, gt=0, le=99)
@@ -123,28 +130,31 @@ class Convolution(Params):
     @field_validator("kernel")
     @classmethod
     def odd(cls, kernel: int) -> int:
-        """Refuse a kernel without a middle, which would move the image."""
+        """Refuse a kernel without a middle pixel: it would shift the image."""
         if kernel % 2 == 0:
             raise ValueError("a kernel has a middle: give an odd number")
         return kernel
 
 
 class Network(Params):
-    """The base network: convolutions, if any, and the hidden widths above them; heads and initialisation."""
+    """The base network: its convolutions, if any, the widths of the hidden layers above them, heads and initialisation.
+
+    heads: one per task, or one that all tasks share.
+    """
 
     convolutions: tuple[Convolution, ...] = Field((), max_length=50)
     widths: tuple[Annotated[int, Field(gt=0, le=100_000)], ...] = Field((312, 128), min_length=1, max_length=50)
     heads: Literal["per_task", "one"] = "per_task"
     init: Literal["glorot", "he", "torch"] = "glorot"
     """glorot, he: uniform weights (Glorot and Bengio 2010; He et al. 2015), zero biases. torch: weights and biases as
-    torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(numbers that a unit reads)."""
+    torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(fan-in)."""
     bias: Annotated[bool, AsBefore(True)] = True
-    "false: no unit has a bias, and every bias is zero for good."
+    "false: units have no bias; every bias is zero and is not trained."
 
     @field_validator("widths")
     @classmethod
     def fit_in_memory(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
-        """Refuse layers that no machine has memory for."""
+        """Refuse layers that are too large for the memory of any machine."""
         if (weights := max((below * above for below, above in pairwise(widths)), default=0)) > MOST_WEIGHTS:
             raise ValueError(f"{weights:,} weights between two layers are more than {MOST_WEIGHTS:,}")
         return widths
@@ -154,9 +164,9 @@ Kind = TypeVar("Kind", bound=Params)
 
 
 def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
-    """Return `values` as checked parameters of `kind`.
+    """Return `values` as validated parameters of `kind`.
 
-    Raises SettingsError naming every wrong key below `path` and what is allowed there.
+    Raises SettingsError, which names every wrong key below `path` and the allowed values.
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected a block of settings, not {shortened(repr(values))}")
@@ -165,13 +175,13 @@ def read(kind: type[Kind], values: Mapping[str, Any], path: str) -> Kind:
     try:
         return kind.model_validate_json(json.dumps(dict(values)))
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(kind, path, one) for one in error.errors())) from None
+        raise SettingsError("\n".join(_explain(kind, path, details) for details in error.errors())) from None
     except TypeError as error:
         raise SettingsError(f"{path}: {error}") from None
 
 
 def _extremes(value: Any, key: str) -> Iterator[str]:
-    """Yield what is wrong with numbers beyond all reason, which torch would refuse in words of its own."""
+    """Yield a message for each number too large or too small for torch, whose own messages do not name the key."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _extremes(inner, f"{key}.{name}")
@@ -195,13 +205,16 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
 
 
 def shortened(text: str, longest: int = 60) -> str:
-    """Return text as a message shows it: on one line, and not too long."""
+    """Return text for a message: on one line, and at most `longest` characters long."""
     line = text if text.isprintable() else repr(text)
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _block(kind: Any, location: Sequence[str | int]) -> Any:
-    """Return the kind of the parameters at a location inside `kind`: fields, keys of mappings, places in lists."""
+    """Return the class of the parameters at a location inside `kind`.
+
+    location: names of fields, keys of mappings and indices of lists, from the outside in.
+    """
     for part in location:
         fields = getattr(kind, "model_fields", {})
         kind = fields[part].annotation if fields else get_args(kind)[0 if isinstance(part, int) else -1]

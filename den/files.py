@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Atomic writing of files."""
 
 import os
 import secrets
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write `content` to `path`, making its folder; a reader sees the old file or the new one, never half of it.
+    """Write `content` to `path` and create its folder; a reader sees the old file or the new one, never a part.
 
-    That holds after a power cut, too: the content is on the disk before the file has its name. Who may read it, the
-    umask says.
+    That holds after a power failure, too: the content is on the disk before the file gets its name. The umask sets
+    the permissions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content

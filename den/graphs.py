@@ -1,7 +1,7 @@
-"""Training steps on a GPU: launched kernel by kernel at first, captured as a CUDA graph, and replayed from then on.
+"""Training steps on a GPU: the first ones launch single kernels, one is captured as a CUDA graph, the rest replay it.
 
-The paper's networks are so small that a GPU waits longer for a step's kernels than it takes to run them. A replay
-launches all of them at once, and nothing in it waits for the GPU.
+The paper's networks are so small that launching a step's kernels takes longer than running them. A replay launches
+all of them at once, and never waits for the GPU.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,23 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-WARM_UP = 3  # steps until libraries have their workspaces and the optimiser its state, both outside the graph
+WARM_UP = 3  # steps in which libraries allocate workspaces and the optimiser its state, outside of the graph
 
-Rate = float | Tensor  # a learning rate: a number would be captured with the step and stay what it was
+Rate = float | Tensor  # a learning rate: in a graph a tensor, since a captured number would never change
 Step = Callable[[Tensor, Rate, Rate], Tensor]
 Replay = Callable[[], Tensor]
 
 
 def launched(step: Step, batch: int, device: torch.device) -> Step:
-    """Return the step as the device takes it best: replayed on a GPU, elsewhere as it is. `batch`: the rows of each."""
+    """Return the step for the device: replayed from a graph on a GPU, unchanged elsewhere.
+
+    batch: the number of rows that a step takes.
+    """
     return Replayed(step, batch, device) if device.type == "cuda" else step
 
 
 class Replayed:
-    """A step of training that is captured once it is warm. It reads rows and rates where they were then."""
+    """A training step that is captured after the warm-up; it reads rows and rates from tensors of its own."""
 
     def __init__(self, step: Step, batch: int, device: torch.device) -> None:
         self.rows = torch.zeros(batch, dtype=torch.long, device=device)
@@ -33,9 +36,9 @@ class Replayed:
         self.taken = 0
 
     def __call__(self, rows: Tensor, *rates: Rate) -> Tensor:
-        """Take a step; return its loss."""
-        for kept, rate in zip(self.rates, rates, strict=True):
-            kept.fill_(rate)
+        """Take a step; return its loss. rows: (batch,) or fewer, int64. rates: learning rates."""
+        for target, rate in zip(self.rates, rates, strict=True):
+            target.fill_(rate)
         if len(rows) != len(self.rows):  # the last batch of a pass
             return aside(partial(self.as_it_is, rows, *self.rates))
         self.rows.copy_(rows)
@@ -48,7 +51,7 @@ class Replayed:
 
 
 def aside(step: Replay) -> Tensor:
-    """Take a step on the stream that it will be captured on."""
+    """Take a step on the CUDA stream on which it will be captured."""
     stream = side()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -59,14 +62,14 @@ def aside(step: Replay) -> Tensor:
 
 @cache
 def side() -> torch.cuda.Stream:
-    """Return the one stream for all captures: libraries keep a workspace for every stream that they have seen."""
+    """Return the CUDA stream of all captures. One suffices, and libraries keep a workspace for each stream they see."""
     return torch.cuda.Stream()
 
 
 class Captured:
-    """A step as a graph; capturing runs nothing. Each replay overwrites the loss of the one before.
+    """A step as a CUDA graph. Capturing runs nothing. Each replay overwrites the loss of the previous one.
 
-    The step is kept: a graph keeps none of the tensors alive that it reads and writes.
+    The object holds the step, because a graph does not keep the tensors alive that it reads and writes.
     """
 
     def __init__(self, step: Replay) -> None:

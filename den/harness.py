@@ -1,4 +1,4 @@
-"""run(): teach a method a stream, task after task, and score it on all tasks learned; knows no method by name."""
+"""The harness: it trains any method on a stream, task after task, and scores it on all tasks learned so far."""
 
 import hashlib
 import itertools
@@ -16,16 +16,16 @@ from den.measures import CERTIFICATE_SECONDS, EVALUATION, SECONDS
 from den.methods.base import Measure, Measures, Method, Problem, Stage
 from den.scores import SCORES
 from den.streams.lazy import Lazy
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 from den.training import Diverged, blocks
 
 
 @dataclass
 class Result:
-    """What a run has found so far.
+    """The results of a cell so far.
 
-    scores: for every score, the matrix R[t][i], nan where nothing was measured. measures: rows of the ledger.
-    done: (task, stage) of every finished stage, tasks from 0.
+    scores: per score the matrix R[t][i], (tasks, tasks), nan where nothing was measured.
+    measures: rows of the ledger. done: (task, stage) of each finished stage; tasks count from 0.
     """
 
     scores: dict[str, list[list[float]]]
@@ -34,10 +34,11 @@ class Result:
 
     @classmethod
     def empty(cls, tasks: int) -> "Result":
+        """Return the result of a cell before its first stage."""
         return cls({name: [[math.nan] * tasks for _ in range(tasks)] for name in SCORES})
 
     def add(self, task: int, stage: str | None, measures: Measures) -> None:
-        """Keep measures as rows; tasks count from 1 there."""
+        """Append measures as rows. task: counts from 0; rows count from 1. stage: None for the network after a task."""
         for measure, value, layer in measures:
             row = {"task": task + 1, "stage": stage, "layer": layer, "measure": measure, "value": float(value)}
             self.measures.append(row)
@@ -45,7 +46,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of one task, ready to run; `task` counts from 0, the title from 1."""
+    """One stage of one task, ready to run. `task` counts from 0, the title from 1."""
 
     task: int
     stage: str
@@ -57,17 +58,17 @@ class Step:
 
 
 def untrained(kind: type[Method], params: Params, problem: Problem) -> Method:
-    """Return a method before its first stage, drawn by the seed of its problem."""
+    """Return a method before its first stage, initialised from the seed of its problem."""
     return kind.build(params, problem, generator_for(problem.seed, -1, "build"))
 
 
 def on_validation(stream: Stream) -> Stream:
-    """Return the stream with its validation data in the place of the test data, for choosing numbers."""
+    """Return the stream with its validation data in place of its test data, for choosing hyperparameters."""
     return replace(stream, tests=Lazy(len(stream), lambda task: stream.tasks[task].validation))
 
 
 def run(method: Method, stream: Stream, seed: int) -> Result:
-    """Return what the method achieves on the stream, on the CPU."""
+    """Run all stages on the CPU; return the results."""
     result = Result.empty(len(stream))
     for step in steps(method, stream, seed, result, torch.device("cpu")):
         step.run()
@@ -75,12 +76,15 @@ def run(method: Method, stream: Stream, seed: int) -> Result:
 
 
 def steps(method: Method, stream: Stream, seed: int, result: Result, device: torch.device) -> Iterator[Step]:
-    """Yield the stages still to do, each task's followed by an evaluation; run each before asking for the next."""
+    """Yield the remaining stages, and an evaluation after those of each task; run each before taking the next.
+
+    The evaluation is a stage, too. result: holds the finished stages; each new one adds to it. Raises Diverged.
+    """
     evaluation = Stage(EVALUATION, lambda task, generator: evaluate(method, stream, task, result, device))
     for task in stream:
         stages = itertools.chain(method.stages(task.to(device)), [evaluation])
         if (task.id, EVALUATION) in result.done:
-            next(stages)  # lets the method meet the task; its stages lie behind a checkpoint
+            next(stages)  # shows the method the task; a checkpoint holds the results of its stages
             continue
         for stage in stages:
             if (task.id, stage.name) not in result.done:
@@ -88,31 +92,37 @@ def steps(method: Method, stream: Stream, seed: int, result: Result, device: tor
 
 
 def generator_for(seed: int, task: int, stage: str) -> Generator:
-    """Return the stage's own random generator: resumed or not, a stage draws the same numbers."""
+    """Return a stage's random generator, seeded from the arguments alone: a resumed cell draws the same numbers."""
     digest = hashlib.sha256(f"{seed}/{task}/{stage}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def evaluate(method: Method, stream: Stream, task: Task, result: Result, device: torch.device) -> Measures:
-    """Score the method on the test data of all tasks so far, and take its measures."""
-    for known in range(task.id + 1):
-        test = stream.tests[known].to(device)
-        if (answers := predict(method, test, known)) is not None:
+    """Add to the result the method's scores on the test data of all tasks so far, and its measures.
+
+    Returns no measures of the evaluation itself. Raises Diverged if an answer is nan.
+    """
+    for learned in range(task.id + 1):
+        test = stream.tests[learned].to(device)
+        if (answers := predict(method, test, learned)) is not None:
             for name, score in SCORES.items():
-                result.scores[name][task.id][known] = score(answers, test.y)
+                result.scores[name][task.id][learned] = score(answers, test.y)
     result.add(task.id, None, method.measure())
     return []
 
 
-def predict(method: Method, split: Split, task: int) -> Tensor | None:
-    """Return the method's class scores for a whole split, computed in batches of one size; None where it has none."""
-    answers = [method.predict(split.inputs(rows), task) for rows in blocks(len(split))]
-    given = [answer for answer in answers if answer is not None]
-    if method.problem.training.loss == "softmax":  # a class's logit alone ranks no examples
-        given = [answer.log_softmax(dim=1) for answer in given]
-    if any(answer.isnan().any() for answer in given):
+def predict(method: Method, examples: Examples, task: int) -> Tensor | None:
+    """Return the method's class scores (examples, outputs), computed in batches of one size; None if it has none yet.
+
+    task: counts from 0. Raises Diverged if a score is nan.
+    """
+    answers = [method.predict(examples.inputs(rows), task) for rows in blocks(len(examples))]
+    scores = [answer for answer in answers if answer is not None]
+    if method.problem.training.loss == "softmax":  # the logit of a single class does not rank examples
+        scores = [logits.log_softmax(dim=1) for logits in scores]
+    if any(batch.isnan().any() for batch in scores):
         raise Diverged(f"the answers to task {task + 1} hold NaN; lower training.learning_rate or the strengths")
-    return torch.cat(given) if given else None
+    return torch.cat(scores) if scores else None
 
 
 def _runner(stage: Stage, task: Task, seed: int, result: Result) -> Callable[[], None]:

@@ -1,7 +1,7 @@
-"""What a method keeps, in bytes: to answer, and to go on learning.
+"""The memory of a method in bytes: what it keeps to answer, and what it keeps in addition to learn further tasks.
 
-Kept is what cannot be computed again from the rest. Activations do not count, nor does an optimiser's state, unless
-it is kept from task to task.
+A tensor counts if it cannot be recomputed from the others. Activations do not count. An optimiser's state counts only
+if it is kept from task to task.
 """
 
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ WORD = 4  # bytes per width of a stamp
 
 @dataclass(frozen=True)
 class Kept:
-    """Bytes that a method keeps: to answer, and in addition to go on learning."""
+    """Bytes that a method keeps: to answer, and in addition to learn further tasks."""
 
     answer: int = 0
     learn: int = 0
 
-    def most(self, other: "Kept") -> "Kept":
-        """Return the larger of both, each kind for itself."""
-        return Kept(max(self.answer, other.answer), max(self.learn, other.learn))
+    def most(self, kept: "Kept") -> "Kept":
+        """Return the larger number of bytes of each kind."""
+        return Kept(max(self.answer, kept.answer), max(self.learn, kept.learn))
 
 
 def size(tensors: Iterable[Tensor]) -> int:
@@ -42,5 +42,5 @@ def of_layers(layers: Iterable[Layer]) -> int:
 
 
 def of_data(tasks: Iterable[Task]) -> int:
-    """Return the bytes of the tasks' training examples and targets: 1 per number of uint8, 4 of float32."""
+    """Return the bytes of the tasks' training examples and targets: 1 per uint8 number, 4 per float32 number."""
     return size(tensor for task in tasks for tensor in (task.train.x, task.train.y))

@@ -1,7 +1,7 @@
-"""What a whole stream of tasks came to: pure functions of a score matrix R.
+"""Metrics of continual learning: pure functions of a score matrix R.
 
-R: (tasks, tasks); R[t, i] is the score on task i after learning task t, nan where it was not measured.
-A metric that needs a score that was not measured is nan.
+R: (tasks, tasks) float64; R[t, i] is the score on task i after learning task t, nan where it was not measured.
+A metric is nan if it needs a score that was not measured. Each raises ValueError if R is not square or is empty.
 """
 
 import numpy as np
@@ -29,9 +29,9 @@ def average(R: Matrix) -> float:
 
 
 def backward_transfer(R: Matrix) -> float:
-    """Return how later learning moved the scores of earlier tasks: mean_{i < T-1} R[T-1, i] - R[i, i].
+    """Return how much later learning changed the scores of earlier tasks: mean_{i < T-1} R[T-1, i] - R[i, i].
 
-    Negative when tasks are forgotten; nan for one task.
+    It is negative if tasks are forgotten, and nan for a single task.
     Source: Lopez-Paz & Ranzato 2017.
     """
     _check(R)
@@ -39,10 +39,10 @@ def backward_transfer(R: Matrix) -> float:
 
 
 def forgetting(R: Matrix) -> float:
-    """Return how far tasks fell below their best: mean_{i < T-1} max_{i <= t < T-1} R[t, i] - R[T-1, i].
+    """Return how far scores fell below their best: mean_{i < T-1} max_{i <= t < T-1} R[t, i] - R[T-1, i].
 
-    Negative when the last task improved the earlier ones; nan for one task.
-    Source: Chaudhry et al. 2018; scores of a task not yet learned are left out of the maximum.
+    It is negative if the last task improves the earlier ones, and nan for a single task.
+    Source: Chaudhry et al. 2018; the maximum leaves out scores of a task before it is learned.
     """
     _check(R)
     best = np.array([R[i:-1, i].max() for i in range(len(R) - 1)])
@@ -50,7 +50,7 @@ def forgetting(R: Matrix) -> float:
 
 
 def plasticity(R: Matrix) -> float:
-    """Return how well each task is learned when it comes: mean_i R[i, i].
+    """Return the average score on each task right after learning it: mean_i R[i, i].
 
     Source: Riemer et al. 2019, "learning accuracy".
     """

@@ -1,4 +1,4 @@
-"""What params.yaml holds, checked block by block."""
+"""The blocks of params.yaml, each validated on its own; `den.suites` checks what holds between them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,11 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Suite(Params):
-    """A grid of cells, and the settings in which it differs from the rest of the file.
+    """A grid of cells, and the settings that it changes for them.
 
-    accepted_seeds: the seeds that accepted results need, if not those that a run measures: one seed is judged by many.
+    accepted_seeds: the seeds that accepted results need; empty if they are those of a run. A run of one seed can be
+    judged by results of many.
+    set: values by dotted key.
     """
 
     streams: tuple[str, ...] = Field(min_length=1)
@@ -28,21 +30,22 @@ class Suite(Params):
     @field_validator("streams", "methods", "seeds", "accepted_seeds")
     @classmethod
     def no_repeats(cls, names: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Refuse what stands twice."""
+        """Refuse a repeated name or seed."""
         return refuse_repeats(names)
 
 
 class Variant(Params):
-    """A method under another name, and the settings in which it differs: dotted keys of the method's own block."""
+    """A method under another name with changed settings. set: values by dotted key inside the method's block."""
 
     method: str
     set: dict[str, Any] = {}
 
 
 class Chosen(Params):
-    """Numbers that a search chose for a method on a stream: dotted keys of the method's own block.
+    """Numbers that a search chose for a method on a stream.
 
-    Either the search's own, with its identity, or those of another method, as far as this one accepts them.
+    study, numbers: the identity of the method's own study, and its values by dotted key inside the method's block.
+    of: instead, the method whose numbers to take, as far as this one accepts them.
     """
 
     study: str | None = Field(None, pattern="^[0-9a-f]{16}$")
@@ -51,26 +54,26 @@ class Chosen(Params):
 
     @model_validator(mode="after")
     def one_origin(self) -> Self:
-        """Refuse numbers of no origin, or of two."""
-        own = self.study is not None and bool(self.numbers)
-        if own == (self.of is not None) or not own and (self.study is not None or self.numbers):
+        """Refuse numbers without an origin, or with two."""
+        searched = self.study is not None and bool(self.numbers)
+        if searched == (self.of is not None) or not searched and (self.study is not None or self.numbers):
             raise ValueError("give either study and numbers, or the method whose numbers these are: of")
         return self
 
 
 class Data(Params):
-    """What is prepared: splits for so many seeds, and one block a stream."""
+    """What preparation makes. seeds: the number of seeds to draw data for. streams: settings per stream."""
 
     seeds: int = Field(gt=0, le=10_000)
     streams: dict[str, dict[str, Any]] = {}
 
     def preparation(self, stream: str) -> Params:
-        """Return the checked preparation settings of a stream."""
+        """Return the validated preparation settings of a stream. Raises SettingsError."""
         return read(STREAMS[stream].Preparation, self.streams.get(stream, {}), f"data.streams.{stream}")
 
 
 class File(Params):
-    """params.yaml as a whole."""
+    """All of params.yaml."""
 
     data: Data
     suites: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")], Suite] = Field(min_length=1)
@@ -84,17 +87,17 @@ class File(Params):
     variants: dict[Name, Variant] = {}
 
     def numbers(self, stream: str, method: str) -> Mapping[str, Any]:
-        """Return what was chosen for a method on a stream: dotted keys of the method's own block."""
-        known = self.chosen.get(stream, {})
-        entry = known.get(method)
+        """Return the numbers chosen for a method on a stream, by dotted key inside the method's block."""
+        entries = self.chosen.get(stream, {})
+        entry = entries.get(method)
         if entry is None or entry.of is None:
             return entry.numbers if entry else {}
         accepted = {*METHODS[method].accepts.model_fields, "training"}
-        return {key: value for key, value in known[entry.of].numbers.items() if key.split(".")[0] in accepted}
+        return {key: value for key, value in entries[entry.of].numbers.items() if key.split(".")[0] in accepted}
 
 
 def refuse_repeats(names: Sequence[Any]) -> Any:
-    """Return the names. Raises ValueError for one that stands twice."""
+    """Return the names. Raises ValueError if one is repeated."""
     if repeated := [str(name) for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{', '.join(repeated)} stands twice; name each once")
+        raise ValueError(f"{', '.join(repeated)} is repeated; name each once")
     return names

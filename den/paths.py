@@ -1,11 +1,11 @@
-"""Names that become parts of paths: one rule for all of them."""
+"""The rule for names that become parts of paths."""
 
 import re
 
 from den.config import SettingsError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-"What a suite, stream, method, run or study may be called: no separator, no dot, nothing that a shell would read."
+"Names of suites, streams, methods, runs and studies: no separator, no dot, no character special to a shell."
 
 
 def is_part(name: str) -> bool:
@@ -14,7 +14,7 @@ def is_part(name: str) -> bool:
 
 
 def part(name: str) -> str:
-    """Return a name that may be part of a path. Raises SettingsError for any other: it would lead out of its folder."""
+    """Return the name if it may be part of a path. Raises SettingsError if not: it could lead out of its folder."""
     if not is_part(name):
         raise SettingsError(f"{name!r} cannot be part of a file's name; use letters, digits, - and _")
     return name

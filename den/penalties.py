@@ -1,7 +1,7 @@
 """Penalties: the terms that training adds to the loss.
 
-A penalty is a description, bound to the tensors it weighs on: parameters, or views of them. `den.proximal` takes the
-proximal point of all of them together, which is where exact zeros come from. `Fisher` alone is a gradient.
+A penalty describes a term and holds its tensors: parameters, or views of them. `den.proximal` computes the proximal
+point of all penalties together, and so produces exact zeros. Only `Fisher` acts through its gradient.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from den.graphs import Rate
 
 
 class Penalty:
-    """A term of the objective. Most take part in the joint proximal point, and in neither of these two steps."""
+    """A term of the objective. Most enter the joint proximal point only, and leave both methods below empty."""
 
     @property
     def objective(self) -> "Penalty":
-        """The term itself, whatever the steps by which it is trained."""
+        """The term itself, without the particular steps that train it."""
         return self
 
     def add_gradients(self) -> None:
-        """Add the penalty's gradient to those of its tensors, before the optimiser's step."""
+        """Add the penalty's gradient to the gradients of its tensors, before the optimiser's step."""
 
     def step(self, rate: Rate) -> None:
-        """Take a step of the penalty's own after the optimiser's, outside the joint proximal point."""
+        """Take the penalty's own step after the optimiser's, outside of the joint proximal point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +77,10 @@ class GroupLasso(Penalty):
 
 @dataclass(frozen=True, eq=False)
 class Within(Penalty):
-    """A layer's old units stay within `radius` of what they were: a constraint.
+    """The constraint that a layer's old units stay within `radius` of their former values.
 
-    now, before: weight and bias of the layer, and of its old units on its old inputs. Units in `frozen` do not move at
-    all, and read nothing but old inputs.
+    now: weight and bias of the layer. before: former weight and bias of its old units on its old inputs.
+    frozen: indices of the units that do not move at all and read old inputs only, int64.
     """
 
     now: tuple[Tensor, Tensor]
@@ -90,7 +90,7 @@ class Within(Penalty):
 
     @cached_property
     def inner(self) -> Tensor:
-        """The radius for each old unit, less what rounding to float32 could carry it out again."""
+        """The radius of each old unit (units,), reduced so that rounding to float32 cannot exceed it."""
         return (self.radius * (1 - 1e-6) - 2e-7 * drift(*self.before)).clamp_min(0)
 
     def lengths(self) -> Tensor:
@@ -99,7 +99,7 @@ class Within(Penalty):
         return drift(block(weight, old_weight) - old_weight, block(bias, old_bias) - old_bias)
 
     def restore(self) -> None:
-        """Set the frozen units back to what they were."""
+        """Reset the frozen units to their former values."""
         (weight, bias), (old_weight, old_bias) = self.now, self.before
         weight.index_fill_(0, self.frozen, 0)
         block(weight, old_weight)[self.frozen] = old_weight[self.frozen]
@@ -125,22 +125,25 @@ class Fisher(Penalty):
 
 
 def drift(moved_weight: Tensor, moved_bias: Tensor) -> Tensor:
-    """Return how far each unit has moved (rho, Algorithm 4): over its incoming weights, the bias counted as one."""
+    """Return how far each unit has moved (rho, Algorithm 4): the norm over its incoming weights and its bias.
+
+    moved_weight: (units, inputs, ...); moved_bias: (units,). Returns (units,).
+    """
     return (moved_weight.flatten(1).square().sum(dim=1) + moved_bias.square()).sqrt()
 
 
 def unit_wise(values: Tensor, weight: Tensor) -> Tensor:
-    """Return one value per unit, shaped to be multiplied with `weight`."""
+    """Return values (units,) reshaped to broadcast over `weight` (units, ...)."""
     return values.view(-1, *[1] * (weight.dim() - 1))
 
 
 def block(tensor: Tensor, old: Tensor) -> Tensor:
-    """Return the part of `tensor` that a smaller tensor covers, from the first unit and the first input on."""
+    """Return the part of `tensor` that a smaller tensor covers, from the first unit and first input on: a view."""
     return tensor[tuple(slice(size) for size in old.shape)]
 
 
 def gradient(tensor: Tensor) -> Tensor:
-    """Return the tensor's gradient; zeros if it has none yet."""
+    """Return the tensor's gradient; if it has none, set it to zeros first."""
     if tensor.grad is None:
         tensor.grad = torch.zeros_like(tensor)
     return tensor.grad

@@ -1,7 +1,7 @@
-"""What cells' processes are forked from: the library, loaded, and its source, read at the same moment.
+"""The modules that the process loads from which workers are forked; importing this also reads their source.
 
-A fingerprint and a commit are then of the code that is loaded, whatever happens to the files while a worker lives.
-Reading is an effect of the import, since the process that forks others imports modules and calls nothing.
+Fingerprint and commit then belong to the loaded code, even if the files change while a worker runs. The import itself
+must do this, because the forking process imports modules and calls nothing.
 """
 
 from den import execution, harness, provenance, sources

@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, lock, versions and machine."""
+"""The provenance of a result: commit, lock, versions and machine."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ CPU_INFO, DRIVER = Path("/proc/cpuinfo"), Path("/sys/module/nvidia/version")
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Return what a measurement's origin says of code, versions and machine; None for what is not known."""
+    """Return code, versions and machine for a measurement's origin; None for what cannot be determined."""
     return code() | {
         "lock": _hash(ROOT / "requirements.txt"),
         "python": platform.python_version(),
@@ -32,13 +32,13 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def code() -> dict[str, Any]:
-    """Return the commit of the code, and whether den/ differs from it; None outside of git."""
+    """Return the commit of the code, and whether den/ differs from it; both are None outside of git."""
     changes = _git("status", "--porcelain", "--", "den")
     return {"commit": _git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
 
 
 def machine(device: torch.device) -> Machine:
-    """Return this machine as cells on `device` see it: a GPU counts only for cells that train on it."""
+    """Return this machine; its GPU is included only if `device` is one."""
     of_gpu: dict[str, Any] = _gpu() if device.type == "cuda" else {}
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
@@ -57,12 +57,12 @@ def cores() -> int:
 
 
 def load() -> float | None:
-    """Return the machine's load over the last minute, None where the system does not say."""
+    """Return the machine's load over the last minute in processes; None if the system does not report it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def memory() -> int | None:
-    """Return the machine's memory in bytes."""
+    """Return the machine's memory in bytes; None if the system does not report it."""
     names = getattr(os, "sysconf_names", {})
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else None
 
@@ -82,26 +82,26 @@ def _matters(variable: str) -> bool:
 
 @cache
 def _processor() -> str:
-    """Return the processor's model; family, model and stepping too, since a virtual machine's name says little."""
+    """Return the processor's model with family, model and stepping, since virtual machines share vague names."""
     try:
         lines = CPU_INFO.read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    if "model name" not in about:
-        parts = [about[key] for key in ("CPU implementer", "CPU part", "CPU variant", "CPU revision") if key in about]
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in fields:
+        parts = [fields[key] for key in ("CPU implementer", "CPU part", "CPU variant", "CPU revision") if key in fields]
         return " ".join(parts) or platform.processor() or platform.machine()
-    detail = "/".join(about.get(key, "?") for key in ("cpu family", "model", "stepping"))
-    return f"{about['model name']} ({detail})"
+    detail = "/".join(fields.get(key, "?") for key in ("cpu family", "model", "stepping"))
+    return f"{fields['model name']} ({detail})"
 
 
 @cache
 def _git(*words: str) -> str | None:
     try:
-        done = subprocess.run(("git", "-C", str(ROOT), *words), capture_output=True, text=True, check=False)
+        process = subprocess.run(("git", "-C", str(ROOT), *words), capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 def _hash(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""How good the answers on one task are: functions of a task's scores and targets."""
+"""Scores of the answers to one task: functions of class scores and targets."""
 
 import math
 from collections.abc import Callable
@@ -13,9 +13,10 @@ from torch import Tensor
 def auroc(scores: Tensor, y: Tensor) -> float:
     """Return the area under the ROC curve, one class versus the rest, averaged over the outputs.
 
-    scores: (examples, outputs), any real numbers; y: (examples, outputs), one where the class is present.
-    The area is the chance that a present example ranks above an absent one, ties counting half (Hanley & McNeil 1982).
-    An output with one kind of example only is left out; nan when none is left.
+    scores: (examples, outputs), any real numbers. y: (examples, outputs), 1 where the class is present.
+    The area is the chance that a present example ranks above an absent one; ties count half (Hanley & McNeil 1982).
+    An output whose examples are all present or all absent is left out; the result is nan if no output remains.
+    Raises ValueError for unequal shapes, no examples, or NaN.
     """
     return _over_outputs(_area, scores, y)
 
@@ -23,19 +24,21 @@ def auroc(scores: Tensor, y: Tensor) -> float:
 def average_precision(scores: Tensor, y: Tensor) -> float:
     """Return the average precision, one class versus the rest, averaged over the outputs.
 
-    scores: (examples, outputs), any real numbers; y: (examples, outputs), one where the class is present.
-    It is the mean, over the present examples, of the share of present ones among all that rank no lower: the area
-    under the curve of precision over recall, nothing interpolated (Manning, Raghavan & Schütze 2008, 8.4).
-    An output without a present example is left out; nan when none is left.
+    scores: (examples, outputs), any real numbers. y: (examples, outputs), 1 where the class is present.
+    For each present example, take the share of present ones among all examples that rank no lower; the result is the
+    mean of these shares. It is the area under the curve of precision over recall, without interpolation (Manning,
+    Raghavan & Schütze 2008, 8.4). An output without a present example is left out; the result is nan if no output
+    remains. Raises ValueError as `auroc` does.
     """
     return _over_outputs(_precision, scores, y)
 
 
 def accuracy(scores: Tensor, y: Tensor) -> float:
-    """Return the share of examples answered right.
+    """Return the share of correct answers.
 
-    scores: (examples, outputs), logits; y: (examples, outputs). One output is right when its logit is above zero
-    exactly where the class is present; several are right when the highest is the class that is present.
+    scores: (examples, outputs), logits. y: (examples, outputs), 1 where the class is present. The answer of a single
+    output is correct if its logit is above zero exactly if the class is present. The answer of several outputs is
+    correct if the largest logit belongs to the present class. Raises ValueError as `auroc` does.
     """
     _check(scores, y)
     right = (scores > 0) == y.bool() if scores.shape[1] == 1 else scores.argmax(1) == y.argmax(1)
@@ -46,15 +49,15 @@ SCORES = {"auroc": auroc, "accuracy": accuracy, "average_precision": average_pre
 
 
 def _over_outputs(score: Callable[[NDArray[Any], NDArray[np.bool_]], float], scores: Tensor, y: Tensor) -> float:
-    """Return the mean of a score over the outputs that have it; nan when none has."""
+    """Return the mean of a score over the outputs for which it is defined; nan if there are none."""
     _check(scores, y)
     values = [score(column, present) for column, present in zip(_columns(scores), _columns(y.bool()), strict=True)]
-    known = [value for value in values if not math.isnan(value)]
-    return fmean(known) if known else math.nan
+    defined = [value for value in values if not math.isnan(value)]
+    return fmean(defined) if defined else math.nan
 
 
 def _columns(values: Tensor) -> NDArray[Any]:
-    """Return the columns as rows, and on the processor, whose numpy sorts thirty times faster than its torch."""
+    """Return the columns as rows of a numpy array: on the CPU, numpy sorts thirty times faster than torch."""
     return values.T.contiguous().cpu().numpy()
 
 

@@ -1,6 +1,6 @@
-"""The search block of params.yaml: how many trials, over which numbers, and the cells they are tried in.
+"""The search block of params.yaml: the number of trials, the ranges of the numbers, and the cells of the trials.
 
-A trial is scored on the validation data of split 0. There is no way to ask for another split, or for test data.
+A trial is scored on the validation data of seed 0. A search can use neither another seed nor test data.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from den.params_file import Suite
 from den.streams import STREAMS, prepared
 from den.suites import Plan, refuse_unknown
 
-SPLIT = 0
+SEED = 0
 
 
 class Busy(RuntimeError):
@@ -31,7 +31,7 @@ Numbers = Mapping[str, float]
 
 
 class Range(Params):
-    """Where a number is looked for; `log` asks evenly for its orders of magnitude."""
+    """The range in which a number is searched. log: sample evenly on a logarithmic scale."""
 
     low: float
     high: float
@@ -40,7 +40,7 @@ class Range(Params):
 
     @model_validator(mode="after")
     def some_width(self) -> Self:
-        """Refuse an empty range, orders of magnitude of what is not positive, and fractions as ends of integers."""
+        """Refuse an empty range, a logarithmic one that reaches zero, and fractions as ends of an integer range."""
         if self.low >= self.high:
             raise ValueError(f"low, {self.low}, must be below high, {self.high}")
         if self.log and self.low <= 0:
@@ -50,7 +50,7 @@ class Range(Params):
         return self
 
     def clip(self, value: float) -> float:
-        """Return the nearest value inside."""
+        """Return the nearest value inside the range."""
         inside = min(max(value, self.low), self.high)
         return round(inside) if self.integer else inside
 
@@ -59,20 +59,23 @@ Space = Mapping[str, Range]
 
 
 class Search(Params):
-    """The budget of every method on a stream, the same for all, and its space: keys inside the method's block."""
+    """The searches on a stream: the budget of trials per method, the same for all, and the space of each method.
+
+    spaces: per method, the ranges by dotted key inside the method's block.
+    """
 
     trials: PositiveInt
     seed: NonNegativeInt = 0
     capacity: dict[str, PositiveFloat] = {}
-    "How large a method's network may be in the end, relative to the base network; those not named are free."
+    "Per method, the largest final capacity of its network; methods not named have no limit."
     set: dict[str, Any] = {}
-    "Settings in which all trials differ from the rest of the file, as in a suite."
+    "Settings that all trials change, as in a suite."
     spaces: dict[str, dict[str, Range]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What one study is about: a stream, a method, and where its numbers are looked for."""
+    """The subject of one study: a stream, a method, and the space of its numbers."""
 
     plan: Plan
     search: Search
@@ -89,62 +92,62 @@ class Subject:
 
     @property
     def limit(self) -> float:
-        """How large the network may be in the end."""
+        """The largest final capacity of the network."""
         return self.search.capacity.get(self.method, inf)
 
     def cell(self, numbers: Numbers) -> Cell:
-        """Return the cell that tries `numbers`, which are keyed as in the method's block."""
+        """Return the cell of a trial. numbers: by dotted key inside the method's block. Raises SettingsError."""
         tried = {f"methods.{self.method}.{key}": value for key, value in numbers.items()}
-        grid = Suite(streams=(self.stream,), methods=(self.method,), seeds=(SPLIT,), set=self.search.set)
+        grid = Suite(streams=(self.stream,), methods=(self.method,), seeds=(SEED,), set=self.search.set)
         plan = replace(self.plan, overrides={**self.plan.overrides, **tried})
-        return plan.cell(grid, self.stream, self.method, SPLIT).model_copy(update={"evaluation": "validation"})
+        return plan.cell(grid, self.stream, self.method, SEED).model_copy(update={"evaluation": "validation"})
 
     def present(self) -> dict[str, float]:
-        """Return the numbers of the method's block, moved into the space: where every search begins."""
+        """Return the present numbers of the method's block, clipped to the space: the first trial of a search."""
         cell = self.cell({}).model_dump(mode="json")
         block = {**cell["method_params"], "training": cell["training"]}
-        found = {key: _value(block, key) for key in self.space}
-        return {key: self.space[key].clip(value) for key, value in found.items() if value is not None}
+        values = {key: _value(block, key) for key in self.space}
+        return {key: self.space[key].clip(value) for key, value in values.items() if value is not None}
 
     def identity(self, places: Places) -> str:
-        """Return the identity of the study: of its space, seed, capacity limit, data, and all that it holds fixed."""
-        low = {key: one.clip(one.low) for key, one in self.space.items()}
-        held = settings_of(self.cell(low))
-        if not held["network"]["convolutions"]:
-            del held["network"]["convolutions"]  # as in the studies of networks that have none
-        about = [
-            {key: one.model_dump() for key, one in self.space.items()},
+        """Return the identity of the study: a hash of its space, seed, capacity limit, data and fixed settings."""
+        lowest = {key: bounds.clip(bounds.low) for key, bounds in self.space.items()}
+        fixed = settings_of(self.cell(lowest))
+        if not fixed["network"]["convolutions"]:
+            del fixed["network"]["convolutions"]  # studies are older than convolutions, and keep their identities
+        content = [
+            {key: bounds.model_dump() for key, bounds in self.space.items()},
             self.search.seed,
             self.search.capacity.get(self.method),
-            held,
+            fixed,
             prepared.hash_of(places.data / self.stream),
         ]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def subjects(plan: Plan, stream: str, methods: Sequence[str] = (), trials: int | None = None) -> tuple[Subject, ...]:
-    """Return what to search on a stream: the methods named, or all that have a space, `trials` each.
+    """Return the subjects of the studies on a stream: the named methods, or all that have a space, `trials` each.
 
-    What earlier searches chose is left out: a search starts from the methods' own blocks. Raises SettingsError.
+    A search starts from the methods' own blocks, without the numbers of earlier searches. Raises SettingsError.
     """
     refuse_unknown(stream, STREAMS, "stream")
     search = _search(plan, stream)
     for method in methods:
         refuse_unknown(method, METHODS, "method")
         if not search.spaces.get(method):
-            raise SettingsError(f"search.{stream}.spaces: {method} is missing; say there which numbers to look for")
-    own = replace(plan, file=plan.file.model_copy(update={"chosen": {}}))
+            raise SettingsError(f"search.{stream}.spaces: {method} is missing; list there which numbers to search")
+    unsearched = replace(plan, file=plan.file.model_copy(update={"chosen": {}}))
     budget = search.model_copy(update={"trials": trials or search.trials})
-    found = tuple(Subject(own, budget, stream, method) for method in methods or search.spaces)
-    for subject in found:
+    chosen = tuple(Subject(unsearched, budget, stream, method) for method in methods or search.spaces)
+    for subject in chosen:
         _refuse_unacceptable(subject)
-    return found
+    return chosen
 
 
 def _search(plan: Plan, stream: str) -> Search:
-    """Return the stream's search block of params.yaml, checked."""
+    """Return the validated search block of the stream."""
     if stream not in plan.file.search:
-        raise SettingsError(f"search.{stream}: params.yaml has no such block; say there how many trials, of what")
+        raise SettingsError(f"search.{stream}: params.yaml has no such block; set trials and spaces there")
     search = read(Search, plan.file.search[stream], f"search.{stream}")
     for block in ("capacity", "spaces"):
         for method in getattr(search, block):
@@ -153,12 +156,12 @@ def _search(plan: Plan, stream: str) -> Search:
 
 
 def _refuse_unacceptable(subject: Subject) -> None:
-    """Raise SettingsError for validation data that is not there, an unknown key, or a number that is refused."""
+    """Raise SettingsError for missing validation data, an unknown key, or a range whose ends are refused."""
     refuse(subject.cell({}))
-    for key, one in subject.space.items():
+    for key, bounds in subject.space.items():
         try:
-            for end in (one.low, one.high):
-                METHODS[subject.method].refuse(subject.cell({key: one.clip(end)}).network)
+            for end in (bounds.low, bounds.high):
+                METHODS[subject.method].refuse(subject.cell({key: bounds.clip(end)}).network)
         except SettingsError as error:
             raise SettingsError(f"search.{subject.stream}.spaces.{subject.method}.{key}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""What code a cell's result depends on: the modules it uses, as parsed, so comments and docstrings do not count."""
+"""The code that a cell's result depends on: its modules in parsed form, so comments and docstrings do not count."""
 
 import ast
 import hashlib
@@ -13,21 +13,21 @@ REGISTRIES = frozenset({"den", "den.methods", "den.streams", "den.networks"})
 
 
 def digest(modules: Iterable[str]) -> str:
-    """Return a hash of the given modules and of every module of the library that they import."""
+    """Return a hash of the modules and of all modules of the library that they import, directly or not."""
     parts = (f"{module}\n{_meaning(module)}\n" for module in sorted(closure(modules)))
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def closure(modules: Iterable[str]) -> frozenset[str]:
-    """Return the modules and all of the library's that they import, registries left out."""
-    found: set[str] = set()
+    """Return the modules and all modules of the library that they import, directly or not; registries are left out."""
+    reached: set[str] = set()
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in found and module not in REGISTRIES:
-            found.add(module)
+        if module not in reached and module not in REGISTRIES:
+            reached.add(module)
             waiting.extend(_imports(module))
-    return frozenset(found)
+    return frozenset(reached)
 
 
 @cache
@@ -37,7 +37,7 @@ def _imports(module: str) -> tuple[str, ...]:
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
-    """Yield what may be modules: `from den import config` names the package and its member."""
+    """Yield the names that may be modules: `from den import config` yields the package and its member."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
@@ -55,11 +55,11 @@ def _meaning(module: str) -> str:
 
 
 def _shape(node: Any) -> Any:
-    """Return a syntax tree as lists, what is empty left out: the same in every Python, unlike ast.dump."""
+    """Return a syntax tree as lists without empty fields: the same in every Python version, unlike ast.dump."""
     if isinstance(node, ast.AST):
         fields = ((name, _shape(value)) for name, value in ast.iter_fields(node))
         return [type(node).__name__, *((name, value) for name, value in fields if value not in ("None", []))]
-    return [_shape(one) for one in node] if isinstance(node, list) else repr(node)
+    return [_shape(item) for item in node] if isinstance(node, list) else repr(node)
 
 
 def _is_text(line: ast.stmt) -> bool:
@@ -75,7 +75,7 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _path(module: str) -> Path | None:
-    """Return the file of a module; None for a name inside a module."""
+    """Return the file of a module; None if the name is not a module."""
     try:
         spec = find_spec(module)
     except ModuleNotFoundError:

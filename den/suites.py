@@ -1,4 +1,4 @@
-"""params.yaml: named suites of streams, methods and seeds, the numbers they run with, and the cells they make."""
+"""Plans: params.yaml as a whole with the overrides of a command line, and the cells of its suites."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -18,14 +18,14 @@ from den.streams import STREAMS
 Settings = dict[str, Any]
 SETTABLE = ("training", "network", "streams", "methods")
 DEEPEST = 10  # dots of a key
-LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of training: what is set last says how long it is
+LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of training: setting one resets the other
 NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked params.yaml with the overrides of a command line."""
+    """A validated params.yaml with the overrides of a command line, by dotted key."""
 
     file: File
     overrides: Mapping[str, Any]
@@ -36,6 +36,7 @@ class Plan:
 
     @property
     def suites(self) -> tuple[str, ...]:
+        """The names of the suites."""
         return tuple(self.file.suites)
 
     def cells(
@@ -45,36 +46,37 @@ class Plan:
         methods: Sequence[str] = (),
         seeds: Sequence[int] | None = None,
     ) -> tuple[Cell, ...]:
-        """Return the cells of a suite, its streams, methods or seeds replaced where given. Raises SettingsError.
+        """Return the cells of a suite, by default the first; given streams, methods or seeds replace the suite's.
 
-        A variant may stand wherever a method may, and a pattern, such as plus_*, for all that it matches.
+        methods: names of methods or variants, or patterns such as plus_*. Raises SettingsError.
         """
         grid = self.suite(suite or self.suites[0])
         for key, names in (("stream", streams), ("method", methods), ("seeds", seeds or ())):
             _refuse_repeats_of(key, names)
         named = self.methods(methods or grid.methods)
-        chosen = streams or grid.streams, named, grid.seeds if seeds is None else seeds
-        cells = tuple(self.cell(grid, *one) for one in product(*chosen))
+        axes = streams or grid.streams, named, grid.seeds if seeds is None else seeds
+        cells = tuple(self.cell(grid, *coordinates) for coordinates in product(*axes))
         for cell in cells:
             refuse(cell)
         return cells
 
     def suite(self, name: str) -> Suite:
+        """Return a suite. Raises SettingsError if it is unknown."""
         if name not in self.file.suites:
             raise SettingsError(f"suite {name!r} is unknown; params.yaml has {', '.join(self.suites)}")
         return self.file.suites[name]
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods and variants of these names, patterns replaced by what they match."""
+        """Return the names of methods and variants, each pattern replaced by the names that it matches."""
         registry = [*METHODS, *self.file.variants]
         matches = ((matching(registry, name) if "*" in name else [name]) or [name] for name in names)
         return tuple(dict.fromkeys(chain.from_iterable(matches)))
 
     def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
-        """Return one cell of a method or variant.
+        """Return one cell. name: of a method or variant. Raises SettingsError.
 
-        The file's settings are overridden by the method's own training, then what was chosen for it on the stream, the
-        stream's own numbers, the suite's, the variant's, and the command line's.
+        Each of these layers overrides the ones before: the file's settings, the method's own training, the numbers
+        chosen for the method on the stream, the stream's own numbers, the suite, the variant, the command line.
         """
         refuse_unknown(stream, STREAMS, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
@@ -97,9 +99,10 @@ class Plan:
 
 
 def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Plan:
-    """Return the plan of a params file, every block and every suite checked.
+    """Return the plan of a params file, with every block and every suite validated.
 
-    overrides: `key.path=value`, values as YAML. Raises SettingsError naming every wrong key and what is allowed.
+    overrides: texts `key.path=value`, with values in YAML. Raises SettingsError, which names the wrong keys and the
+    allowed values.
     """
     plan = Plan(
         read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml"),
@@ -114,18 +117,18 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
 
 
 def _problems(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with the file as a whole: first its names, on which the rest relies, then its numbers."""
-    yield from _strangers(plan.file)
-    for where, checked, suite in _grids(plan):
+    """Yield the problems of the file as a whole: first unknown names, then impossible settings."""
+    yield from _wrong_names(plan.file)
+    for prefix, variation, suite in _grids(plan):
         try:
-            for stream, method in product(suite.streams, checked.methods(suite.methods)):
-                checked.cell(suite, stream, method, 0)
+            for stream, method in product(suite.streams, variation.methods(suite.methods)):
+                variation.cell(suite, stream, method, 0)
         except SettingsError as error:
-            yield f"{where}{error}"
+            yield f"{prefix}{error}"
 
 
-def _strangers(file: File) -> Iterator[str]:
-    """Yield the names in the file that nothing answers to, and those that two things would."""
+def _wrong_names(file: File) -> Iterator[str]:
+    """Yield the names that match no registry entry, and the variants that are named like a method."""
     for key, name, names in _names(file):
         if name not in names:
             yield f"{key}: {name!r} is unknown; there are {', '.join(names) or 'none'}"
@@ -135,18 +138,19 @@ def _strangers(file: File) -> Iterator[str]:
 
 
 def _names(file: File) -> Iterator[tuple[str, str, Collection[str]]]:
-    """Yield every name in the file, where it stands, and the names it must be one of."""
+    """Yield the key of every name in the file, the name, and the allowed names."""
     for block, names in BLOCKS.items():
         yield from ((f"{block}.{name}", name, names) for name in getattr(file, block))
     for stream, entries in file.chosen.items():
         searched = [method for method, entry in entries.items() if entry.study]
         yield from ((f"chosen.{stream}.{method}", method, METHODS) for method in entries)
-        yield from ((f"chosen.{stream}.{method}.of", one.of, searched) for method, one in entries.items() if one.of)
+        borrowed = {method: entry.of for method, entry in entries.items() if entry.of}
+        yield from ((f"chosen.{stream}.{method}.of", origin, searched) for method, origin in borrowed.items())
     yield from ((f"variants.{name}.method", variant.method, METHODS) for name, variant in file.variants.items())
 
 
 def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
-    """Yield what to make once, each after what it builds on: where it stands in the file, a plan and a grid."""
+    """Yield everything to validate, dependencies first: the prefix of its messages, a plan and a grid of cells."""
     everything = Suite(streams=tuple(STREAMS), methods=tuple(METHODS), seeds=(0,))
     yield "", replace(plan, file=plan.file.model_copy(update={"chosen": {}})), everything
     uncovered = replace(plan, file=plan.file.model_copy(update={"per_stream": {}}))
@@ -175,12 +179,12 @@ def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str)
 
 
 def _within(method: str, block: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the keys of a method's block as those of the whole file."""
+    """Return the values of a method's block by dotted keys of the whole file."""
     return {f"methods.{method}.{key}": value for key, value in block.items()}
 
 
 def _own_training(settings: Settings, method: str) -> None:
-    """Move the method's own training settings, in place, to where all are."""
+    """Merge the method's own training settings into the block `training`, in place."""
     block = _mapping(settings["methods"].get(method, {}), f"methods.{method}")
     settings["training"] |= _mapping(block.pop("training", {}), f"methods.{method}.training")
 
@@ -203,7 +207,7 @@ def _put(settings: Settings, key: str, value: Any) -> None:
 
 
 def _mapping(value: Any, key: str) -> Settings:
-    """Return a block of settings, or refuse a value in its place."""
+    """Return a block of settings. Raises SettingsError if it is a value."""
     if isinstance(value, dict):
         return value
     raise SettingsError(f"{shortened(key)} is a value, {shortened(repr(value))}, not a block")
@@ -217,6 +221,6 @@ def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
 
 
 def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
-    """Raise SettingsError for a name that is not in the registry; the message names the key and what there is."""
+    """Raise SettingsError for a name that is not in the registry; the message names the key and all entries."""
     if name not in registry:
         raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; there are {', '.join(registry)}")

@@ -1,4 +1,4 @@
-"""Splits, tasks and streams: what a method learns from, and what it is tested on."""
+"""Examples, tasks and streams: the data that methods learn from and are tested on."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 Scale = float | Tensor
-"One number for all features, or (features,) float32: one a feature of a table."
+"One number for all features, or one per feature: (features,) float32."
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Examples and their targets.
+class Examples:
+    """Examples and their targets: the training, validation or test data of a task.
 
-    x: (examples, features) or images (examples, channels, height, width), uint8 or float32. y: (examples, outputs),
-    uint8, one where the class is present.
-    A network sees (x - mean) / deviation; the default scales pixels to [0, 1].
+    x: (examples, features), or images (examples, channels, height, width), uint8 or float32.
+    y: (examples, outputs), uint8, 1 where the class is present.
+    A network receives (x - mean) / deviation; the default scales pixels to [0, 1].
     """
 
     x: Tensor
@@ -29,37 +29,37 @@ class Split:
         return len(self.y)
 
     def inputs(self, rows: Tensor | slice) -> Tensor:
-        """Return the chosen examples as a network takes them: float32, normalised."""
+        """Return the inputs of a network for the given rows: normalised, float32, in the shape of x."""
         x = _pick(self.x, rows)
         return (x - self.mean if isinstance(self.mean, Tensor) or self.mean else x) / self.deviation
 
     def targets(self, rows: Tensor | slice) -> Tensor:
-        """Return the chosen targets as float32."""
+        """Return the targets of the given rows: (rows, outputs) float32."""
         return _pick(self.y, rows)
 
-    def features(self, chosen: Tensor) -> "Split":
-        """Return the split with only the chosen input features, of images channels; `chosen` ascends."""
+    def features(self, chosen: Tensor) -> "Examples":
+        """Return the examples with only the chosen features, or channels of images. chosen: ascending, int64."""
         if len(chosen) == self.x.shape[1]:
             return self
         return replace(self, x=self.x[:, chosen], mean=_at(self.mean, chosen), deviation=_at(self.deviation, chosen))
 
-    def to(self, device: torch.device) -> "Split":
-        """Return the split on `device`."""
+    def to(self, device: torch.device) -> "Examples":
+        """Return the examples on `device`."""
         mean, deviation = _on(self.mean, device), _on(self.deviation, device)
         return replace(self, x=self.x.to(device), y=self.y.to(device), mean=mean, deviation=deviation)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One task as a method sees it: there is no test split to peek at. `id` counts from 0."""
+    """One task as a method sees it, without test data. `id` counts from 0."""
 
     id: int
-    train: Split
-    validation: Split
+    train: Examples
+    validation: Examples
 
     @property
     def outputs(self) -> int:
-        """Number of the task's outputs, each a one-versus-rest answer."""
+        """The number of the task's outputs; each separates one class from the rest."""
         return self.train.y.shape[1]
 
     def to(self, device: torch.device) -> "Task":
@@ -69,21 +69,21 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """A sequence of tasks, made when asked for, and the test splits kept apart from them.
+    """A sequence of tasks, and apart from them their test data.
 
-    shape: of one example: (features,), or (channels, height, width) of an image. classes: the number of outputs of the
-    base network, the denominator of capacity.
+    shape: of one example, (features,) or (channels, height, width). classes: the number of outputs of the base
+    network, whose weights are the denominator of capacity.
     """
 
     name: str
     shape: tuple[int, ...]
     classes: int
     tasks: Sequence[Task]
-    tests: Sequence[Split]
+    tests: Sequence[Examples]
 
     @property
     def features(self) -> int:
-        """Numbers that an example consists of."""
+        """The number of values in one example."""
         return math.prod(self.shape)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""fit(): the only training loop of the project."""
+"""Training: `fit`, the only training loop of the project, and the losses it minimises."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,22 +14,22 @@ from den import proximal
 from den.config import SettingsError, Training
 from den.graphs import Rate, launched
 from den.penalties import Penalty
-from den.tasks import Split
+from den.tasks import Examples
 from den.thresholds import may_wait
 
-DIVERGED = 1e4
-CHECK_EVERY = 50
-EVALUATION_BATCH = 1000
+DIVERGED = 1e4  # a larger loss counts as divergence
+CHECK_EVERY = 50  # steps
+EVALUATION_BATCH = 1000  # examples
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Diverged(ArithmeticError):
-    """The loss is not a number any more, or beyond all reason; the message names the step."""
+    """The loss is not finite, or above 10,000; the message names the step."""
 
 
 class Learner(Protocol):
-    """Something with parameters that answers."""
+    """A network that `fit` can train: it maps inputs to logits, and lists its parameters."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
 
@@ -37,9 +37,10 @@ class Learner(Protocol):
 
 
 class Fit(NamedTuple):
-    """What a training run reports: its steps, the mean loss over its last steps and that of the very last one.
+    """The outcome of a training run.
 
-    Penalties are left out of the losses.
+    steps: their number. loss: the mean over the last steps. last: the loss of the last step. The losses do not include
+    penalties.
     """
 
     steps: int
@@ -49,40 +50,49 @@ class Fit(NamedTuple):
 
 @dataclass
 class Moments:
-    """What an optimiser remembers of the first `count` parameters of a network, from stage to stage."""
+    """The optimiser state of the first `count` parameters of a network, which stages hand on."""
 
     count: int
     of: list[dict[str, Tensor]] = field(default_factory=list)
 
 
 def set_up_torch() -> None:
-    """Set torch up for a cell: one thread, float32 and results that repeat, on a GPU too; then take a step.
+    """Set torch up for a cell: one thread, full float32 and repeatable results, on a GPU too; then take one step.
 
-    The first step of a process loads much of torch, and is no part of a stage's time.
+    The first step of a process loads much of torch, and must not count as a stage's time.
     """
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False  # of all products, convolutions alone are rounded to ten bits by default
-    torch.backends.cudnn.deterministic = True  # some of its convolutions add up in any order
+    torch.backends.cudnn.allow_tf32 = False  # by default convolutions, unlike other products, round to ten bits
+    torch.backends.cudnn.deterministic = True  # some convolutions of cuDNN add up in a varying order
     weight = torch.zeros(1, requires_grad=True)
     weight.sum().backward()
     torch.optim.Adam([weight], fused=True).step()
 
 
 def device_of(training: Training) -> torch.device:
-    """Return where to train: `auto` takes a GPU where there is one. Raises SettingsError for one that is not there."""
-    wish = training.device
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("training.device: cuda asked, and torch sees no GPU; use auto or cpu")
-    return torch.device(wish if wish != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    """Return the device to train on; `auto` is a GPU if there is one.
+
+    Raises SettingsError if the settings require a GPU and torch sees none.
+    """
+    name = training.device
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("training.device: cuda is set, but torch sees no GPU; use auto or cpu")
+    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def logistic(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean over examples and outputs of the one-versus-rest logistic loss."""
+    """Return the one-versus-rest logistic loss, a scalar: the mean over examples and outputs.
+
+    logits, y: (examples, outputs) float32; y is 1 where the class is present.
+    """
     return binary_cross_entropy_with_logits(logits, y)
 
 
 def softmax(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean over examples of the cross entropy of one class among the outputs. Raises SettingsError for one output."""
+    """Return the cross entropy of the present class among the outputs, a scalar: the mean over examples.
+
+    logits, y: (examples, outputs) float32; y is 1 where the class is present. Raises SettingsError for one output.
+    """
     if logits.shape[1] == 1:
         raise SettingsError("training.loss: softmax needs tasks of several classes, and this has one; use logistic")
     return cross_entropy(logits, y)
@@ -93,32 +103,32 @@ LOSSES: dict[str, Loss] = {"logistic": logistic, "softmax": softmax}
 
 def fit(
     network: Learner,
-    split: Split,
+    examples: Examples,
     training: Training,
     generator: Generator,
     penalties: Sequence[Penalty] = (),
     loss: Loss = logistic,
     moments: Moments | None = None,
 ) -> Fit:
-    """Train the network's parameters in place on the split.
+    """Train the network's parameters in place on the examples; return the outcome.
 
-    moments: of the network's first parameters, if an earlier stage left any; those that this one leaves take their
-    place. Raises Diverged with the number of the step whose loss is no number or beyond 10,000.
+    generator: shuffles the examples. moments: the optimiser state to start from; the state at the end replaces it.
+    Raises Diverged, with the number of the step, if the loss is not finite or above 10,000.
     """
-    parameters, device = network.parameters(), split.y.device
-    steps, batch = length(training, len(split)), min(training.batch_size, len(split))
-    a_pass = per_pass(training, len(split))
+    parameters, device = network.parameters(), examples.y.device
+    steps, batch = length(training, len(examples)), min(training.batch_size, len(examples))
+    pass_steps = per_pass(training, len(examples))
     optimizer = _optimizer(parameters, training, device)
     if moments is not None:
         _resume(optimizer, parameters, moments)
     point = proximal.ProximalPoint(penalties, parameters, partial(METRICS[training.optimizer], optimizer))
-    step = partial(_step, network, split, optimizer, point, penalties, loss)
+    step = partial(_step, network, examples, optimizer, point, penalties, loss)
     take = launched(step, batch, device)
-    check_every, losses = max(CHECK_EVERY, a_pass), []  # on a GPU a check waits for all steps before it
-    wait = waiting(training, len(split))
+    check_every, losses = max(CHECK_EVERY, pass_steps), []  # a check on a GPU waits for all earlier steps
+    wait = waiting(training, len(examples))
     require_gradients(parameters, True)
-    for number, rows in enumerate(_batches(len(split), batch, a_pass, steps, generator, device)):
-        rate = training.learning_rate * _pace(training, number, steps, len(split))
+    for number, rows in enumerate(_batches(len(examples), batch, pass_steps, steps, generator, device)):
+        rate = training.learning_rate * _pace(training, number, steps, len(examples))
         losses.append(take(rows, rate, rate if number >= wait else 0.0))
         if len(losses) % check_every == 0:
             _refuse_divergence(losses, check_every)
@@ -130,39 +140,42 @@ def fit(
     return Fit(len(losses), torch.stack(losses[-CHECK_EVERY:]).mean().item(), losses[-1].item())
 
 
-def length(training: Training, examples: int) -> int:
-    """Return the steps of a stage on so many examples."""
-    return training.steps or (training.epochs or 0) * per_pass(training, examples)
+def length(training: Training, count: int) -> int:
+    """Return the number of steps of a stage on `count` examples."""
+    return training.steps or (training.epochs or 0) * per_pass(training, count)
 
 
-def per_pass(training: Training, examples: int) -> int:
-    """Return the steps of one pass over so many examples."""
-    batch = min(training.batch_size, examples)
-    return examples // batch if training.drop_last else -(-examples // batch)
+def per_pass(training: Training, count: int) -> int:
+    """Return the number of steps of one pass over `count` examples."""
+    batch = min(training.batch_size, count)
+    return count // batch if training.drop_last else -(-count // batch)
 
 
-def waiting(training: Training, examples: int) -> int:
-    """Return the steps before penalties towards zero set in: a pass over the data, at most a tenth of the stage.
+def waiting(training: Training, count: int) -> int:
+    """Return the number of steps before penalties towards zero begin: one pass, and at most a tenth of the stage.
 
-    A unit that is silent on the first batches has no metric yet, and would be ended by a single step.
+    A unit that is silent on the first batches has no metric yet, and a single step would set it to zero for good.
     """
-    return min(per_pass(training, examples), length(training, examples) // 10)
+    return min(per_pass(training, count), length(training, count) // 10)
 
 
 @torch.no_grad()
-def mean_loss(network: Learner, split: Split, loss: Loss = logistic) -> float:
-    """Return the loss over a whole split, penalties left out."""
+def mean_loss(network: Learner, examples: Examples, loss: Loss = logistic) -> float:
+    """Return the mean loss over all the examples, without penalties."""
     total = 0.0
-    for rows in blocks(len(split)):
-        y = split.targets(rows)
-        total += loss(network(split.inputs(rows)), y).item() * len(y)
-    return total / len(split)
+    for rows in blocks(len(examples)):
+        y = examples.targets(rows)
+        total += loss(network(examples.inputs(rows)), y).item() * len(y)
+    return total / len(examples)
 
 
-def blocks(examples: int) -> Iterator[slice]:
-    """Yield consecutive slices of one fixed size (the last may be short), for all that only reads."""
-    for start in range(0, examples, EVALUATION_BATCH):
-        yield slice(start, min(start + EVALUATION_BATCH, examples))
+def blocks(count: int) -> Iterator[slice]:
+    """Yield consecutive slices of one fixed size over `count` examples; the last may be shorter.
+
+    Everything that does not train reads its examples in these batches, so that sums have the same bits everywhere.
+    """
+    for start in range(0, count, EVALUATION_BATCH):
+        yield slice(start, min(start + EVALUATION_BATCH, count))
 
 
 def _optimizer(parameters: list[Tensor], training: Training, device: torch.device) -> torch.optim.Optimizer:
@@ -179,53 +192,53 @@ def _resume(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], mome
 
 
 def _adam_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
-    """Write sqrt(v) + epsilon, what Adam divides its step by."""
+    """Write sqrt(v) + epsilon, the divisor of Adam's step, into `out`."""
     group, state = optimizer.param_groups[0], optimizer.state.get(parameter)
     if state:
         beta, step = group["betas"][1], state["step"]
         correction = _kept_correction(beta, step.item()) if may_wait(step) else _correction(beta, step)
-        root = torch.rsqrt(state["exp_avg_sq"], out=out).reciprocal_()  # torch.sqrt is slow at zeros: silent units
+        root = torch.rsqrt(state["exp_avg_sq"], out=out).reciprocal_()  # torch.sqrt is slow on zeros (silent units)
         root.mul_(correction).add_(group["eps"])
     else:
         out.fill_(group["eps"])
 
 
 def _correction(beta: float, step: Tensor) -> Tensor:
-    """Return what makes sqrt(v) unbiased."""
+    """Return the factor that removes the bias of sqrt(v)."""
     return (1 - beta**step).rsqrt()
 
 
 @lru_cache(maxsize=8)
 def _kept_correction(beta: float, step: float) -> Tensor:
-    """Return the same, computed once for all parameters of a step."""
+    """Return the same factor, computed once for all parameters of a step."""
     return _correction(beta, torch.tensor(step))
 
 
 def _sgd_metric(optimizer: torch.optim.Optimizer, parameter: Tensor, out: Tensor) -> None:
-    """Write 1; under momentum, which adds up to 1 / (1 - momentum) gradients at rest, that much less."""
+    """Write 1 - momentum into `out`: at a fixed point, momentum adds up to 1 / (1 - momentum) gradients."""
     out.fill_(1 - optimizer.param_groups[0]["momentum"])
 
 
 METRICS = {"adam": _adam_metric, "sgd": _sgd_metric}
 
 
-def _pace(training: Training, step: int, steps: int, examples: int) -> float:
-    """Return the share of the learning rate that is left before a step, counted from 0, of a stage."""
+def _pace(training: Training, step: int, steps: int, count: int) -> float:
+    """Return the factor of the learning rate at a step, counted from 0, of a stage."""
     if training.schedule == "decay":
-        return float(0.95 ** _passes(training, step, examples))
+        return float(0.95 ** _passes(training, step, count))
     return 1 - step / steps if training.schedule == "linear" else 1.0
 
 
-def _passes(training: Training, step: int, examples: int) -> int:
-    """Return how often a stage has seen as many examples as there are, before a step counted from 0."""
+def _passes(training: Training, step: int, count: int) -> int:
+    """Return the number of passes over the examples that a stage has completed before a step, counted from 0."""
     if training.drop_last:
-        return step * min(training.batch_size, examples) // examples
-    return step // per_pass(training, examples)  # the last batch of a pass is smaller
+        return step * min(training.batch_size, count) // count
+    return step // per_pass(training, count)  # the last batch of a pass is smaller
 
 
 def _step(
     network: Learner,
-    split: Split,
+    examples: Examples,
     optimizer: torch.optim.Optimizer,
     point: proximal.ProximalPoint,
     penalties: Sequence[Penalty],
@@ -234,8 +247,8 @@ def _step(
     rate: Rate,
     towards_zero: Rate,
 ) -> Tensor:
-    """Take one step on the rows of the split; return its loss. Waits for no value, so that it can be replayed."""
-    value = loss(network(split.inputs(rows)), split.targets(rows))
+    """Take one step on the given rows; return its loss. It reads no value, so that a graph can replay it."""
+    value = loss(network(examples.inputs(rows)), examples.targets(rows))
     optimizer.zero_grad(set_to_none=True)
     value.backward()
     optimizer.param_groups[0]["lr"] = rate
@@ -250,17 +263,17 @@ def _step(
 
 
 def _batches(
-    examples: int, batch: int, a_pass: int, steps: int, generator: Generator, device: torch.device
+    count: int, batch: int, pass_steps: int, steps: int, generator: Generator, device: torch.device
 ) -> Iterator[Tensor]:
-    """Yield the rows of each batch: `a_pass` batches of every shuffle."""
-    for start in range(0, steps, a_pass):
-        order = torch.randperm(examples, generator=generator).to(device)
-        for number in range(min(a_pass, steps - start)):
+    """Yield the rows of each batch: `pass_steps` batches of each shuffle."""
+    for start in range(0, steps, pass_steps):
+        order = torch.randperm(count, generator=generator).to(device)
+        for number in range(min(pass_steps, steps - start)):
             yield order[number * batch : (number + 1) * batch]
 
 
 def require_gradients(parameters: Sequence[Tensor], required: bool) -> None:
-    """Let tensors require gradients, or not; none are left from before."""
+    """Let the tensors require gradients, or not, and delete the gradients they have."""
     for tensor in parameters:
         tensor.requires_grad_(required)
         tensor.grad = None

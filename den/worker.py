@@ -1,7 +1,7 @@
-"""A cell's own process: the arithmetic of one cell in one process and one thread, steered from outside.
+"""Workers: each measures one cell in a process and thread of its own, controlled by the parent process.
 
-The two sides exchange one JSON line a message: the child announces a step and waits for the word to run it.
-Children are forked from one process that has torch loaded already, which is most of a short cell's time.
+Both processes exchange messages, one line of JSON each: the child announces a step and waits for the order to run it.
+Children are forked from a process that has already loaded torch; loading it would take most of a short cell's time.
 """
 
 import json
@@ -25,10 +25,10 @@ from den import measures
 from den.ledger import Measurement, Order, Places, sealed
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# The allocator of Linux would hand memory back after every step and fault it in again for the next.
+# By default the allocator of Linux returns memory after each step, and must fault it in again for the next.
 MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-PRELOADED = ["den.preloaded", "torch._dynamo"]  # the second is what the first step of an optimiser would load
-LONGEST = 60  # bytes of a folder whose sockets have an address of at most 103, the least of all systems
+PRELOADED = ["den.preloaded", "torch._dynamo"]  # an optimiser's first step would load the second
+LONGEST = 60  # bytes of a folder's path, so that a socket's address has at most 103, the least limit of all systems
 GO, ORPHANED = "go", 3
 Message = dict[str, Any]
 
@@ -36,12 +36,12 @@ _starting = threading.Lock()
 
 
 class CellFailed(RuntimeError):
-    """A cell could not be finished; the message names task, stage and reason."""
+    """A cell failed; the message names task, stage and reason."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stage that a cell is about to run; tasks count from 1."""
+    """A stage that a cell runs next; tasks count from 1."""
 
     task: int
     stage: str
@@ -52,10 +52,10 @@ class Step:
 
 
 class Worker:
-    """A cell in a process of its own; leaving the context ends the process, whatever it is doing.
+    """A cell in a process of its own; leaving the context kills the process.
 
-    After the last step `measurement` answers the cell; `measured` says whether it was measured now.
-    As multiprocessing asks, a script that uses one does so under `if __name__ == "__main__":`.
+    After the last step, `measurement` holds the measurement of the cell, and `measured` is False if it was reused.
+    A script must use a worker under `if __name__ == "__main__":`, as multiprocessing requires.
     """
 
     measurement: Measurement
@@ -86,32 +86,35 @@ class Worker:
         self._line.close()
 
     def steps(self) -> Iterator[Step]:
-        """Yield the stages still to do; give each to `run` before asking for the next.
+        """Yield the remaining stages; pass each to `run` before taking the next. Raises CellFailed.
 
-        There is none if a measurement answers the cell already. A cell that another process measures is waited for.
+        There are none if an existing measurement answers the cell. Waits if another process measures the cell.
         """
         while "step" in (message := self._receive()):
             yield Step(**message["step"])
         self.measurement, self.measured = sealed.read_as(Measurement, message["measurement"]), message["measured"]
 
     def run(self, step: Step) -> Message:
-        """Have the child run the step; return its seconds and measures. Raises CellFailed."""
+        """Run the step in the child; return its seconds and measures. Raises CellFailed."""
         self._send({GO: step.title})
         return self._receive(step)
 
     def finish(self, announce: Callable[[str], None] = lambda title: None) -> Measurement:
-        """Run all steps that are left, each announced by its title; return what answers the cell. Raises CellFailed."""
+        """Run the remaining steps; return the cell's measurement. Raises CellFailed.
+
+        announce: called with the title of each step before it runs.
+        """
         for step in self.steps():
             announce(step.title)
             self.run(step)
         return self.measurement
 
     def kill(self) -> None:
-        """End the child at once; a step that waits for it raises CellFailed."""
+        """Kill the child; a step that waits for it raises CellFailed."""
         self._child.kill()
 
     def _send(self, message: Message) -> None:
-        with suppress(BrokenPipeError):  # the child's end is told by the next answer, which does not come
+        with suppress(BrokenPipeError):  # the next `_receive` reports the end of the child
             _put(self._line, message)
 
     def _receive(self, step: Step | None = None) -> Message:
@@ -119,21 +122,21 @@ class Worker:
             message = _get(self._line)
         except (EOFError, ConnectionError):
             self._child.join()
-            where = step.title if step else "between stages"
-            raise CellFailed(f"{where}: its process ended with code {self._child.exitcode}; see {self._log}") from None
+            stage = step.title if step else "between stages"
+            raise CellFailed(f"{stage}: its process ended with code {self._child.exitcode}; see {self._log}") from None
         if reason := message.get("failed"):
             raise CellFailed(reason if step is None or reason.startswith(step.title) else f"{step.title}: {reason}")
         return message
 
 
 def make_ready() -> None:
-    """Start the process that all workers are forked from, where it is not there yet; returns before it is ready."""
+    """Start the process from which all workers are forked, unless it runs; do not wait until it is ready."""
     with _starting:
-        if sys.platform == "linux":  # elsewhere torch may not be forked once it is loaded
+        if sys.platform == "linux":  # on other systems a process that has loaded torch must not be forked
             forkserver.set_forkserver_preload(PRELOADED)
-        own = ONE_THREAD | MEMORY_KEPT
-        before = {name: os.environ.get(name) for name in own}
-        os.environ.update(own)
+        variables = ONE_THREAD | MEMORY_KEPT
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         try:
             with _short_temporary_folder():
                 forkserver.ensure_running()
@@ -144,9 +147,9 @@ def make_ready() -> None:
 
 @contextmanager
 def _short_temporary_folder() -> Iterator[None]:
-    """Have temporary files in /tmp if TMPDIR is too long for the address of a socket, as job folders on clusters are.
+    """Put temporary files into /tmp if TMPDIR is too long for a socket's address, as the job folders of clusters are.
 
-    The socket lies in a folder that this user alone may enter, wherever that is.
+    Only the user may enter the socket's folder.
     """
     before = tempfile.tempdir
     if len(os.fsencode(tempfile.gettempdir())) > LONGEST:
@@ -158,20 +161,20 @@ def _short_temporary_folder() -> Iterator[None]:
 
 
 def serve(line: Connection, log: str) -> None:
-    """Be the child: run the steps of the cell that comes first on the line, each when told to."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    """Run the child: read a cell from the line, then run each of its steps when the parent orders it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and kills the child
     with Path(log).open("ab") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     inbox = _inbox(line)
-    order = inbox.get()
+    message = inbox.get()
     try:
-        _serve(order, inbox, line)
+        _serve(message, inbox, line)
     except Exception as error:
         _put(line, {"failed": _reason(error)})
         raise
 
 
-def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> None:
+def _serve(message: Message, inbox: "queue.Queue[Message]", line: Connection) -> None:
     from den.cells import Cell
     from den.config import read
     from den.execution import Execution, answered, finish, locked, refuse_other_code
@@ -179,14 +182,14 @@ def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> N
     from den.training import set_up_torch
 
     set_up_torch()
-    cell, asked = read(Cell, order["cell"], "cell"), read(Order, order["order"], "order")
-    places = Places(**{name: Path(path) for name, path in order["places"].items()})
-    refuse_other_code(cell, asked)
+    cell, order = read(Cell, message["cell"], "cell"), read(Order, message["order"], "order")
+    places = Places(**{name: Path(path) for name, path in message["places"].items()})
+    refuse_other_code(cell, order)
     with locked(cell, places):
-        if (entry := answered(cell, places, asked)) is not None:
+        if (entry := answered(cell, places, order)) is not None:
             _answer(line, Ledger.of(places).load(entry.id), measured=False)
             return
-        execution = Execution.resume(cell, places, asked)
+        execution = Execution.resume(cell, places, order)
         for step in execution.steps():
             _put(line, {"step": {"task": step.task + 1, "stage": step.stage}})
             inbox.get()
@@ -199,12 +202,12 @@ def _serve(order: Message, inbox: "queue.Queue[Message]", line: Connection) -> N
 
 
 def _reason(error: Exception) -> str:
-    """Return why a cell failed: our own words as they are, others with the name of their error."""
+    """Return why a cell failed: the message of an error of this project, or the class and message of another one."""
     from den.config import SettingsError
     from den.execution import OutOfMemory
 
-    own = isinstance(error, ArithmeticError | SettingsError | OutOfMemory)
-    return str(error) if own else f"{type(error).__name__}: {error}"
+    understood = isinstance(error, ArithmeticError | SettingsError | OutOfMemory)
+    return str(error) if understood else f"{type(error).__name__}: {error}"
 
 
 def _answer(line: Connection, measurement: Measurement, measured: bool) -> None:
@@ -212,7 +215,7 @@ def _answer(line: Connection, measurement: Measurement, measured: bool) -> None:
 
 
 def _inbox(line: Connection) -> "queue.Queue[Message]":
-    """Return the messages of the line as they come; the end of it ends this process, whatever it is doing."""
+    """Return a queue of the messages on the line; when the line closes, the process exits at once."""
     inbox: queue.Queue[Message] = queue.Queue()
 
     def listen() -> None:

@@ -1,4 +1,4 @@
-"""YAML as params.yaml and overrides have it: read as DVC reads it, every key once, nothing that grows when read."""
+"""The YAML of params.yaml and of overrides: read as DVC reads it, with unique keys, and limited in size."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ MERGE = "tag:yaml.org,2002:merge"
 TEXT = "tag:yaml.org,2002:str"
 KINDS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 MOST_OVERRIDES = 100
-LONGEST_NUMBER = 100  # characters; Python itself refuses to read 4,300 digits
+LONGEST_NUMBER = 100  # characters; Python itself refuses to read more than 4,300 digits
 
 
 class Refused(ValueError):
-    """Text that is no YAML, or more than a setting needs; the message says why, and in which line."""
+    """A text is not YAML, or exceeds a limit; the message names the reason and the line."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a text may hold: its characters, its values once aliases are followed, its depth, and whether any are."""
+    """Limits of a text: characters, values (counted with aliases expanded), depth, and whether aliases are allowed."""
 
     characters: int
     values: int
@@ -46,11 +46,14 @@ OVERRIDE = Limits(characters=10_000, values=2_000, aliases=False)
 
 
 def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
-    """Return the blocks of a YAML file. Raises SettingsError for another file; keys: what its blocks may be."""
+    """Return the blocks of a YAML file. keys: the allowed blocks, for messages.
+
+    Raises SettingsError if the file is missing, is not a YAML mapping, or exceeds a limit.
+    """
     try:
         content = parsed(path.read_text(encoding="utf-8"), FILE)
     except FileNotFoundError:
-        raise SettingsError(f"{path} is not here; run the command in the project's folder") from None
+        raise SettingsError(f"{path} is missing; run the command in the project's folder") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not YAML: {error}") from None
     except Refused as error:
@@ -61,19 +64,22 @@ def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the values of `key.path=value`, by key. Raises SettingsError for other text, too many, or a key twice."""
+    """Return the values of texts `key.path=value`, by key.
+
+    Raises SettingsError for another text, for too many, or for a repeated key.
+    """
     if len(texts) > MOST_OVERRIDES:
         raise SettingsError(f"--set: {len(texts):,} values, and at most {MOST_OVERRIDES} are read; use params.yaml")
     values: dict[str, Any] = {}
     for key, value in map(override, texts):
         if key in values:
-            raise SettingsError(f"--set {shortened(key)} stands twice; give it once")
+            raise SettingsError(f"--set {shortened(key)} is repeated; give it once")
         values[key] = value
     return values
 
 
 def override(text: str) -> tuple[str, Any]:
-    """Return key and value of `key.path=value`. Raises SettingsError for other text."""
+    """Return key and value of a text `key.path=value`. Raises SettingsError for another text."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set {shortened(text)}: write key.path=value, for example training.epochs=5")
@@ -84,9 +90,10 @@ def override(text: str) -> tuple[str, Any]:
 
 
 def parsed(text: str, limits: Limits) -> Any:
-    """Return what DVC reads in the same text, a YAML 1.2 document. Raises Refused for what is beyond the limits.
+    """Return the value of a YAML 1.2 document, as DVC reads it.
 
-    Refused too: tags and directives, dates, keys that are no text or stand twice.
+    Raises Refused if the text exceeds the limits or has tags, directives, dates, keys that are not text, or repeated
+    keys.
     """
     if len(text) > limits.characters:
         raise Refused(f"{len(text):,} characters, and at most {limits.characters:,} are read")
@@ -104,15 +111,15 @@ def parsed(text: str, limits: Limits) -> Any:
 
 
 def _yaml() -> YAML:
-    """Return the reader that DVC uses; one reads one text."""
+    """Return a reader like DVC's; each reads a single text."""
     return YAML(typ="safe")
 
 
 def _refuse_growth(text: str, limits: Limits) -> None:
-    """Refuse, before anything is built, a text that is too deep, or has too many values once aliases are followed."""
+    """Refuse a text that is too deep, or has too many values with aliases expanded; nothing is built from it."""
     total = 0
     open_blocks: list[tuple[str | None, int]] = []
-    sizes: dict[str | None, int] = {}  # values behind each anchor; none while its block is open
+    sizes: dict[str | None, int] = {}  # the number of values of each anchor; absent while its block is open
     for event in _yaml().parse(text):
         _refuse_construct(event, limits)
         if isinstance(event, SequenceEndEvent | MappingEndEvent):
@@ -135,7 +142,7 @@ def _refuse_growth(text: str, limits: Limits) -> None:
 
 
 def _refuse_construct(event: Event, limits: Limits) -> None:
-    """Refuse a directive, a tag, and an anchor or alias where none may be."""
+    """Refuse a directive, a tag, and an anchor or alias if the limits exclude them."""
     if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
         raise Refused(f"{_line(event)}: directives are not read; delete the line that begins with %")
     if isinstance(event, NodeEvent) and event.anchor and not limits.aliases:
@@ -145,7 +152,7 @@ def _refuse_construct(event: Event, limits: Limits) -> None:
 
 
 def _nodes(node: Node | None, seen: set[int]) -> Iterator[Node]:
-    """Yield a node and all below it, each once."""
+    """Yield a node and all nodes below it, each once."""
     if node is None or id(node) in seen:
         return
     seen.add(id(node))
@@ -158,7 +165,7 @@ def _nodes(node: Node | None, seen: set[int]) -> Iterator[Node]:
 
 
 def _refuse_ambiguity(node: Node) -> None:
-    """Refuse what YAML reads as something else than it looks like."""
+    """Refuse values and keys that YAML reads differently from what they look like."""
     if isinstance(node, MappingNode):
         _refuse_keys([key for key, _ in node.value])
     elif isinstance(node, ScalarNode) and node.tag not in KINDS | {MERGE}:
@@ -169,18 +176,18 @@ def _refuse_ambiguity(node: Node) -> None:
 
 
 def _refuse_keys(keys: Iterable[Node]) -> None:
-    """Refuse a key that is no text, and one that stands twice in its block."""
+    """Refuse a key that is not text, and a repeated key."""
     places: dict[str, Node] = {}
     for key in keys:
         if key.tag == MERGE:
             continue
         if not isinstance(key, ScalarNode) or key.tag != TEXT:
             shown = shortened(key.value) if isinstance(key, ScalarNode) else "that is a block"
-            raise Refused(f"{_line(key)}: the key {shown} is no text to YAML; put it in quotes")
+            raise Refused(f"{_line(key)}: the key {shown} is not text to YAML; put it in quotes")
         first = places.setdefault(key.value, key)
         if first is not key:
             lines = f"{_line(first)} and again in {_line(key)}"
-            raise Refused(f"the key {shortened(key.value)} stands in {lines}; the second would erase the first")
+            raise Refused(f"the key {shortened(key.value)} is in {lines}; the second would overwrite the first")
 
 
 def _line(place: Node | Event) -> str:

@@ -30,7 +30,7 @@ from den.methods import METHODS
 from den.methods.base import Problem
 from den.streams import prepared
 from den.streams.permuted_mnist import NAME, Params
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 from den.training import EVALUATION_BATCH
 
 VARIABLE = "DEN_PEER_PYTHON"
@@ -114,9 +114,9 @@ def about() -> dict[str, Any]:
 def whole_batches(stream: Stream) -> Stream:
     """Return the stream with as many training images as fill whole batches, so that both sides take the same steps."""
 
-    def cut(split: Split) -> Split:
+    def cut(split: Examples) -> Examples:
         count = len(split) // BATCH * BATCH
-        return Split(split.x[:count], split.y[:count], split.mean, split.deviation)
+        return Examples(split.x[:count], split.y[:count], split.mean, split.deviation)
 
     tasks = [Task(task.id, cut(task.train), task.validation) for task in stream.tasks]
     return Stream(stream.name, stream.shape, stream.classes, tasks, stream.tests)

@@ -12,7 +12,7 @@ from den.methods.base import Problem
 from den.methods.ewc import fisher, surprises
 from den.methods.finetune import Finetune, Params
 from den.scores import SCORES, auroc, average_precision
-from den.tasks import Split, Task
+from den.tasks import Examples, Task
 from den.training import fit
 
 IMAGES, MANY, SAMPLES = 10_000, 50_000, 1_000
@@ -61,7 +61,7 @@ def _sorting(generator: Generator, repeats: int) -> list[timing.Row]:
 
 def _fisher(generator: Generator, repeats: int) -> list[timing.Row]:
     whole, chain = training.examples(generator), training.network(generator)
-    split = Split(whole.x[:SAMPLES], whole.y[:SAMPLES])
+    split = Examples(whole.x[:SAMPLES], whole.y[:SAMPLES])
     epoch = Training(epochs=1, batch_size=SAMPLES // 4)
     x, y = split.inputs(slice(None)), split.targets(slice(None))
     sampled = partial(surprises, labels="sampled", generator=generator)

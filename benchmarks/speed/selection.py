@@ -8,7 +8,7 @@ from torch import Generator
 from benchmarks.speed import timing, training
 from den.config import Training
 from den.networks.layers import Chain
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import fit
 
 WHOLE = "the whole network"
@@ -32,7 +32,7 @@ def rows(repeats: int) -> list[timing.Row]:
     return timing.beside(timing.alternated(runs, repeats), WHOLE, "ms", 1000 / training.STEPS, bars)
 
 
-def part(chain: Chain, split: Split, counts: tuple[int, ...]) -> tuple[Chain, Split]:
+def part(chain: Chain, split: Examples, counts: tuple[int, ...]) -> tuple[Chain, Examples]:
     """Return the sub-network of so many inputs and units a layer, and the examples as it takes them."""
     chosen = [torch.arange(count) for count in counts]
     hidden = [
@@ -41,7 +41,7 @@ def part(chain: Chain, split: Split, counts: tuple[int, ...]) -> tuple[Chain, Sp
     return Chain(hidden, chain.head.part(slice(None), chosen[-1])), split.features(chosen[0])
 
 
-def step(chain: Chain, split: Split, generator: Generator) -> Callable[[], object]:
+def step(chain: Chain, split: Examples, generator: Generator) -> Callable[[], object]:
     """Return what takes the steps."""
     learned = Training(steps=training.STEPS, batch_size=training.BATCH)
     return lambda: fit(chain, split, learned, generator)

@@ -12,7 +12,7 @@ from den.config import Network, Training
 from den.networks.blueprint import Blueprint
 from den.networks.layers import Chain, fresh
 from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty, Within
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import fit
 
 SIZES, BATCH, STEPS, EXAMPLES = (784, 312, 128, 10), 256, 60, 10_000
@@ -41,10 +41,10 @@ def rows(repeats: int) -> list[timing.Row]:
     return timing.beside(timing.alternated(runs, repeats), FLOOR, "ms", 1000 / STEPS, bars)
 
 
-def examples(generator: Generator) -> Split:
+def examples(generator: Generator) -> Examples:
     """Return random images with random targets."""
     x = torch.randint(0, 256, (EXAMPLES, SIZES[0]), generator=generator, dtype=torch.uint8)
-    return Split(x, torch.randint(0, 2, (EXAMPLES, SIZES[-1]), generator=generator, dtype=torch.uint8))
+    return Examples(x, torch.randint(0, 2, (EXAMPLES, SIZES[-1]), generator=generator, dtype=torch.uint8))
 
 
 def network(generator: Generator) -> Chain:
@@ -78,14 +78,14 @@ def penalised(chain: Chain) -> dict[str, list[Penalty]]:
 
 
 def fitted(
-    chain: Chain, split: Split, generator: Generator, penalties: list[Penalty], steps: int = STEPS
+    chain: Chain, split: Examples, generator: Generator, penalties: list[Penalty], steps: int = STEPS
 ) -> Callable[[], object]:
     """Return what takes so many steps of the library's own loop."""
     training = Training(steps=steps, batch_size=BATCH)
     return lambda: fit(chain, split, training, generator, penalties)
 
 
-def products(split: Split, weights: list[Tensor]) -> Callable[[], None]:
+def products(split: Examples, weights: list[Tensor]) -> Callable[[], None]:
     """Return the matrix products of STEPS steps: forwards, gradients of weights, and of all inputs but the first."""
     activations = [split.inputs(slice(BATCH)), *(torch.rand(BATCH, units) for units in SIZES[1:])]
 
@@ -100,7 +100,7 @@ def products(split: Split, weights: list[Tensor]) -> Callable[[], None]:
     return run
 
 
-def plain(split: Split) -> Callable[[], None]:
+def plain(split: Examples) -> Callable[[], None]:
     """Return STEPS steps as one writes them by hand: modules, float images in memory, a fused Adam."""
     layers = [part for a, b in zip(SIZES, SIZES[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
     model = nn.Sequential(*layers[:-1])

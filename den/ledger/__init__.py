@@ -1,7 +1,7 @@
 """The ledger: the source of truth. Measurements and runs are added to it, and never changed.
 
-`measurement`, `settings` and `run` say what it holds, `store` where that lies, `entry` and `index` make it quick to
-search.
+`measurement`, `settings` and `run` define its content. `store` reads and writes it. `entry` and `index` make searches
+fast.
 """
 
 from den.ledger.entry import Entry

@@ -1,4 +1,4 @@
-"""An entry: what the index holds of a measurement, so that thousands of them are searched without being read."""
+"""An entry: the summary of a measurement in the index, so that a search does not read the measurements themselves."""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +15,11 @@ from den.ledger.settings import series_of
 
 @dataclass(frozen=True)
 class Entry:
-    """A measurement in brief. started and ended: ISO 8601 in UTC. summary: metrics of every score, totals and times.
+    """The summary of a measurement.
 
-    bits, time: the kinds of machine, empty if not recorded. device: cuda or cpu.
-    former: identities of version 0.5.0, each after a blank. parts: the digests of scores and measures, as JSON.
+    started, ended: ISO 8601 in UTC. bits, time: the kinds of machine; empty if not recorded. device: cuda or cpu.
+    former: identities of version 0.5.0, each preceded by a blank. parts: the digests of scores and measures, as JSON.
+    summary: metrics of every score, totals and times, as JSON.
     """
 
     id: str
@@ -88,9 +89,9 @@ class Entry:
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
-        """A hash of every score and every measure by its name."""
-        found: Mapping[str, str] = from_json(self.parts)
-        return found
+        """A hash per score and measure, by name."""
+        digests: Mapping[str, str] = from_json(self.parts)
+        return digests
 
     @cached_property
     def _summary(self) -> Mapping[str, Any]:
@@ -100,14 +101,14 @@ class Entry:
     @property
     def values(self) -> Mapping[str, Mapping[str, float]]:
         """Metrics by score and name, as in values["auroc"]["average"]."""
-        found: Mapping[str, Mapping[str, float]] = self._summary["values"]
-        return found
+        values: Mapping[str, Mapping[str, float]] = self._summary["values"]
+        return values
 
     @property
     def totals(self) -> Mapping[str, float]:
         """Capacity, weights, non-zero weights and operations after the last task."""
-        found: Mapping[str, float] = self._summary["totals"]
-        return found
+        totals: Mapping[str, float] = self._summary["totals"]
+        return totals
 
     @property
     def steps(self) -> float:
@@ -123,19 +124,19 @@ class Entry:
 
     @property
     def sizes(self) -> Mapping[str, Any]:
-        """The stream's examples of task 1, shape of one, and classes."""
-        found: Mapping[str, Any] = self._summary["sizes"]
-        return found
+        """The stream's number of training examples in task 1, the shape of an example, and the number of classes."""
+        sizes: Mapping[str, Any] = self._summary["sizes"]
+        return sizes
 
     @property
     def cores(self) -> int | None:
-        """Usable cores of the machine, None if not recorded."""
-        found: int | None = self._summary["cores"]
-        return found
+        """The number of usable cores of the machine; None if not recorded."""
+        cores: int | None = self._summary["cores"]
+        return cores
 
     @property
     def when(self) -> datetime:
-        """When the cell ended."""
+        """The moment at which the cell ended."""
         return datetime.fromisoformat(self.ended)
 
 

@@ -1,4 +1,4 @@
-"""The index of a ledger: an SQLite file of each machine's own, made anew when it is missing, old or damaged."""
+"""The index of a ledger: an SQLite file, one per machine, rebuilt if it is missing, outdated or damaged."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from den.ledger.entry import NAMES, Entry
 from den.ledger.layout import File
 
 VERSION = 2
-PATIENCE = 600.0  # seconds that a process waits for another one's update: the first one of a large ledger takes long
-COLUMNS = ", ".join(f'"{name}"' for name in NAMES)  # in quotes: one is a word of SQL
+PATIENCE = 600.0  # seconds to wait for another process's update; the first update of a large ledger takes long
+COLUMNS = ", ".join(f'"{name}"' for name in NAMES)  # in quotes, since one of the names is a word of SQL
 INDEXED = ("key", "run", "series", "stream", "ended")
 
 SCHEMA = [
@@ -30,27 +30,27 @@ SCHEMA = [
     "CREATE TABLE about (what)",
 ]
 FILES = "SELECT path, size, modified FROM files"
-ADD_SETTINGS = (  # of a series on several devices the same ones, in whatever order its measurements come
+ADD_SETTINGS = (  # the minimum, so that a series on several devices has the same settings in any order of measurements
     "INSERT INTO settings VALUES (?, ?) ON CONFLICT (series) DO UPDATE SET settings = min(settings, excluded.settings)"
 )
 
 
 class NotReady(sqlite3.DatabaseError):
-    """The index is missing, or it is of another version or ledger."""
+    """The index is missing, or belongs to another version or ledger."""
 
 
 class Index:
-    """The index file; `folder` is the ledger that it is of."""
+    """The index file of the ledger in `folder`."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
-        # What an index must be made for: its ledger, the metrics and their code. One that changes is entered anew.
+        # An index is valid for one ledger, one set of metrics and the code of metrics and entries; else it is rebuilt.
         code = (hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (metrics.__file__, entry.__file__))
         self._about = "\n".join((str(folder.absolute()), *metrics.METRICS, *code))
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection for questions. Raises NotReady, or sqlite3.DatabaseError if the index is damaged."""
+        """Yield a connection for queries. Raises NotReady, or sqlite3.DatabaseError if the index is damaged."""
         with closing(self._connected()) as connection:
             if not self._fits(connection):
                 raise NotReady(f"{self.path} is not ready")
@@ -58,9 +58,9 @@ class Index:
 
     @contextmanager
     def writing(self, make: bool = False) -> Iterator[sqlite3.Connection]:
-        """Yield a connection for one update, which is made whole or not at all.
+        """Yield a connection for one transaction.
 
-        make: make an index that is not ready, else raise NotReady.
+        make: create an index that is not ready, else raise NotReady.
         """
         with closing(self._connected()) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -76,26 +76,29 @@ class Index:
             connection.commit()
 
     def mending(self) -> FileLock:
-        """Return the lock under which an index is made or removed; entering it waits for whoever does so now."""
+        """Return the lock under which an index is created or removed; entering it waits while another process does."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(f"{self.path}.lock")
 
     def holds(self, files: Set[File]) -> bool:
-        """Return whether the index is ready, and of just these files."""
+        """Return whether the index is ready and lists exactly these files."""
         with closing(self._connected()) as connection:
             return self._fits(connection) and set(connection.execute(FILES)) == files
 
     def files(self, connection: sqlite3.Connection) -> dict[str, File]:
-        """Return every file that the index knows, sound or damaged, by its path."""
+        """Return every file in the index, sound or damaged, by path."""
         return {row[0]: File(*row) for row in connection.execute(FILES)}
 
     def faults(self) -> dict[str, str]:
-        """Return what is wrong with damaged files, by path inside the ledger."""
+        """Return the faults of damaged files, by path inside the ledger."""
         with self.reading() as connection:
             return dict(connection.execute("SELECT path, fault FROM files WHERE fault != '' ORDER BY path"))
 
     def entries(self, where: Mapping[str, Any], prefix: str = "", since: str = "") -> list[Entry]:
-        """Return entries in order of their end. where: values of columns; prefix: of an id or of a former identity."""
+        """Return entries in the order in which their cells ended.
+
+        where: values of columns. prefix: of an id or a former identity. since: the earliest end, ISO 8601.
+        """
         clauses, values = [f'"{name}" = ?' for name in where], list(where.values())
         if prefix:
             clauses.append("(substr(id, 1, ?) = ? OR instr(former, ?) > 0)")
@@ -112,11 +115,11 @@ class Index:
         """Return the settings of series, the seed left out."""
         with self.reading() as connection:
             question = "SELECT settings FROM settings WHERE series = ?"
-            rows = {one: connection.execute(question, (one,)).fetchone() for one in series}
-        return {one: json.loads(row[0]) for one, row in rows.items() if row}
+            rows = {id: connection.execute(question, (id,)).fetchone() for id in series}
+        return {id: json.loads(row[0]) for id, row in rows.items() if row}
 
     def run_lines(self, id: str = "") -> list[tuple[str, str, str]]:
-        """Return id, part and sealed line of the files of all runs, or of one, in order of their beginning."""
+        """Return id, part and sealed line of the files of all runs, or of one run, in the order in which they began."""
         condition, values = ("WHERE id = ?", (id,)) if id else ("", ())
         question = f"SELECT id, part, line FROM runs {condition} ORDER BY started, path"
         with self.reading() as connection:
@@ -127,8 +130,8 @@ class Index:
         places = ", ".join("?" * len(NAMES))
         row = [getattr(entry, name) for name in NAMES]
         connection.execute(f"INSERT OR REPLACE INTO measurements VALUES ({places})", row)
-        own = json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
-        connection.execute(ADD_SETTINGS, (entry.series, own))
+        shared = json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
+        connection.execute(ADD_SETTINGS, (entry.series, shared))
 
     def add_run(self, connection: sqlite3.Connection, path: str, started: str, line: str) -> None:
         """Enter one of the two files of a run."""
@@ -136,11 +139,11 @@ class Index:
         connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
     def add_file(self, connection: sqlite3.Connection, file: File, fault: str = "") -> None:
-        """Enter a file, and what is wrong with it."""
+        """Enter a file and its fault, empty if it is sound."""
         connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*file, fault))
 
     def forget(self, connection: sqlite3.Connection, path: str) -> None:
-        """Remove a file, and what it held; one that is damaged holds nothing, whatever its name."""
+        """Remove a file and its content from the index. A damaged file has no content there, whatever its name."""
         row = connection.execute("SELECT fault FROM files WHERE path = ?", (path,)).fetchone()
         if row == ("",):
             self._forget_measurement(connection, layout.name_of(path)[0])
@@ -148,12 +151,12 @@ class Index:
         connection.execute("DELETE FROM files WHERE path = ?", (path,))
 
     def discard(self) -> None:
-        """Remove the file, so that it is made anew."""
+        """Delete the index file, so that it is rebuilt."""
         for ending in ("", "-journal", "-wal", "-shm"):
             Path(f"{self.path}{ending}").unlink(missing_ok=True)
 
     def clear(self, connection: sqlite3.Connection) -> None:
-        """Make the index empty, whatever it holds."""
+        """Empty the index, whatever its schema."""
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (name,) in tables:
             connection.execute(f'DROP TABLE "{name}"')

@@ -1,4 +1,4 @@
-"""Where the files of a ledger lie: `YYYY/MM/ID.PART.json.gz`, under the month, in UTC, in which it began or ended."""
+"""The layout of a ledger: `YYYY/MM/ID.PART.json.gz`, under the month, in UTC, in which the content began or ended."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ ENDING = ".json.gz"
 
 
 class File(NamedTuple):
-    """A file's path inside the ledger, and its size and modification time, by which a changed one is recognised."""
+    """A file's path inside the ledger, with size and modification time, which reveal a change."""
 
     path: str
     size: int
@@ -19,23 +19,23 @@ class File(NamedTuple):
 
 
 def place(moment: datetime, id: str, part: str) -> str:
-    """Return where a file lies inside the ledger."""
+    """Return the path of a file inside the ledger."""
     return f"{moment.astimezone(UTC):%Y/%m}/{id}.{part}{ENDING}"
 
 
 def part_of_end(moment: datetime) -> str:
-    """Return the part that the name of a run's end says: a retried run ends more than once, and keeps every end."""
+    """Return the part in the name of a run's end. A retried run ends more than once, and each end keeps its file."""
     return f"{ENDED}-{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
 def name_of(path: str) -> tuple[str, str]:
-    """Return the id and the part that a file's name says."""
+    """Return the id and the part in a file's name."""
     id, _, part = Path(path).name.removesuffix(ENDING).partition(".")
     return id, part
 
 
 def listed(folder: Path) -> Iterator[File]:
-    """Yield the files that lie in a ledger; unfinished ones, whose names begin with a dot, are none."""
+    """Yield the files of a ledger, except unfinished ones, whose names begin with a dot."""
     for year in _folders(folder):
         for month in _folders(year):
             inside = f"{Path(year).name}/{Path(month).name}/"
@@ -48,7 +48,7 @@ def listed(folder: Path) -> Iterator[File]:
 
 
 def stamped(folder: Path, path: str) -> File | None:
-    """Return one file as it is now; None if it is gone."""
+    """Return a file with its present size and modification time; None if it is gone."""
     try:
         status = (folder / path).stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A measurement: what one execution of a cell gave, and where it comes from. It is never changed."""
+"""A measurement: the immutable result of one execution of a cell, and its origin."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ REQUIRED = {"stream": str, "method": str, "seed": int, "stream_params": dict, "m
 
 
 class Row(NamedTuple):
-    """One measure: of a task (from 1), of a stage or of the network after the task, of a layer or of all."""
+    """One measure. task: from 1. stage: None for the network after the task. layer: None for the whole network."""
 
     task: int
     stage: str | None
@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
 
 class Columns(Params):
-    """Measures, column by column, in the order in which they were taken."""
+    """Measures, column by column, in the order of measurement."""
 
     task: tuple[PositiveInt, ...]
     stage: tuple[str | None, ...]
@@ -53,7 +53,7 @@ class Columns(Params):
 
 
 class Machine(Params):
-    """The machine that a cell ran on. None: not recorded."""
+    """The machine that a cell ran on. None: not recorded. memory: in bytes."""
 
     system: str
     processor: str | None = None
@@ -68,14 +68,17 @@ class Machine(Params):
 
     @property
     def label(self) -> str:
-        """The machine in a few words: its GPU, or its processor and what torch uses of it."""
+        """A short name: the GPU, or the processor and the instruction set that torch uses of it."""
         if self.gpu:
             return self.gpu
         return f"{self.processor}, {self.capability}" if self.processor else "processor not recorded"
 
 
 class Sizes(Params):
-    """What of a stream decides how long a cell takes: examples of task 1, the shape of one, classes of all tasks."""
+    """The sizes of a stream that determine how long a cell takes.
+
+    examples: training examples of task 1. example: the shape of one. classes: of all tasks.
+    """
 
     examples: PositiveInt
     example: tuple[PositiveInt, ...] = Field(min_length=1)
@@ -83,7 +86,10 @@ class Sizes(Params):
 
 
 class Carried(Params):
-    """A step in which version 0.5.0 carried a record to other code: its identity before, and how it was proved."""
+    """A step in which version 0.5.0 carried a record over to changed code.
+
+    identity: the record's identity before. commit: the changed code. compared: the number of cells that proved it.
+    """
 
     identity: str
     commit: str | None
@@ -91,7 +97,7 @@ class Carried(Params):
 
 
 class Record(Params):
-    """What a record of version 0.5.0 had that a measurement has not."""
+    """Fields of a version 0.5.0 record that a measurement does not have."""
 
     identity: str = Field(pattern=KEY)
     stream_hash: str = Field(pattern=HASH)
@@ -99,10 +105,10 @@ class Record(Params):
 
 
 class Origin(Params):
-    """Where a measurement comes from. None: not recorded, or not known.
+    """Where a measurement comes from. None: not recorded.
 
-    run: the run it was measured in, None for a cell run alone. slots: cells that ran beside each other.
-    load: of the machine as the cell began, in running processes. memory: in bytes.
+    run: the run that measured it; None for a cell without a run. slots: the number of cells in parallel.
+    load: of the machine when the cell began, in running processes. record: of version 0.5.0, if it was one.
     """
 
     run: str | None
@@ -124,7 +130,7 @@ class Origin(Params):
 
     @property
     def bits(self) -> str:
-        """The kind of machine and torch that decide about bits, as a hash; empty if the processor is not recorded."""
+        """A hash of the machine and versions that determine bits; empty if the processor is not recorded."""
         if self.machine.processor is None:
             return ""
         of_cpu = self.machine.processor, self.torch, self.machine.capability, self.machine.variables
@@ -132,7 +138,7 @@ class Origin(Params):
 
     @property
     def time(self) -> str:
-        """The kind of machine that decides about time, as a hash; empty if the processor is not recorded."""
+        """A hash of the machine and versions that determine times; empty if the processor is not recorded."""
         if not self.bits:
             return ""
         return short_hash(self.bits, self.machine.cores, self.machine.memory, self.slots)
@@ -141,7 +147,7 @@ class Origin(Params):
 class Measurement(Params):
     """Scores and measures of one execution of a cell.
 
-    scores: for every score the matrix R[t][i], None where nothing was measured. data: the hash of what the cell reads.
+    scores: per score the matrix R[t][i], None where nothing was measured. data: a hash of the data that the cell reads.
     """
 
     version: Literal[2] = 2
@@ -174,7 +180,7 @@ class Measurement(Params):
 
     @property
     def id(self) -> str:
-        """The beginning of the checksum of everything in it."""
+        """The first 16 hex digits of the checksum over the whole measurement."""
         return sealed.identifier(sealed.seal(self))
 
     @property
@@ -191,7 +197,7 @@ class Measurement(Params):
 
     @property
     def tasks(self) -> int:
-        """How many tasks the stream has."""
+        """The number of tasks of the stream."""
         count = self.settings["stream_params"].get("tasks")
         return count if isinstance(count, int) else len(next(iter(self.scores.values())))
 
@@ -202,23 +208,24 @@ class Measurement(Params):
 
     @property
     def digest(self) -> str:
-        """A hash of scores and measures, times left out: equal digest, equal result to the bit."""
+        """A hash of scores and measures without times: measurements with the same digest are equal to the bit."""
         rows = [row for row in self.measures.rows() if row.measure not in measures.TIMES]
         return hashlib.sha256(json.dumps([self.scores, rows], sort_keys=True).encode()).hexdigest()
 
     @property
     def digests(self) -> dict[str, str]:
-        """A hash of every score and every measure by its name, times left out: what two measurements both have."""
+        """A hash per score and per measure, by name, without times; it shows which of them two measurements share."""
         numbers: dict[str, list[Any]] = {score: [matrix] for score, matrix in self.scores.items()}
-        of = self.measures
-        for name, *number in zip(of.measure, of.task, of.stage, of.layer, of.value, strict=True):
+        columns = self.measures
+        entries = zip(columns.measure, columns.task, columns.stage, columns.layer, columns.value, strict=True)
+        for name, *number in entries:
             if name not in measures.TIMES:
                 numbers.setdefault(name, []).append(number)
-        return {name: hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16] for name, kept in numbers.items()}
+        return {name: hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16] for name, rows in numbers.items()}
 
     @property
     def totals(self) -> dict[str, float]:
-        """Capacity, weights, non-zero weights and operations after the last task, as far as the method reports them."""
+        """Capacity, weights, non-zero weights and operations after the last task, if the method reports them."""
         last = {row.measure: row.value for row in self.measures.rows() if row.stage is None and row.layer is None}
         return {name: value for name in measures.TOTALS if (value := last.get(name)) is not None}
 
@@ -238,18 +245,18 @@ class Measurement(Params):
         return math.fsum(value for value in self._of(measures.STEPS) if value is not None)
 
     def matrix(self, score: str) -> NDArray[np.float64]:
-        """Return a score's matrix R (tasks, tasks), nan where nothing was measured."""
+        """Return the matrix R of a score: (tasks, tasks) float64, nan where nothing was measured."""
         return np.array(self.scores[score], dtype=float)
 
     def values(self) -> dict[str, dict[str, float]]:
-        """Return every metric of every score; nan is left out."""
+        """Return every metric of every score, as in values()["auroc"]["average"], without those that are nan."""
         values = {
             score: {name: metric(self.matrix(score)) for name, metric in metrics.METRICS.items()}
             for score in self.scores
         }
         return {
-            score: {name: value for name, value in found.items() if not math.isnan(value)}
-            for score, found in values.items()
+            score: {name: value for name, value in by_metric.items() if not math.isnan(value)}
+            for score, by_metric in values.items()
         }
 
     def _seconds(self, evaluation: bool) -> float:
@@ -262,9 +269,9 @@ class Measurement(Params):
 
 @dataclass(frozen=True)
 class CellResult:
-    """A measurement under the name that its settings go by in a suite: a variant's, or else the method's.
+    """A measurement under the name of its settings in a suite: a variant's, or else the method's.
 
-    how: whether it was measured now, reused from the ledger, or taken from the accepted results.
+    how: measured in this run, reused from the ledger, or taken from the accepted results.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reading the files of a ledger strictly: checksum, content, and a name that fits the content."""
+"""Strict reading of a ledger's files: the checksum, the content, and a name that fits the content."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from den.ledger.sealed import Damaged, Model
 
 
 def is_sound(path: Path) -> bool:
-    """Return whether a file is there, and holds what its name says."""
+    """Return whether a file exists, is undamaged, and has the content that its name announces."""
     try:
         line = sealed.unpack(path.read_bytes())
         if layout.name_of(str(path))[1] == MEASUREMENT:
@@ -24,7 +24,7 @@ def is_sound(path: Path) -> bool:
 
 
 def read_runs(lines: Iterable[tuple[str, str, str]]) -> list[Run]:
-    """Return runs from id, part and line of their files. Raises Damaged for a line that is not what was entered."""
+    """Return runs from id, part and line of their files. Raises Damaged if a line differs from what was entered."""
     begun, ended = {}, {}
     for id, part, line in lines:
         if part == BEGUN:
@@ -35,14 +35,14 @@ def read_runs(lines: Iterable[tuple[str, str, str]]) -> list[Run]:
 
 
 def read_measurement(path: Path, line: str) -> Measurement:
-    """Return the measurement of a file, its name checked against its content. Raises Damaged."""
+    """Return the measurement in a file. Raises Damaged, also if the name does not fit the content."""
     measurement = sealed.read_as(Measurement, line)
     _check_name(path, place(measurement.origin.started, sealed.identifier(line), MEASUREMENT))
     return measurement
 
 
 def read_run_part(path: Path, line: str) -> str:
-    """Check a file of a run; return when the run began, or, of an end, when it ended. Raises Damaged."""
+    """Check one of the two files of a run; return when the run began or ended, ISO 8601. Raises Damaged."""
     if path.name.endswith(f".{BEGUN}{layout.ENDING}"):
         begun = sealed.read_as(Begun, line)
         _check_name(path, place(begun.started, begun.id, BEGUN))
@@ -53,7 +53,7 @@ def read_run_part(path: Path, line: str) -> str:
 
 
 def _entered(kind: type[Model], line: str) -> Model:
-    """Return a line that was read strictly as it was entered; its checksum shows that it is still the same."""
+    """Return the content of a line that was checked when it was entered; only its checksum is checked again."""
     written, _, body = line.rstrip("\n").partition(" ")
     if sealed.checksum(body) != written:
         raise Damaged("its checksum does not match its content")
@@ -66,7 +66,7 @@ def _check_name(path: Path, expected: str) -> None:
 
 
 def place_of(line: str) -> str:
-    """Return where a line of an export belongs. Raises Damaged."""
+    """Return the path inside the ledger where a line of an export belongs. Raises Damaged."""
     content = sealed.unseal(line)
     if "key" in content:
         measurement = sealed.read_as(Measurement, line)

@@ -1,4 +1,4 @@
-"""A run: one execution of a suite. One file is written when it begins, another when it ends."""
+"""A run: one execution of a suite. The ledger holds one file of its beginning and one of its end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,15 @@ ID = r"^[0-9a-z-]{6,64}$"
 Trigger = Literal["hand", "schedule", "ci"]
 How = Literal["measured", "reused"]
 ALARMS = ("failed", "worse", "unstable")
-"Verdicts on which a run ends as failed, the gravest first."
+"Verdicts that make a run end as failed, the gravest first."
 
 
 class Asked(Params):
-    """What was asked for: a suite, what differs from it, and where its cells run. seeds None: the suite's own."""
+    """The request of a run: a suite, the changes to it, and where its cells run.
+
+    streams, methods: empty for the suite's own. seeds: None for the suite's own. overrides: texts `key.path=value`.
+    on: here, or the pool or cluster that runs the cells. again: measure every cell, and reuse none.
+    """
 
     suite: str = Field(pattern=NAME)
     streams: tuple[str, ...] = ()
@@ -30,11 +34,11 @@ class Asked(Params):
 
 
 class Order(Params):
-    """How a cell is to be executed.
+    """How to execute a cell.
 
-    run: the run it belongs to, None for a cell alone. again: measure it even if a current measurement exists.
-    write: add the measurement to the ledger here. fingerprint, torch: what the asker has, which must be the same here.
-    slots, flow_run, data_version: what the measurement's origin is to say.
+    run: the run it belongs to; None for a cell alone. again: measure it even if a current measurement exists.
+    write: add the measurement to the ledger on this machine. fingerprint, torch: the versions that the orderer expects
+    here. slots, flow_run, data_version: values for the measurement's origin.
     """
 
     run: str | None = Field(default=None, pattern=ID)
@@ -48,7 +52,7 @@ class Order(Params):
 
 
 class Planned(Params):
-    """A cell of a run: its key, and the name that its settings go by in the suite."""
+    """A cell of a run: its key, and the name of its settings in the suite."""
 
     key: str = Field(pattern=KEY)
     stream: str = Field(pattern=NAME)
@@ -62,11 +66,11 @@ class Planned(Params):
 
 
 class Begun(Params):
-    """How a run began: what was asked, when, by whom, where, and the cells that this makes.
+    """The beginning of a run: the request, when, by whom and where it was made, and the cells.
 
-    process: the host, number and creation time of the process that runs it. torch, commit: of the asker.
-    load: of the machine before the first cell began. slots: cells beside each other, None if others run them.
-    deployment: the Prefect deployment that the run was started by, if any.
+    process: host, number and creation time of the process that runs it. torch, commit, dirty: of that process.
+    load: of the machine before the first cell. slots: the number of cells in parallel; None if other machines run them.
+    deployment: the Prefect deployment that started the run, if any.
     """
 
     version: Literal[1] = 1
@@ -86,7 +90,7 @@ class Begun(Params):
 
 
 class Answer(Params):
-    """Which measurement answers a cell of the run, and whether the run measured it."""
+    """The measurement that answers a cell of the run, and whether the run measured it."""
 
     title: str
     measurement: str = Field(pattern=KEY)
@@ -94,7 +98,7 @@ class Answer(Params):
 
 
 class Ended(Params):
-    """How a run ended: its answers, why cells failed, and the verdict: a word, and sentences."""
+    """The end of a run: its answers, the reasons of failed cells by title, the verdict in a word, and remarks."""
 
     version: Literal[1] = 1
     id: str = Field(pattern=ID)
@@ -107,7 +111,7 @@ class Ended(Params):
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of a suite; `ended` is None while it runs, and for good if it was killed."""
+    """One execution of a suite. `ended` is None while it runs, and stays None if it is killed."""
 
     begun: Begun
     ended: Ended | None = None
@@ -122,15 +126,15 @@ class Run:
 
     @property
     def whole(self) -> bool:
-        """Whether every cell that was asked for is answered."""
+        """Whether every cell of the run has an answer."""
         return self.ended is not None and {cell.title for cell in self.begun.cells} == self.answers.keys()
 
     @property
     def answers(self) -> Mapping[str, Answer]:
-        """The answers by the title of their cells."""
+        """The answers, by the title of their cells."""
         return {answer.title: answer for answer in self.ended.answers} if self.ended else {}
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """Ids of what the run measured itself."""
+        """The ids of the measurements that the run made itself."""
         return tuple(answer.measurement for answer in self.answers.values() if answer.how == "measured")

@@ -1,6 +1,6 @@
-"""Sealed lines: a checksum and a JSON object on one line, so that a damaged or edited one is recognised.
+"""Sealed lines: a checksum and a JSON object on one line; the checksum reveals damage and edits.
 
-Every file of a ledger is one sealed line, compressed; an export is many of them.
+Each file of a ledger is one compressed sealed line. An export contains many of them.
 """
 
 import gzip
@@ -19,18 +19,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class LedgerError(RuntimeError):
-    """A file of the ledger cannot be used; the message names it and says what to do."""
+    """A file of the ledger cannot be used; the message names it and the remedy."""
 
 
 class Damaged(ValueError):
-    """A line is not what was written; the message says why."""
+    """A line differs from what was written; the message gives the reason."""
 
 
 def seal(content: Mapping[str, Any] | Params) -> str:
     """Return a JSON object as a sealed line. Raises ValueError for NaN or infinity.
 
-    A field that is added to what the ledger holds declares its value "as before" (`AsBefore`), and is left out at it:
-    what was sealed without it keeps its bytes, and so its id.
+    A field that is added to the content of the ledger declares its "as before" value (`AsBefore`), and is left out at
+    that value. So content that was sealed earlier keeps its bytes and its id.
     """
     values = reduced(content) if isinstance(content, Params) else content
     body = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -58,14 +58,14 @@ def read_as(kind: type[Model], line: str) -> Model:
         return kind.model_validate_json(line.rstrip("\n").partition(" ")[2])
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, first["loc"]))
         if first["type"] in ("extra_forbidden", "literal_error"):
-            raise Damaged(f"{where}: unknown here; a newer version of the code has written it") from None
-        raise Damaged(f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise Damaged(f"{key}: unknown here; a newer version of the code has written it") from None
+        raise Damaged(f"{key}: {first['msg']}" if key else first["msg"]) from None
 
 
 def identifier(line: str) -> str:
-    """Return the id of a sealed line: the beginning of its checksum."""
+    """Return the id of a sealed line: the first 16 hex digits of its checksum."""
     return line[:16]
 
 
@@ -75,7 +75,7 @@ def checksum(body: str) -> str:
 
 
 def pack(line: str) -> bytes:
-    """Return a line compressed, the same bytes each time."""
+    """Return a compressed line, the same bytes each time."""
     return gzip.compress(line.encode(), 9, mtime=0)
 
 
@@ -90,13 +90,13 @@ def unpack(data: bytes) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return content
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is beyond all numbers")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 

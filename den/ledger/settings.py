@@ -1,4 +1,4 @@
-"""A cell's settings as the ledger keeps them: flattened, and hashed into its key and series."""
+"""A cell's settings in the ledger: their flat form, and their hashes into key and series."""
 
 import hashlib
 import json
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Settings = dict[str, Any]
-"A cell's settings as JSON; one that was added later and is left out means 'as before'."
+"A cell's settings as JSON. A setting that was added later and is absent has its 'as before' value."
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield settings by their dotted keys, as in training.batch_size."""
+    """Yield settings by dotted key, as in training.batch_size."""
     for name, value in settings.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
@@ -19,12 +19,12 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def key_of(settings: Mapping[str, Any], data: str) -> str:
-    """Return the key of a cell: a hash of its settings, the device left out, and of the data that it reads."""
+    """Return the key of a cell: a hash of its settings, without the device, and of the data that it reads."""
     return short_hash({name: _without_device(name, value) for name, value in settings.items()}, data)
 
 
 def series_of(settings: Mapping[str, Any]) -> str:
-    """Return what cells have in common that differ in the seed alone, as a hash."""
+    """Return the series of a cell: a hash that cells share if they differ only in seed and device."""
     return short_hash({name: _without_device(name, value) for name, value in settings.items() if name != "seed"})
 
 

@@ -1,4 +1,4 @@
-"""The ledger: a folder of measurements and runs, to which files are only ever added."""
+"""The ledger: a folder of measurements and runs. Files are added to it, and never changed."""
 
 import logging
 import lzma
@@ -22,14 +22,17 @@ from den.ledger.sealed import Damaged, LedgerError
 logger = logging.getLogger(__name__)
 
 Reply = TypeVar("Reply")
-NAMED = 3  # damaged files that a warning names
-ATTEMPTS = 5  # to mend an index
+NAMED = 3  # the most damaged files that warnings name
+ATTEMPTS = 5  # to rebuild an index
 UNUSABLE = {3, 5, 6, 7, 8, 13, 14}  # SQLite's permission, busy, locked, memory, read-only, full, cannot open
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where prepared streams, the ledger and its index, and checkpoints and logs lie."""
+    """The paths of a project.
+
+    data: the folder of prepared streams. ledger, index: the ledger and its index. work: checkpoints and logs.
+    """
 
     data: Path = Path("data/streams")
     ledger: Path = Path(".den/ledger")
@@ -38,7 +41,7 @@ class Places:
 
 
 class Imported(NamedTuple):
-    """How many measurements and run files an import added, how many were there, and which lines were damaged."""
+    """The outcome of an import: the number of files added, the number already present, and the damaged lines."""
 
     added: int
     present: int
@@ -46,9 +49,10 @@ class Imported(NamedTuple):
 
 
 class Ledger:
-    """Measurements and runs in a folder, which several machines may share; it alone knows where they lie.
+    """Measurements and runs in a folder, which several machines may share.
 
-    A damaged or edited file is named in a warning and left out.
+    A damaged or edited file is left out, with a warning that names it. Methods raise LedgerError if the index cannot be
+    used.
     """
 
     def __init__(self, folder: Path, index: Path) -> None:
@@ -58,25 +62,25 @@ class Ledger:
 
     @classmethod
     def of(cls, places: Places) -> "Ledger":
-        """Return the ledger of these places."""
+        """Return the ledger at these places."""
         return cls(places.ledger, places.index)
 
     def add(self, measurement: Measurement) -> str:
-        """Write a measurement; return its id. The same content twice is one file."""
+        """Write a measurement; return its id. Writing the same content again changes nothing."""
         line = sealed.seal(measurement)
         self._write(place(measurement.origin.started, sealed.identifier(line), MEASUREMENT), line)
         return sealed.identifier(line)
 
     def begin(self, begun: Begun) -> None:
-        """Write how a run began."""
+        """Write the beginning of a run."""
         self._write(place(begun.started, begun.id, BEGUN), sealed.seal(begun))
 
     def end(self, ended: Ended) -> None:
-        """Write how a run ended; of a run that was continued after its end, the newest end counts."""
+        """Write the end of a run. If a run continues after its end, the newest end counts."""
         self._write(place(ended.ended, ended.id, layout.part_of_end(ended.ended)), sealed.seal(ended))
 
     def load(self, id: str) -> Measurement:
-        """Return the measurement of an id. Raises LedgerError for one that is missing or damaged."""
+        """Return a measurement. Raises LedgerError if it is missing or damaged."""
         entries = self.entries(id=id)
         if not entries:
             raise LedgerError(f"{self.folder} has no measurement {id}")
@@ -87,7 +91,7 @@ class Ledger:
             raise LedgerError(f"{path}: {error}; restore it from a copy, or delete it") from None
 
     def loaded(self, id: str) -> Measurement | None:
-        """Return the measurement of an id; None, with a warning, if its file was damaged or lost meanwhile."""
+        """Return a measurement; None, with a warning, if its file has been damaged or lost."""
         try:
             return self.load(id)
         except LedgerError as error:
@@ -97,35 +101,35 @@ class Ledger:
     def entries(self, prefix: str = "", since: str = "", **where: Any) -> list[Entry]:
         """Return the entries of measurements, the oldest first.
 
-        prefix: the beginning of an id, or of an identity of version 0.5.0; since: the earliest end, ISO 8601;
-        where: values of an entry's fields, as in entries(key=…), entries(run=…).
+        prefix: the beginning of an id, or of an identity of version 0.5.0. since: the earliest end, ISO 8601.
+        where: values of an entry's fields, as in entries(key=…) or entries(run=…).
         """
-        return self._asked(lambda: self._index.entries(where, prefix, since))
+        return self._reply(lambda: self._index.entries(where, prefix, since))
 
     def settings(self, series: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the settings of these series, the seed left out."""
-        return self._asked(lambda: self._index.settings(series))
+        """Return the settings of these series, without seeds."""
+        return self._reply(lambda: self._index.settings(series))
 
     def measurements(self, **where: Any) -> Iterator[Measurement]:
-        """Yield measurements, the oldest first; a file that was damaged meanwhile is named and left out."""
+        """Yield measurements, the oldest first; one whose file has been damaged is left out, with a warning."""
         for entry in self.entries(**where):
             if (measurement := self.loaded(entry.id)) is not None:
                 yield measurement
 
     def run(self, id: str) -> Run:
-        """Return a run. Raises LedgerError for one that is not there."""
+        """Return a run. Raises LedgerError if it is missing."""
         runs = self.runs(id=id)
         if not runs:
             raise LedgerError(f"{self.folder} has no run {id}")
         return runs[0]
 
     def runs(self, suite: str = "", id: str = "") -> list[Run]:
-        """Return all runs, those of a suite, or the one of an id if it is there; the oldest first."""
-        runs = self._asked(lambda: read_runs(self._index.run_lines(id)))
+        """Return all runs, the oldest first. suite, id: only those that match; none if the id is missing."""
+        runs = self._reply(lambda: read_runs(self._index.run_lines(id)))
         return [run for run in runs if suite in ("", run.suite)]
 
     def results(self, run: Run) -> list[CellResult]:
-        """Return the results of an ended run; what the ledger has lost is named in a warning and left out."""
+        """Return the results of an ended run; a lost measurement is left out, with a warning."""
         names = {cell.title: cell.name for cell in run.begun.cells}
         return [
             CellResult(names[title], measurement, answer.how)
@@ -134,41 +138,41 @@ class Ledger:
         ]
 
     def faults(self) -> dict[str, str]:
-        """Return what is wrong with damaged files, by path."""
-        return {str(self.folder / path): fault for path, fault in self._asked(self._index.faults).items()}
+        """Return the faults of damaged files, by path."""
+        return {str(self.folder / path): fault for path, fault in self._reply(self._index.faults).items()}
 
     def check(self) -> dict[str, str]:
-        """Read every file anew; return what is wrong with damaged ones, by path."""
-        self._asked(lambda: self._update(anew=True))
+        """Read every file again; return the faults of damaged ones, by path."""
+        self._reply(lambda: self._update(anew=True))
         self._warn()
         return self.faults()
 
     def refresh(self) -> None:
-        """Bring the index up to what lies in the folder, which other processes and machines may have added to."""
-        self._asked(self._update)
+        """Update the index to the present files; other processes and machines may have added some."""
+        self._reply(self._update)
         self._warn()
 
     def _update(self, anew: bool = False) -> None:
-        there = set(layout.listed(self.folder))
-        if not anew and self._index.holds(there):
+        present = set(layout.listed(self.folder))
+        if not anew and self._index.holds(present):
             return
         with self._index.writing(make=True) as connection:
             if anew:
                 self._index.clear(connection)
-            known = self._index.files(connection)
-            for path in sorted({file.path for file in there.symmetric_difference(known.values())}):
-                file = layout.stamped(self.folder, path)  # again, since others may have written since it was listed
-                if file != known.get(path):
+            indexed = self._index.files(connection)
+            for path in sorted({file.path for file in present.symmetric_difference(indexed.values())}):
+                file = layout.stamped(self.folder, path)  # again, since another process may have written it meanwhile
+                if file != indexed.get(path):
                     self._enter(connection, path, file)
 
     def export(self, path: Path, run: str = "") -> int:
-        """Write all measurements and runs, or a run with what answers it, as one file; return how many lines."""
+        """Write all measurements and runs, or one run with its answers, to a file; return the number of lines."""
         lines = list(self._lines(run))
         files.write(path, archive(lines))
         return len(lines)
 
     def take(self, path: Path) -> Imported:
-        """Add what an export holds; damaged lines are named and left out. Raises LedgerError for another file."""
+        """Add the content of an export; damaged lines are left out. Raises LedgerError if the file is not an export."""
         added, present, faults = 0, 0, []
         for number, line in enumerate(unarchived(path), start=1):
             try:
@@ -181,20 +185,20 @@ class Ledger:
 
     def _lines(self, run: str) -> Iterator[str]:
         chosen = self.run(run) if run else None
-        for _, _, line in self._asked(lambda: self._index.run_lines(run)):
+        for _, _, line in self._reply(lambda: self._index.run_lines(run)):
             yield line
         answers = {answer.measurement for answer in chosen.answers.values()} if chosen else set()
         for entry in self.entries():
             if not run or entry.run == run or entry.id in answers:
                 yield sealed.seal(self.load(entry.id))
 
-    def _asked(self, question: Callable[[], Reply]) -> Reply:
-        """Return the reply of the index, made anew if it is missing, of another version, or damaged."""
+    def _reply(self, question: Callable[[], Reply]) -> Reply:
+        """Return the reply of the index; rebuild the index first if it is missing, of another version, or damaged."""
         try:
             return question()
         except (sqlite3.DatabaseError, Damaged) as error:
             self._refuse_unusable(error)
-        with self._index.mending():  # others that met the same damage wait here, and find it mended
+        with self._index.mending():  # other processes with the same problem wait here, and then use the rebuilt index
             for _ in range(ATTEMPTS):
                 try:
                     self._update()
@@ -204,20 +208,20 @@ class Ledger:
                 except (sqlite3.DatabaseError, Damaged) as error:
                     self._refuse_unusable(error)
                     self._index.discard()
-        raise LedgerError(f"the index {self._index.path} is damaged or removed again and again; see what else uses it")
+        raise LedgerError(f"the index {self._index.path} is damaged or removed again and again; find what else uses it")
 
     def _refuse_unusable(self, error: Exception) -> None:
-        """Raise LedgerError if the disk or its permissions are at fault, which a new index does not mend."""
+        """Raise LedgerError if the disk or its permissions cause the error: a new index would not help."""
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
             raise LedgerError(f"the index {self._index.path} cannot be used: {error}") from None
 
     def _write(self, path: str, line: str) -> bool:
-        """Write and enter a file, unless it is there and sound; return whether it was written."""
+        """Write and enter a file, unless a sound one exists; return whether it was written."""
         missing = not is_sound(self.folder / path)
         if missing:
             files.write(self.folder / path, sealed.pack(line))
-        self._asked(lambda: self._enter_alone(path))
+        self._reply(lambda: self._enter_alone(path))
         return missing
 
     def _enter_alone(self, path: str) -> None:
@@ -225,19 +229,19 @@ class Ledger:
             self._enter(connection, path, layout.stamped(self.folder, path))
 
     def _enter(self, connection: sqlite3.Connection, path: str, file: layout.File | None) -> None:
-        """Make the index hold what a file holds now, or what is wrong with it; nothing if it is gone."""
+        """Update the index to a file's present content, or to its fault; remove the file if it is gone."""
         self._index.forget(connection, path)
         if file is None:
             return
-        whole, fault = self.folder / path, ""
+        full_path, fault = self.folder / path, ""
         id, part = layout.name_of(path)
         try:
-            line = sealed.unpack(whole.read_bytes())
+            line = sealed.unpack(full_path.read_bytes())
             if part == MEASUREMENT:
-                measurement = read_measurement(whole, line)
+                measurement = read_measurement(full_path, line)
                 self._index.add_measurement(connection, Entry.of(measurement, id), measurement.settings)
             else:
-                self._index.add_run(connection, path, read_run_part(whole, line), line)
+                self._index.add_run(connection, path, read_run_part(full_path, line), line)
         except (Damaged, OSError) as error:
             fault = str(error)
         self._index.add_file(connection, file, fault)
@@ -257,11 +261,11 @@ def archive(lines: Iterable[str]) -> bytes:
 
 
 def unarchived(path: Path) -> list[str]:
-    """Return the lines of an export. Raises LedgerError for a file that is none."""
+    """Return the lines of an export. Raises LedgerError if the file is missing or is not an export."""
     try:
         text = lzma.decompress(path.read_bytes()).decode()
-        return [f"{line}\n" for line in text.split("\n") if line]  # splitlines would part a line at U+2028, too
+        return [f"{line}\n" for line in text.split("\n") if line]  # splitlines would break a line at U+2028, too
     except FileNotFoundError:
-        raise LedgerError(f"{path} is not here") from None
+        raise LedgerError(f"{path} is missing") from None
     except (lzma.LZMAError, EOFError, ValueError) as error:
-        raise LedgerError(f"{path} is no export of a ledger: {error}; `den ledger export FILE` makes one") from None
+        raise LedgerError(f"{path} is not an export of a ledger: {error}; `den ledger export FILE` makes one") from None

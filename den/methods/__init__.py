@@ -1,4 +1,4 @@
-"""The methods: one file each, and one line here."""
+"""The methods by name. To add one, write its file, and add its line here."""
 
 from den.methods.ablations import DenConstant, DenDynamic, DenNoStamp, DnnSelective
 from den.methods.base import Method

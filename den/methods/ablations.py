@@ -1,9 +1,9 @@
-"""DEN with parts of it left out, as in the paper's Figures 4 and 5: each class replaces a stage or two.
+"""Ablations of DEN, as in the paper's Figures 4 and 5; each class replaces one or two stages.
 
-The variants without Eq. 6 hold Eq. 4 near the network of the task before instead, as their base, the L2 baseline, does.
+The variants without Eq. 6 add its pull towards the network of the previous task to Eq. 4, as the L2 baseline does.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from den.tasks import Task
 
 
 class DnnSelective(Den):
-    """DNN-Selective: a network of fixed size, of which each task trains what it needs, held back by L2."""
+    """DNN-Selective: selective retraining of a network of fixed size under L2."""
 
     def stages(self, task: Task) -> Iterator[Stage]:
         if task.id == 0:
@@ -31,15 +31,15 @@ class DnnSelective(Den):
             yield Stage(measures.CLOSING, self.close)
 
     def growth(self) -> Iterator[Stage]:
-        """Yield how the network grows after selective retraining: it does not."""
+        """Yield the stages in which the network grows: none here."""
         yield from ()
 
-    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
-        return [*super().retraining(part, selected), self.anchor(part)]
+    def retraining(self, part: Chain[Layer]) -> list[Penalty]:
+        return [*super().retraining(part), self.anchor(part)]
 
 
 class DenConstant(DnnSelective):
-    """DEN-Constant: k units a layer are added to every task, and all of them stay."""
+    """DEN-Constant: every task adds k units to each layer, and keeps them all."""
 
     def growth(self) -> Iterator[Stage]:
         yield Stage(measures.CONSTANT, self.dynamic_expansion)
@@ -60,13 +60,13 @@ class DenDynamic(DnnSelective):
 
 
 class DenNoStamp(Den):
-    """DEN-No-Stamp: old tasks answer through all of the present network."""
+    """DEN-No-Stamp: every task answers with the whole present network."""
 
     @torch.no_grad()
     def predict(self, x: Tensor, task_id: int) -> Tensor:
         head = self.network.heads[task_id]
-        everyone = torch.arange(head.inputs, device=head.weight.device)
-        return self.network.whole(widen(head, everyone, self.network.widths[-1]))(x)
+        units = torch.arange(head.inputs, device=head.weight.device)
+        return self.network.whole(widen(head, units, self.network.widths[-1]))(x)
 
     def answering(self, layers: Iterable[Layer]) -> Kept:
         return Kept(answer=of_layers([*layers, *self.network.heads]))

@@ -1,4 +1,4 @@
-"""What a method is: the protocol between learning algorithms and the harness."""
+"""The protocol between learning algorithms and the harness."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from den.training import LOSSES, Loss, device_of
 
 
 class Measure(NamedTuple):
-    """One number about a method: of a layer (0 for the inputs, 1 for the first hidden layer) or of the whole."""
+    """One number about a method. layer: 0 for the inputs, 1 for the first hidden layer, None for the whole network."""
 
     measure: str
     value: float
@@ -32,14 +32,14 @@ StageRun = Callable[[Task, Generator], Measures]
 
 
 class Stage(NamedTuple):
-    """One named step of learning a task; `run` trains and returns what it measured."""
+    """One named step of learning a task. run: trains in place, and returns measures."""
 
     name: str
     run: StageRun
 
 
 class State(NamedTuple):
-    """All that a method has learned: tensors, and plain values that JSON can hold."""
+    """Everything that a method has learned: tensors, and values that JSON can hold."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -47,7 +47,10 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a method is told before the first task; shape: of one example."""
+    """What a method knows before the first task.
+
+    shape: of one example. classes: the outputs of the base network. tasks: their number.
+    """
 
     shape: tuple[int, ...]
     classes: int
@@ -57,7 +60,7 @@ class Problem:
     seed: int
 
     def __post_init__(self) -> None:
-        """Refuse a network that cannot be made for such examples, before anything is trained."""
+        """Raise SettingsError if the network does not fit the examples."""
         _ = self.base
 
     @property
@@ -67,7 +70,7 @@ class Problem:
 
     @property
     def base_weights(self) -> int:
-        """Weights of the base network: its hidden layers and ONE output layer of the stream's classes."""
+        """The number of weights of the base network: its hidden layers and a single output layer for all classes."""
         return self.base.weights(self.classes)
 
     def hidden(self, generator: Generator) -> list[Layer]:
@@ -76,6 +79,7 @@ class Problem:
 
     @property
     def device(self) -> torch.device:
+        """The device to train on. Raises SettingsError if it is a GPU and torch sees none."""
         return device_of(self.training)
 
     @property
@@ -85,15 +89,16 @@ class Problem:
 
 
 class Method(ABC):
-    """A learning algorithm: six verbs, and the parameters it takes.
+    """A learning algorithm: six operations, and the parameters that it accepts.
 
-    peak: the most that it has kept while it learned. A method that notes any has it in its state.
+    accepts: the class of its parameters. heads: the values of network.heads that it supports.
+    peak: the most memory that it has kept while learning. A method that calls `note` saves it in its state.
     """
 
     accepts: ClassVar[type[Params]]
     heads: ClassVar[tuple[str, ...]] = ("per_task", "one")
     keeps_moments: ClassVar[bool] = False
-    "Whether tasks share parameters whose moments an optimiser can keep."
+    "Whether tasks share parameters whose optimiser state can be kept."
     problem: Problem
     peak: Kept = Kept()
 
@@ -110,46 +115,51 @@ class Method(ABC):
 
     @abstractmethod
     def stages(self, task: Task) -> Iterator[Stage]:
-        """Yield the stages of learning `task`, lazily: a later one may depend on what an earlier one found.
+        """Yield the stages of learning `task` lazily, because a later one may depend on the outcome of an earlier one.
 
-        Called once a task, in order, also for tasks whose stages are already behind a checkpoint.
+        It is called once per task, in order, also for tasks that a checkpoint has completed.
         """
 
     @abstractmethod
     def predict(self, x: Tensor, task_id: int) -> Tensor | None:
-        """Return class scores (examples, outputs), larger for likelier; None where the method has no answer yet."""
+        """Return class scores (examples, outputs), float32; None if the method has no answer yet.
+
+        A larger score means a likelier class. x: normalised inputs, float32. task_id: counts from 0.
+        """
 
     @abstractmethod
     def measure(self) -> Measures:
-        """Return what the figures need of the present network."""
+        """Return the measures of the present network."""
 
     @abstractmethod
     def state(self) -> State:
-        """Return all that has been learned."""
+        """Return everything that has been learned."""
 
     @abstractmethod
     def restore(self, state: State) -> None:
-        """Become what `state()` returned."""
+        """Restore what `state()` returned."""
 
     def note(self, kept: Kept) -> None:
-        """Note what the method keeps for a while, so that the peak has it."""
+        """Raise the peak to the memory that the method keeps for a while."""
         self.peak = self.peak.most(kept)
 
     def bytes_kept(self, now: Kept) -> Measures:
-        """Return the bytes that the method keeps after the task, and the most that it has kept so far."""
-        most = now.most(self.peak)
+        """Return measures of the bytes that the method keeps now, and of their peaks so far."""
+        peak = now.most(self.peak)
         return [
             Measure(measures.TO_ANSWER, now.answer),
             Measure(measures.TO_LEARN, now.learn),
-            Measure(measures.PEAK_TO_ANSWER, most.answer),
-            Measure(measures.PEAK_TO_LEARN, most.learn),
+            Measure(measures.PEAK_TO_ANSWER, peak.answer),
+            Measure(measures.PEAK_TO_LEARN, peak.learn),
         ]
 
 
-def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], an_answer: float) -> Measures:
-    """Return units a layer, weights, non-zero weights, capacity and operations an example.
+def sizes_and_costs(
+    problem: Problem, hidden: Sequence[Layer], heads: Sequence[Layer], multiplications: float
+) -> Measures:
+    """Return the units per layer, weights, non-zero weights, capacity and operations per example.
 
-    an_answer: multiplications of the answer to one task.
+    multiplications: of the answer to one example, averaged over tasks.
     """
     tensors = [layer.weight for layer in (*hidden, *heads)]
     total = weights(tensors)
@@ -158,12 +168,12 @@ def sizes_and_costs(problem: Problem, hidden: Sequence[Layer], heads: Sequence[L
         Measure(measures.WEIGHTS, total),
         Measure(measures.NONZERO, nonzero(tensors)),
         Measure(measures.CAPACITY, total / problem.base_weights),
-        Measure(measures.FLOPS, flops(round(an_answer))),
+        Measure(measures.FLOPS, flops(round(multiplications))),
     ]
 
 
 def pack(prefix: str, layers: Sequence[Layer]) -> dict[str, Tensor]:
-    """Return the layers' tensors under names that `unpack` understands."""
+    """Return the layers' tensors under the names from which `unpack` restores them."""
     named = {}
     for index, layer in enumerate(layers):
         named[f"{prefix}.{index}.weight"] = layer.weight
@@ -175,9 +185,9 @@ def pack(prefix: str, layers: Sequence[Layer]) -> dict[str, Tensor]:
 
 
 def unpack(prefix: str, tensors: Mapping[str, Tensor]) -> list[Layer]:
-    """Return copies of the layers that `pack` put under `prefix`.
+    """Return copies of the layers that `pack` stored under `prefix`.
 
-    Copies, because the bits of a sum depend on where its tensors begin, and those of a file begin anywhere.
+    The bits of a sum depend on the alignment of its tensors. Copies are aligned, and tensors of a file may not be.
     """
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".weight") for name in tensors)
     names = (f"{prefix}.{index}" for index in range(count))

@@ -1,6 +1,6 @@
-"""Dynamically Expandable Networks (Yoon et al., ICLR 2018), as the paper's Algorithms 1 to 4 have it.
+"""Dynamically Expandable Networks (Yoon et al., ICLR 2018), after the paper's Algorithms 1 to 4.
 
-Equation and algorithm numbers are the paper's; where it is silent, docs/algorithm.md says what was decided and why.
+Equation and algorithm numbers are the paper's. docs/algorithm.md holds what was decided where the paper is silent.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,13 +17,12 @@ from den.memory import WORD, Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
 from den.methods.reporting import by_layer, report, residual
 from den.networks.expandable import Expandable, Grown, drop_unused
+from den.networks.forms import Convolution
 from den.networks.layers import Chain, Layer, fresh, newer, to, unit_drift
 from den.networks.reach import select, widen
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within
-from den.tasks import Split, Task
+from den.tasks import Examples, Task
 from den.training import Fit, blocks, mean_loss
-
-FILTER = 4  # dimensions of a convolution's weight
 
 
 class Params(config.Params):
@@ -34,21 +33,21 @@ class Params(config.Params):
     head_sparsity: NonNegativeFloat = 1e-3
     "mu of Eq. 3: L1 on the new task's head."
     weight_decay: NonNegativeFloat = 2e-5
-    "mu of Eq. 4, and on the copies and newcomers of Eq. 6: squared L2 on weights."
+    "mu of Eq. 4, and of Eq. 6 for copies and new units: squared L2 on weights."
     group_sparsity: NonNegativeFloat = 1e-4
-    "gamma of Eq. 5: group lasso on what each new unit reads."
+    "gamma of Eq. 5: group lasso on the incoming weights of each new unit."
     drift: NonNegativeFloat = 0.1
-    "lambda of Eq. 6: squared distance from the network of the task before."
+    "lambda of Eq. 6: squared distance from the network of the previous task."
     loss_threshold: float = 0.0
-    "tau: expand if the task's mean training loss is above it."
+    "tau: expand if the task's mean training loss, in nats, is above it."
     drift_threshold: NonNegativeFloat = 0.1
-    "sigma: split every old unit that moved further."
+    "sigma: split each old unit that moved further."
     units_per_expansion: int = Field(10, gt=0, le=10_000)
-    "k: new units a hidden layer."
+    "k: new units per hidden layer."
 
 
 class Den(Method):
-    """Retrain what the task needs, grow where that is not enough, split what would forget."""
+    """Retrain the units that a task needs, add units if that is not enough, and split units that moved too far."""
 
     accepts: ClassVar[type[config.Params]] = Params
     heads: ClassVar[tuple[str, ...]] = ("per_task",)
@@ -76,11 +75,11 @@ class Den(Method):
 
     @property
     def expands(self) -> bool:
-        """Whether selective retraining left too large a loss."""
+        """Whether the loss after selective retraining is above the threshold."""
         return self.loss > self.params.loss_threshold
 
     def first_task(self, task: Task, generator: Generator) -> Measures:
-        """Eq. 2: a sparse network."""
+        """Train a sparse network (Eq. 2), and close the task."""
         self.head = self.new_head(task, generator)
         whole = self.network.whole(self.head)
         self.scale = scale_of(whole, task.train, self.problem.loss)
@@ -88,7 +87,7 @@ class Den(Method):
         return [*report(self.scale, solution), *self.close(task, generator)]
 
     def selective_retraining(self, task: Task, generator: Generator) -> Measures:
-        """Algorithm 2."""
+        """Train a sparse head, select the units it depends on, and train those (Algorithm 2)."""
         self.before = [layer.copy() for layer in self.network.hidden]
         self.note(Kept(learn=self.kept().learn + of_layers(self.before)))
         sparse, solved = self.sparse_head(task, generator)  # Eq. 3
@@ -97,7 +96,7 @@ class Den(Method):
         selected = self.select(head)
         part = self.subnetwork(selected, head)
         examples = task.train.features(selected[0])
-        solution = self.fit(part, examples, generator, *self.retraining(part, selected))  # Eq. 4
+        solution = self.fit(part, examples, generator, *self.retraining(part))  # Eq. 4
         self.network.put_back(selected, part)
         self.head = self.whole_head(part, selected, head)
         self.loss = self.task_loss(task, solution.fit)
@@ -110,17 +109,17 @@ class Den(Method):
         ]
 
     def dynamic_expansion(self, task: Task, generator: Generator) -> Measures:
-        """Algorithm 3."""
+        """Add units, train them alone, and drop those that stay unused (Algorithm 3)."""
         grown = self.extension(generator)
         self.note(self.answering(layer.whole() for layer in grown.layers))
         solution = self.fit(grown, task.train, generator, *self.expansion(grown))  # Eq. 5
         useful = self.drop_unused(grown)
         self.head = self.network.grow(useful)
-        kept = by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))
-        return [*report(self.scale.earlier, solution), *kept]
+        kept_units = by_layer(measures.KEPT_UNITS, (len(layer.incoming) for layer in useful.hidden))
+        return [*report(self.scale.earlier, solution), *kept_units]
 
     def split_and_duplication(self, task: Task, generator: Generator) -> Measures:
-        """Algorithm 4; closes the task."""
+        """Train everything near the network at t-1, split units that moved too far, close the task (Algorithm 4)."""
         first = self.settle(task, generator)  # Eq. 6
         rho = self.drifts()
         split = self.to_split(rho)
@@ -137,12 +136,12 @@ class Den(Method):
         ]
 
     def close(self, task: Task, generator: Generator) -> Measures:
-        """Close a task: its widths and its head are what it will answer with."""
+        """Close a task: store the widths and the head with which it answers from now on."""
         self.network.stamp(self.head)
         return []
 
     def sparse_head(self, task: Task, generator: Generator) -> tuple[Chain[Layer], Solution]:
-        """Train a head over frozen features, few of its weights not zero. The problem is convex: it starts at zero."""
+        """Train a sparse head over frozen features (Eq. 3), starting at zero, since the problem is convex."""
         zeros = torch.zeros(task.outputs, self.network.widths[-1]), torch.zeros(task.outputs)
         chain = Chain([], *to([Layer(*zeros, biased=self.problem.network.bias)], self.problem.device))
         sparsity = L1([chain.head.weight], self.params.head_sparsity)
@@ -156,20 +155,20 @@ class Den(Method):
         """Return a copy of the selected units under their part of the head."""
         return self.network.subnetwork(selected, head)
 
-    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
+    def retraining(self, part: Chain[Layer]) -> list[Penalty]:
         """Return the penalties of Eq. 4."""
         return [self.decay(part)]
 
     def whole_head(self, part: Chain[Layer], selected: Sequence[Tensor], head: Layer) -> Layer:
-        """Return the head of the sub-network over all units; `head` is what it was before it was trained."""
+        """Return the trained head of the sub-network over all units. head: the head before training."""
         return widen(part.head, selected[-1], self.network.widths[-1])
 
     def task_loss(self, task: Task, fitted: Fit) -> float:
-        """Return what is compared with tau."""
+        """Return the loss that is compared with tau."""
         return mean_loss(self.network.whole(self.head), task.train, self.problem.loss)
 
     def extension(self, generator: Generator) -> Chain[Grown]:
-        """Return the network with k fresh units a hidden layer, of which only what is new learns."""
+        """Return the network with k new units per hidden layer; only the new parameters learn."""
         return self.network.extension(self.head, self.params.units_per_expansion, self.problem.network, generator)
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
@@ -179,81 +178,80 @@ class Den(Method):
         return [L1(new, self.params.sparsity), GroupLasso(incoming, self.params.group_sparsity)]
 
     def drop_unused(self, grown: Chain[Grown]) -> Chain[Grown]:
-        """Return the trained extension without useless units (Algorithm 3, the last loop)."""
+        """Return the trained extension without unused units (the last loop of Algorithm 3)."""
         return drop_unused(grown)
 
     def settle(self, task: Task, generator: Generator) -> Solution:
-        """Train everything, held near the network of the task before."""
+        """Train everything near the network of the previous task (Eq. 6)."""
         return self.fit(self.network.whole(self.head), task.train, generator, *self.stay())
 
     def drifts(self) -> list[Tensor]:
-        """Return rho of every old unit, layer by layer."""
+        """Return rho of each old unit, one tensor (units,) per hidden layer."""
         return [unit_drift(layer, old) for layer, old in zip(self.network.hidden, self.before, strict=True)]
 
     def to_split(self, rho: Sequence[Tensor]) -> list[Tensor]:
-        """Return the units that have moved too far."""
+        """Return the units that moved further than sigma, one index tensor per hidden layer."""
         return [(moved > self.params.drift_threshold).nonzero().squeeze(1) for moved in rho]
 
     def duplicate(self, split: Sequence[Tensor], task: Task, generator: Generator) -> float:
-        """Split units; return how far that moves the task's answers, relative to their size."""
+        """Split units; return the change of the task's answers, relative to their root mean square."""
         answers = self.answers(task)
         self.copy_units(split, generator)
         return relative_change(answers, self.answers(task))
 
     def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
-        """Give split units their old selves back and append copies of what they have become."""
+        """Restore the former weights of split units, and append copies with their present ones."""
         self.head = self.network.duplicate(split, self.before, self.head)
 
     def settle_again(self, task: Task, generator: Generator, split: Sequence[Tensor]) -> Solution:
-        """Train everything once more, restored units frozen."""
+        """Train everything again, with restored units frozen (Eq. 6)."""
         return self.fit(self.network.whole(self.head), task.train, generator, *self.stay(), *self.hold(split))
 
     def stay(self) -> list[Penalty]:
-        """Return Eq. 6's pull of every old parameter towards its value at t-1, and the decay of the new weights."""
-        now = [tensor for layer in self.network.hidden for tensor in layer.parameters()]
+        """Return the penalties of Eq. 6: a pull of old parameters to their values at t-1, and decay of new weights."""
+        parameters = [tensor for layer in self.network.hidden for tensor in layer.parameters()]
         before = [tensor for layer in self.before for tensor in layer.parameters()]
         new = [part for layers in zip(self.network.hidden, self.before, strict=True) for part in newer(*layers)]
-        return [Drift(now, before, self.params.drift), L2([*new, self.head.weight], self.params.weight_decay)]
+        return [Drift(parameters, before, self.params.drift), L2([*new, self.head.weight], self.params.weight_decay)]
 
     def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
-        """Return what keeps restored units frozen, and unsplit ones within the threshold."""
+        """Return the constraints that freeze restored units, and keep the other old units within the threshold."""
         layers = zip(self.network.hidden, self.before, split, strict=True)
         radius = self.params.drift_threshold
-        return [Within((now.weight, now.bias), (old.weight, old.bias), units, radius) for now, old, units in layers]
+        return [Within((new.weight, new.bias), (old.weight, old.bias), units, radius) for new, old, units in layers]
 
     def sparse(self, chain: Chain[Layer]) -> list[Penalty]:
-        """Return the penalty of Eq. 2: on weights, or, of convolutions, on whole filters, the (2,1)-norm."""
-        weights = self.penalised(chain)
-        filters, others = ([w for w in weights if (w.dim() == FILTER) is wanted] for wanted in (True, False))
+        """Return the penalties of Eq. 2: L1 on weights, but on convolutions the (2,1)-norm over whole filters."""
+        filters = [layer.weight for layer in chain.layers if isinstance(layer.form, Convolution)]
+        others = [layer.weight for layer in chain.layers if not isinstance(layer.form, Convolution)]
         return [L1(others, self.params.sparsity), GroupLasso(filters, self.params.sparsity)]
 
     def anchor(self, part: Chain[Layer]) -> Drift:
-        """Return a pull of the hidden layers towards what they are now."""
-        now = [tensor for layer in part.hidden for tensor in layer.parameters()]
-        return Drift(now, [tensor.clone() for tensor in now], self.params.drift)
+        """Return a pull of the hidden layers towards their present parameters."""
+        parameters = [tensor for layer in part.hidden for tensor in layer.parameters()]
+        return Drift(parameters, [tensor.clone() for tensor in parameters], self.params.drift)
 
     def decay(self, chain: Chain[Layer]) -> L2:
-        return L2(self.penalised(chain), self.params.weight_decay)
+        """Return the decay of all weights, biases left out."""
+        return L2([layer.weight for layer in chain.layers], self.params.weight_decay)
 
-    def penalised(self, chain: Chain[Layer]) -> list[Tensor]:
-        """Return what sparsity and decay weigh on: weights, not biases."""
-        return [layer.weight for layer in chain.layers]
-
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return solve(chain, split, self.problem.training, generator, penalties, self.problem.loss)
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
+        """Train the chain in place; return the outcome with its certificate. Raises Diverged."""
+        return solve(chain, examples, self.problem.training, generator, penalties, self.problem.loss)
 
     def new_head(self, task: Task, generator: Generator) -> Layer:
+        """Return an untrained head for the task, over all units of the last hidden layer."""
         head = fresh(task.outputs, self.network.widths[-1], self.problem.network, generator)
         return to([head], self.problem.device)[0]
 
-    def features(self, split: Split) -> Split:
-        """Return the split as the last hidden layer sees it."""
+    def features(self, examples: Examples) -> Examples:
+        """Return the examples with the activations of the last hidden layer as inputs: (examples, units) float32."""
         chain = self.network.whole(self.network.heads[-1])
-        x = torch.cat([chain.features(split.inputs(rows)) for rows in blocks(len(split))])
-        return replace(split, x=x, mean=0.0, deviation=1.0)
+        x = torch.cat([chain.features(examples.inputs(rows)) for rows in blocks(len(examples))])
+        return replace(examples, x=x, mean=0.0, deviation=1.0)
 
     def answers(self, task: Task) -> Tensor:
-        """Return the present answers to the task's training examples."""
+        """Return the present answers to the task's training examples: (examples, outputs)."""
         chain = self.network.whole(self.head)
         return torch.cat([chain(task.train.inputs(rows)) for rows in blocks(len(task.train))])
 
@@ -264,25 +262,25 @@ class Den(Method):
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
         slices = [self.network.slice(task) for task in range(len(heads))]
-        an_answer = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
-        return [*sizes_and_costs(self.problem, hidden, heads, an_answer), *self.bytes_kept(self.kept())]
+        multiplications = sum(layer.multiplications for chain in slices for layer in chain.layers) / len(slices)
+        return [*sizes_and_costs(self.problem, hidden, heads, multiplications), *self.bytes_kept(self.kept())]
 
     def kept(self) -> Kept:
-        """Return what the method keeps between tasks: the network, and nothing more to learn with."""
+        """Return the bytes that the method keeps between tasks: those of the network."""
         return self.answering(self.network.hidden)
 
     def answering(self, layers: Iterable[Layer]) -> Kept:
-        """Return what answers take of these layers, the heads of the tasks so far and their stamps."""
+        """Return the bytes that answers need: of these layers, of all heads so far, and of their stamps."""
         return Kept(answer=of_layers([*layers, *self.network.heads]) + WORD * sum(map(len, self.network.stamps)))
 
     def state(self) -> State:
-        layers = {
+        groups = {
             "hidden": self.network.hidden,
             "heads": self.network.heads,
             "before": self.before,
             "head": [self.head],
         }
-        tensors = {name: tensor for prefix, kept in layers.items() for name, tensor in pack(prefix, kept).items()}
+        tensors = {name: tensor for prefix, layers in groups.items() for name, tensor in pack(prefix, layers).items()}
         values = {"loss": self.loss, "scale": self.scale.norm, "peak": astuple(self.peak)}
         return State(tensors, {**values, "stamps": self.network.stamps})
 
@@ -296,5 +294,5 @@ class Den(Method):
 
 
 def relative_change(before: Tensor, after: Tensor) -> float:
-    """Return the root mean square of a change, relative to that of what changed."""
+    """Return the root mean square of the change, relative to that of `before`."""
     return ((after - before).square().mean() / before.square().mean()).sqrt().item()

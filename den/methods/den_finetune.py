@@ -1,4 +1,4 @@
-"""DEN-Finetune: the network that DEN has found, trained on all tasks at once in the end."""
+"""DEN-Finetune: DEN, whose final network is then trained on all tasks at once."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,18 +20,18 @@ from den.tasks import Task
 
 
 class Params(den.Params):
-    """Parameters of DEN-Finetune: DEN's, and those of the training on all tasks."""
+    """Parameters of DEN-Finetune: those of DEN, and of the training on all tasks."""
 
     joint_steps: config.Steps | None = None
-    "Training steps on all tasks; null for the stage's own length times the stream's tasks."
+    "Training steps on all tasks; null: the length of a stage times the number of tasks."
     joint_weight_decay: NonNegativeFloat = 0.0
     "Squared L2 on weights."
     joint_learning_rate: PositiveFloat | None = None
-    "null: that of the other stages."
+    "Learning rate of the training on all tasks; null: that of the other stages."
 
 
 class DenFinetune(Den):
-    """Do all that DEN does; after the last task train every layer and every head on the data of all tasks."""
+    """Learn like DEN; after the last task, train all layers and heads on the data of all tasks."""
 
     accepts: ClassVar[type[config.Params]] = Params
     params: Params
@@ -42,7 +42,7 @@ class DenFinetune(Den):
         self.replayed = 0
 
     def stages(self, task: Task) -> Iterator[Stage]:
-        """Algorithm 1, and one more stage behind the last task's."""
+        """Yield the stages of Algorithm 1, and one more after those of the last task."""
         self.tasks.append(task)
         self.replayed = of_data(self.tasks)
         yield from super().stages(task)
@@ -50,7 +50,7 @@ class DenFinetune(Den):
             yield Stage(measures.FINE_TUNING, self.fine_tuning)
 
     def fine_tuning(self, task: Task, generator: Generator) -> Measures:
-        """Train the whole network from DEN's weights; every task answers through all of it from now on."""
+        """Train the whole network, starting at DEN's weights; every task then answers with all of it."""
         widths = self.network.widths
         self.network.heads = [widened(head, widths[-1]) for head in self.network.heads]
         self.network.stamps = [widths] * len(self.network.heads)
@@ -60,7 +60,7 @@ class DenFinetune(Den):
         return learn_together(hidden, heads, self.tasks, self.joint_training(), generator, decay)
 
     def kept(self) -> Kept:
-        """Return the bytes of the network, and of the data that fine-tuning will see again."""
+        """Return the bytes of the network, and of the data that fine-tuning uses again."""
         return replace(super().kept(), learn=self.replayed)
 
     def state(self) -> State:
@@ -72,11 +72,12 @@ class DenFinetune(Den):
         self.replayed = state.values.get("replayed", 0)
 
     def joint_training(self) -> config.Training:
+        """Return the training settings of the last stage."""
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.joint_steps)
         rate = self.params.joint_learning_rate or training.learning_rate
         return training.model_copy(update={"learning_rate": rate})
 
 
 def widened(head: Layer, inputs: int) -> Layer:
-    """Return the head over all `inputs`, zero where it read nothing."""
+    """Return the head over `inputs` inputs; the added weights are zero."""
     return replace(head, weight=pad(head.weight, (0, inputs - head.inputs)))

@@ -1,4 +1,4 @@
-"""DEN with departures from its paper: some of them, or all of the released code, which is DEN as that code has it."""
+"""DEN with departures from its paper: a choice of them, or all departures of the authors' released code."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self, cast
@@ -14,28 +14,28 @@ from den.methods.quirks import DEPARTURES, OF_BIASES, QUIRKS
 
 
 class Params(den.Params):
-    """Parameters of DEN, and which departures it has."""
+    """Parameters of DEN, and its departures."""
 
     quirks: tuple[str, ...] = ()
-    "Departures from the paper; without any it is `den`."
+    "Departures from the paper; without any, the method equals `den`."
     mended: tuple[str, ...] = ()
     "Departures left out of `quirks`."
 
     @field_validator("quirks", "mended")
     @classmethod
-    def known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse a name that is none of a departure."""
+    def registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a name that is not a departure."""
         if unknown := set(names) - set(DEPARTURES):
             raise ValueError(f"{', '.join(sorted(unknown))}: no such quirk; there are {', '.join(DEPARTURES)}")
         return names
 
     def chosen(self) -> list[type[Den]]:
-        """Return the departures there are, in the order of the registry."""
+        """Return the classes of the chosen departures, in the order of the registry."""
         return [kind for name, kind in DEPARTURES.items() if name in self.quirks and name not in self.mended]
 
 
 class OfficialParams(Params):
-    """Parameters of DEN as the released code has them, by default with every departure."""
+    """Parameters of DEN with the values of the released code, and by default all of its departures."""
 
     sparsity: NonNegativeFloat = 1e-5
     head_sparsity: NonNegativeFloat = 1e-5
@@ -48,7 +48,7 @@ class OfficialParams(Params):
 
 
 class DenWithQuirks(Den):
-    """The paper's DEN with the departures that are asked for."""
+    """The paper's DEN with chosen departures."""
 
     accepts: ClassVar[type[config.Params]] = Params
 
@@ -61,8 +61,8 @@ class DenWithQuirks(Den):
     @classmethod
     def build(cls, params: den.Params, problem: Problem, generator: Generator) -> Self:
         chosen = cast(Params, params).chosen()
-        there = chosen if problem.network.bias else [kind for kind in chosen if kind not in OF_BIASES]
-        return cast(Self, with_quirks(there).build(params, problem, generator))
+        applicable = chosen if problem.network.bias else [kind for kind in chosen if kind not in OF_BIASES]
+        return cast(Self, with_quirks(applicable).build(params, problem, generator))
 
 
 class DenOfficial(DenWithQuirks):
@@ -72,5 +72,5 @@ class DenOfficial(DenWithQuirks):
 
 
 def with_quirks(kinds: Iterable[type[Den]]) -> type[Den]:
-    """Return DEN with some of its steps replaced."""
+    """Return a subclass of DEN in which the departures replace some steps."""
     return type("DenWithQuirks", (*kinds, Den), {})

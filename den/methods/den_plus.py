@@ -1,14 +1,14 @@
-"""DEN with two departures of the released code that turn out to be improvements."""
+"""DEN with two departures of the released code that improve it."""
 
 from den.methods.quirks.expansion import HeadLearnsInExpansion
 from den.methods.quirks.selection import AnchoredRetraining
 
 
 class DenPlus(AnchoredRetraining, HeadLearnsInExpansion):
-    """DEN whose new units are left something to learn.
+    """DEN in which retraining leaves an error for the new units to reduce.
 
-    Selective retraining as the paper has it solves the task alone, by moving old units as far as it takes. Eq. 5 then
-    finds no error for the new units to mend, and Eq. 6 undoes the moves. Held near the old network (Eq. 4 with the pull
-    of Eq. 6), retraining takes what is there, new units and the head that reads them learn the rest, and Eq. 6 has
-    little to undo: fewer units split, and less is forgotten.
+    In the paper, selective retraining solves the task on its own, by moving old units as far as necessary. Eq. 5 then
+    has no error left for the new units, and Eq. 6 reverts the moves. Here, retraining stays near the old network (Eq. 4
+    with the pull of Eq. 6), and new units and the head learn the rest. Eq. 6 then has little to revert: fewer units
+    split, and the network forgets less.
     """

@@ -1,4 +1,4 @@
-"""DNN-L1: fine-tuning under an L1 penalty, whose network is sparse on every task (the paper's Fig. 4)."""
+"""DNN-L1: fine-tuning under an L1 penalty, which makes the network sparse in every task (the paper's Fig. 4)."""
 
 from typing import ClassVar
 
@@ -22,15 +22,18 @@ class Params(finetune.Params):
 
 
 class DnnL1(Finetune):
-    """Train the whole network on each task under L1, and count the units that have a path to the task's head."""
+    """Train the whole network on each task under L1, and count the units with a path to the task's head."""
 
     accepts: ClassVar[type[config.Params]] = Params
     params: Params
 
     def train(self, task: Task, generator: Generator) -> Measures:
-        fitted = super().train(task, generator)
+        measured = super().train(task, generator)
         selected = select(self.network.hidden, self.network.head(task.id))
-        return [*fitted, *(Measure(measures.SELECTED_UNITS, len(units), layer) for layer, units in enumerate(selected))]
+        return [
+            *measured,
+            *(Measure(measures.SELECTED_UNITS, len(units), layer) for layer, units in enumerate(selected)),
+        ]
 
     def penalties(self, task: Task) -> list[Penalty]:
         return [L1([layer.weight for layer in self.network.chain(task.id).layers], self.params.sparsity)]

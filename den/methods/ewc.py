@@ -1,4 +1,4 @@
-"""EWC: fine-tuning held back where the Fisher information says it matters (Kirkpatrick et al. 2017)."""
+"""EWC: fine-tuning under a penalty weighted by the Fisher information (Kirkpatrick et al. 2017)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,30 +28,31 @@ class Params(finetune.Params):
     strength: NonNegativeFloat = 100.0
     "lambda of strength / 2 * sum F (w - w*)^2."
     samples: PositiveInt | None = None
-    "Training examples the Fisher is averaged over; null for all."
+    "Number of training examples for the estimate of the Fisher information; null for all."
     mode: Literal["separate", "online"] = "separate"
-    "separate: one term a task; online: one running term around the newest parameters (Schwarz et al. 2018)."
+    "separate: one term per task; online: one running term around the newest parameters (Schwarz et al. 2018)."
     decay: float = Field(1.0, gt=0, le=1)
-    "What is left of the running Fisher when a task is added; online only."
+    "Factor of the running Fisher information when a task is added; online only."
     labels: Annotated[Literal["sampled", "true", "predicted", "expected"], AsBefore("sampled")] = "sampled"
-    """Labels of the gradients: drawn from the network's answers; the data's own (the empirical Fisher); the likeliest
-    ones; or all that there could be, weighed by the network's answers, exactly, one backward pass an output."""
+    """Labels of the gradients. sampled: drawn from the network's answers. true: the data's own (the empirical Fisher).
+    predicted: the likeliest. expected: all possible ones, weighted exactly by the network's answers, with one backward
+    pass per output."""
     estimator: Annotated[Literal["per_example", "batch_mean"], AsBefore("per_example")] = "per_example"
-    """per_example: squares of single examples' gradients. batch_mean: of the gradients of mean losses of batches of
-    `training.batch_size`, about so many times smaller."""
+    """per_example: squares of the gradients of single examples. batch_mean: squares of the mean gradients of batches of
+    `training.batch_size`; these are smaller by about that factor."""
 
     @model_validator(mode="after")
     def exact_for_examples(self) -> Self:
-        """Refuse an expectation of batches, which is that of examples over the size of a batch."""
+        """Refuse an exact expectation over batches: it is the one over examples, divided by the batch size."""
         if (self.labels, self.estimator) == ("expected", "batch_mean"):
             raise ValueError("labels: expected goes with estimator: per_example; divide strength by the batch size")
         return self
 
 
 class Ewc(Finetune):
-    """Penalise moves by the diagonal of the Fisher information.
+    """Penalise moves of the shared parameters, weighted by the diagonal of the Fisher information.
 
-    The separate terms of all tasks are one quadratic, kept as its curvature, sum F_s, and pull, sum F_s w*_s.
+    The separate terms of all tasks s add up to one quadratic. curvature: sum F_s. pull: sum F_s w*_s.
     """
 
     accepts: ClassVar[type[config.Params]] = Params
@@ -72,7 +73,7 @@ class Ewc(Finetune):
         return [Fisher(self.network.shared(), centre, self.curvature, self.params.strength)]
 
     def consolidate(self, task: Task, generator: Generator) -> Measures:
-        """Add the task's Fisher information to what holds the shared parameters."""
+        """Add the task's Fisher information to the quadratic; return measures of it."""
         shared = self.network.shared()
         rows = torch.randperm(len(task.train), generator=generator)[: self.params.samples].to(task.train.y.device)
         new = self.information(task, rows, generator)[: len(shared)]
@@ -93,17 +94,17 @@ class Ewc(Finetune):
         return replace(network, learn=network.learn + size([*(self.curvature or []), *(self.pull or [])]))
 
     def information(self, task: Task, rows: Tensor, generator: Generator) -> list[Tensor]:
-        """Return the Fisher information of all parameters on the task's rows, as labels and estimator have it."""
-        about = self.network.chain(task.id), task.train.inputs(rows), task.train.targets(rows)
-        ask = partial(SURPRISES[self.problem.training.loss], labels=self.params.labels, generator=generator)
+        """Return the Fisher information on the given rows of the task, one tensor per parameter, in its shape."""
+        inputs = self.network.chain(task.id), task.train.inputs(rows), task.train.targets(rows)
+        surprise = partial(SURPRISES[self.problem.training.loss], labels=self.params.labels, generator=generator)
         if self.params.estimator == "batch_mean":
-            return fisher_of_batches(*about, ask, self.problem.training.batch_size)
-        return fisher(*about, ask)
+            return fisher_of_batches(*inputs, surprise, self.problem.training.batch_size)
+        return fisher(*inputs, surprise)
 
     def state(self) -> State:
         tensors, values = super().state()
-        for name, kept in (("curvature", self.curvature), ("pull", self.pull)):
-            tensors |= {f"{name}.{index}": tensor for index, tensor in enumerate(kept or [])}
+        for name, quadratic in (("curvature", self.curvature), ("pull", self.pull)):
+            tensors |= {f"{name}.{index}": tensor for index, tensor in enumerate(quadratic or [])}
         return State(tensors, values)
 
     def restore(self, state: State) -> None:
@@ -115,15 +116,16 @@ class Ewc(Finetune):
 
 
 Surprises = Callable[[Tensor, Tensor], Sequence[Tensor]]
-"""Takes answers and the data's labels of some examples; returns what is differentiated: sums over the examples."""
+"""Takes logits and labels of some examples; returns the scalars to differentiate, sums over the examples."""
 
 
 def surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> list[Tensor]:
-    """Return the sums over examples whose gradients, an example each, are squared and added up.
+    """Return the sums over examples of the terms whose gradients are squared per example and added up.
 
-    answers, y: (examples, outputs). It is -log p(labels) = sum_c of logistic losses, of gradient (p_c - y_c) dz_c. With
-    labels drawn by p, whose outputs are independent, E (sum_c (p_c - y_c) dz_c)^2 = sum_c p_c (1 - p_c) (dz_c)^2:
-    `expected` has a sum an output, of sqrt(p_c (1 - p_c)) z_c, its root a constant.
+    answers, y: (examples, outputs), logits and labels. The term is -log p(labels), the sum over outputs c of logistic
+    losses, with the gradient sum_c (p_c - y_c) dz_c. The outputs of labels drawn by p are independent, so
+    E (sum_c (p_c - y_c) dz_c)^2 = sum_c p_c (1 - p_c) (dz_c)^2. `expected` therefore returns one sum per output, of
+    sqrt(p_c (1 - p_c)) z_c, with a constant root.
     """
     if labels == "expected":
         p = answers.detach().sigmoid()
@@ -136,9 +138,9 @@ def surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> 
 
 
 def class_surprises(answers: Tensor, y: Tensor, labels: str, generator: Generator) -> list[Tensor]:
-    """Return the same of one class among the outputs, -log p(label) = -log softmax.
+    """Return the same sums if one of the outputs is the class: of -log p(label) = -log softmax.
 
-    `expected` has a sum an output k, of sqrt(p_k) (-log p_k): E over labels drawn by p, its root a constant.
+    `expected` returns one sum per output k, of sqrt(p_k) (-log p_k), with a constant root: E over labels drawn by p.
     """
     losses, p = -answers.log_softmax(dim=1), answers.detach().softmax(dim=1)
     if labels == "expected":
@@ -156,57 +158,62 @@ SURPRISES = {"logistic": surprises, "softmax": class_surprises}
 
 
 def sample_labels(answers: Tensor, generator: Generator) -> Tensor:
-    """Return labels drawn from the network's own answers: the Fisher information is an expectation over those."""
+    """Return labels (examples, outputs) drawn from the network's answers; the Fisher information averages over them."""
     draws = torch.rand(answers.shape, generator=generator).to(answers.device)
     return (draws < answers.sigmoid()).to(torch.float32)
 
 
-def fisher(chain: Chain[Layer], x: Tensor, y: Tensor, ask: Surprises) -> list[Tensor]:
-    """Return every parameter's Fisher information (diagonal): the mean square of an example's gradient of log p(y|x).
+def fisher(chain: Chain[Layer], x: Tensor, y: Tensor, terms: Surprises) -> list[Tensor]:
+    """Return the diagonal Fisher information per parameter: the mean square of an example's gradient of log p(y|x).
 
-    Exact, for any batch and any row order: a layer's form knows every example's own gradient.
+    x: inputs. y: (examples, outputs). The result is exact for any batch size and row order, because a layer's form
+    computes the gradients of single examples.
     """
     total = [torch.zeros_like(tensor) for tensor in chain.parameters()]
     for rows in blocks(len(x)):
-        ins, outs = _forward(chain, x[rows])
-        for surprise in ask(outs[-1], y[rows]):
-            backs = torch.autograd.grad(surprise, outs, retain_graph=True)
-            for summed, square in zip(total, _squares(chain, ins, backs), strict=True):
+        inputs, sums = _forward(chain, x[rows])
+        for term in terms(sums[-1], y[rows]):
+            gradients = torch.autograd.grad(term, sums, retain_graph=True)
+            for summed, square in zip(total, _squares(chain, inputs, gradients), strict=True):
                 summed += square
     return [tensor / len(x) for tensor in total]
 
 
-def fisher_of_batches(chain: Chain[Layer], x: Tensor, y: Tensor, ask: Surprises, size: int) -> list[Tensor]:
-    """Return the mean over whole batches of the square of the batch's mean gradient of log p(y|x).
+def fisher_of_batches(chain: Chain[Layer], x: Tensor, y: Tensor, terms: Surprises, size: int) -> list[Tensor]:
+    """Return, per parameter, the mean over complete batches of the square of the batch's mean gradient of log p(y|x).
 
-    For gradients of mean g and variance v it is g^2 + v / size, where `fisher` is g^2 + v. Of sampled labels g is 0: it
-    is the Fisher information over the batch size. Fewer examples than `size` are one batch.
+    For gradients with mean g and variance v, the result is g^2 + v / size, and that of `fisher` is g^2 + v. With
+    sampled labels g is 0, and the result is the Fisher information divided by the batch size. Fewer examples than
+    `size` form one batch.
     """
     size, parameters = min(size, len(x)), chain.parameters()
     batches = len(x) // size
     total = [torch.zeros_like(tensor) for tensor in parameters]
     for tensor in parameters:
         tensor.requires_grad_()
-    for some, its in zip(x.split(size)[:batches], y.split(size)[:batches], strict=True):
-        (surprise,) = ask(chain(some), its)
-        for summed, gradient in zip(total, torch.autograd.grad(surprise / size, parameters), strict=True):
+    for inputs, labels in zip(x.split(size)[:batches], y.split(size)[:batches], strict=True):
+        (term,) = terms(chain(inputs), labels)
+        for summed, gradient in zip(total, torch.autograd.grad(term / size, parameters), strict=True):
             summed += gradient.square()
     for tensor in parameters:
         tensor.requires_grad_(False)
     return [tensor / batches for tensor in total]
 
 
-def _squares(chain: Chain[Layer], ins: Sequence[Tensor], backs: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Yield the squares of every example's own gradient of each parameter, summed over examples."""
-    for layer, a, back in zip(chain.layers, ins, backs, strict=True):
-        yield from layer.form.squares(a.detach(), back)[: len(layer.parameters())]
+def _squares(chain: Chain[Layer], inputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield, per parameter, the squares of the gradients of single examples, summed over examples.
+
+    inputs: of each layer. gradients: of each layer's weighted sums.
+    """
+    for layer, x, back in zip(chain.layers, inputs, gradients, strict=True):
+        yield from layer.form.squares(x.detach(), back)[: len(layer.parameters())]
 
 
 def _forward(chain: Chain[Layer], x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what goes into each layer and its weighted sums, before pooling and rectification."""
-    ins, outs = [], []
+    """Return the inputs of each layer, and its weighted sums before pooling and rectification."""
+    inputs, sums = [], []
     for layer in chain.layers:
-        ins.append(x)
-        outs.append(layer.form.sums(x, layer.weight, layer.bias).requires_grad_())
-        x = layer.form.pool(outs[-1]).relu()
-    return ins, outs
+        inputs.append(x)
+        sums.append(layer.form.sums(x, layer.weight, layer.bias).requires_grad_())
+        x = layer.form.pool(sums[-1]).relu()
+    return inputs, sums

@@ -1,4 +1,4 @@
-"""Fine-tuning: one network, trained on task after task; the base of the methods that add a penalty to it."""
+"""Fine-tuning: one network is trained on task after task. Methods that add a penalty derive from it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -23,11 +23,11 @@ class Params(config.Params):
     """Parameters of fine-tuning."""
 
     weight_decay: NonNegativeFloat = 0.0
-    "Strength of the L2 penalty on the weights; the paper's incremental networks all have one."
+    "Strength of the L2 penalty on the weights; all incremental networks of the paper have one."
 
 
 class Finetune(Method):
-    """Train the shared network on each task as it comes, and hope."""
+    """Train the shared network on each task, with nothing that protects earlier tasks."""
 
     accepts: ClassVar[type[config.Params]] = Params
     keeps_moments: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class Finetune(Method):
         yield Stage(measures.TRAIN, self.train)
 
     def train(self, task: Task, generator: Generator) -> Measures:
-        """Train on the task under the method's penalties."""
+        """Add the task's head, and train on the task under the method's penalties."""
         self.network.add_head(task.outputs, self.problem.network, generator)
         chain = self.network.chain(task.id)
         decay = L2([layer.weight for layer in chain.layers], self.params.weight_decay)
@@ -55,13 +55,13 @@ class Finetune(Method):
         return measured
 
     def kept_moments(self) -> Moments | None:
-        """Return what the optimiser remembers of the parameters that tasks share, if it is to be kept."""
+        """Return the optimiser state of the shared parameters; None if each stage starts a new optimiser."""
         if self.problem.training.optimizer_state == "reset":
             return None
         return Moments(len(self.network.shared()), self.moments)
 
     def penalties(self, task: Task) -> list[Penalty]:
-        """Return what holds the shared parameters back: nothing here."""
+        """Return the penalties on the shared parameters: none here."""
         return []
 
     @torch.no_grad()
@@ -76,12 +76,12 @@ class Finetune(Method):
         return [*sizes, *self.bytes_kept(self.kept())]
 
     def kept(self) -> Kept:
-        """Return what the method keeps between tasks: the network, and moments of an optimiser that keeps them."""
-        moments = size([tensor for one in self.moments for tensor in one.values()])
+        """Return the bytes that the method keeps between tasks: of the network, and of optimiser state that is kept."""
+        moments = size([tensor for state in self.moments for tensor in state.values()])
         return Kept(answer=of_layers([*self.network.hidden, *self.network.heads]), learn=moments)
 
     def state(self) -> State:
-        moments = {f"moments.{i}.{name}": kept[name] for i, kept in enumerate(self.moments) for name in kept}
+        moments = {f"moments.{i}.{name}": state[name] for i, state in enumerate(self.moments) for name in state}
         tensors = {**pack("hidden", self.network.hidden), **pack("heads", self.network.heads), **moments}
         return State(tensors, {"peak": astuple(self.peak)})
 
@@ -92,7 +92,7 @@ class Finetune(Method):
 
 
 def unpack_moments(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Return copies of what an optimiser remembers of each shared parameter, in order."""
+    """Return copies of the optimiser state of each shared parameter, in order."""
     moments: defaultdict[int, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
         if name.startswith("moments."):

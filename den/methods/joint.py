@@ -1,4 +1,4 @@
-"""Joint: one network trained on all tasks so far at once, the data of old tasks kept; what sharing could reach."""
+"""Joint training: one network is trained on all tasks so far at once. It bounds what a shared network can reach."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,24 +16,24 @@ from den.methods.reporting import learn
 from den.networks.dense import Dense
 from den.networks.layers import Chain, Layer
 from den.penalties import L2
-from den.tasks import Split, Task
+from den.tasks import Examples, Task
 from den.training import Loss, length, softmax
 
-UNASKED = 2  # a target of neither 0 nor 1: the output belongs to another task
+MASKED = 2  # a target that is neither 0 nor 1: the output belongs to another task
 
 
 class Params(finetune.Params):
     """Parameters of joint training."""
 
     every_task: bool = True
-    "Train from scratch on tasks 1..t for every t; false: for the last t only."
+    "true: train from scratch on tasks 1..t for every t; false: only for the last t."
     steps: config.Steps | None = None
-    "Training steps whatever the number of tasks; null for the stage's own length times the stream's tasks."
+    "Training steps, for any number of tasks; null: the length of a stage times the number of tasks."
 
 
 @dataclass(frozen=True, eq=False)
 class AllHeads:
-    """A network that answers for every task at once: the heads' outputs side by side."""
+    """A network that answers for all tasks at once: the outputs of the heads, side by side."""
 
     hidden: Sequence[Layer]
     heads: Sequence[Layer]
@@ -47,7 +47,7 @@ class AllHeads:
 
 
 class Joint(Method):
-    """Train from scratch on the tasks so far, with the same number of steps whatever their number."""
+    """Train from scratch on the tasks so far, with a number of steps that does not depend on their number."""
 
     accepts: ClassVar[type[config.Params]] = Params
 
@@ -70,8 +70,8 @@ class Joint(Method):
     def train(self, task: Task, generator: Generator) -> Measures:
         """Train a new network on everything seen so far."""
         self.network = Dense(self.problem.hidden(generator), one_head=self.problem.network.heads == "one")
-        for known in self.tasks:
-            self.network.add_head(known.outputs, self.problem.network, generator)
+        for seen in self.tasks:
+            self.network.add_head(seen.outputs, self.problem.network, generator)
         training = prolonged(self.problem, len(self.tasks[0].train), self.params.steps)
         hidden, heads = self.network.hidden, self.network.heads
         return learn_together(hidden, heads, self.tasks, training, generator, self.params.weight_decay)
@@ -82,11 +82,11 @@ class Joint(Method):
 
     def measure(self) -> Measures:
         heads, hidden = self.network.heads, self.network.hidden
-        kept = self.bytes_kept(Kept(of_layers([*hidden, *heads]), self.replayed))
+        memory = self.bytes_kept(Kept(of_layers([*hidden, *heads]), self.replayed))
         if not heads:
-            return kept
+            return memory
         trunk = sum(layer.multiplications for layer in hidden)
-        return [*sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].multiplications), *kept]
+        return [*sizes_and_costs(self.problem, hidden, heads, trunk + heads[0].multiplications), *memory]
 
     def state(self) -> State:
         tensors = {**pack("hidden", self.network.hidden), **pack("heads", self.network.heads)}
@@ -98,10 +98,10 @@ class Joint(Method):
         self.replayed = state.values.get("replayed", 0)
 
 
-def prolonged(problem: Problem, examples: int, steps: int | None) -> config.Training:
-    """Return the training settings with a constant number of steps: `steps`, or a stage's own for each of all tasks."""
-    own = length(problem.training, examples)
-    return problem.training.model_copy(update={"steps": steps or own * problem.tasks, "epochs": None})
+def prolonged(problem: Problem, count: int, steps: int | None) -> config.Training:
+    """Return the training settings with `steps` steps; None: those of a stage on `count` examples, times the tasks."""
+    steps = steps or length(problem.training, count) * problem.tasks
+    return problem.training.model_copy(update={"steps": steps, "epochs": None})
 
 
 def learn_together(
@@ -112,36 +112,42 @@ def learn_together(
     generator: Generator,
     weight_decay: float,
 ) -> Measures:
-    """Train one network in place on the data of all tasks at once; `heads`: one per task, or one for all."""
+    """Train one network in place on the data of all tasks at once. heads: one per task, or one for all."""
     decay = L2([layer.weight for layer in (*hidden, *heads)], weight_decay)
     together = join([task.train for task in tasks], one_head=len(heads) < len(tasks))
-    return learn(AllHeads(hidden, heads), together, training, generator, [decay], ASKED[training.loss])
+    return learn(AllHeads(hidden, heads), together, training, generator, [decay], LOSSES[training.loss])
 
 
-def join(splits: list[Split], one_head: bool) -> Split:
-    """Return the splits as one, each row asked only for its own task's outputs."""
-    x = torch.cat([split.x for split in splits])
+def join(parts: list[Examples], one_head: bool) -> Examples:
+    """Return the examples of all tasks together; with several heads, each row masks the outputs of other tasks."""
+    x = torch.cat([part.x for part in parts])
     if one_head:
-        return replace(splits[0], x=x, y=torch.cat([split.y for split in splits]))
-    y = torch.full((len(x), sum(split.y.shape[1] for split in splits)), UNASKED, dtype=torch.uint8, device=x.device)
+        return replace(parts[0], x=x, y=torch.cat([part.y for part in parts]))
+    y = torch.full((len(x), sum(part.y.shape[1] for part in parts)), MASKED, dtype=torch.uint8, device=x.device)
     row = column = 0
-    for split in splits:
-        rows, columns = split.y.shape
-        y[row : row + rows, column : column + columns] = split.y
+    for part in parts:
+        rows, columns = part.y.shape
+        y[row : row + rows, column : column + columns] = part.y
         row, column = row + rows, column + columns
-    return replace(splits[0], x=x, y=y)
+    return replace(parts[0], x=x, y=y)
 
 
-def asked_logistic(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean one-versus-rest logistic loss over the outputs that were asked for."""
-    asked = (y != UNASKED).to(logits.dtype)
-    return binary_cross_entropy_with_logits(logits, y * asked, weight=asked, reduction="sum") / asked.sum()
+def masked_logistic(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the mean one-versus-rest logistic loss over the outputs that are not masked.
+
+    logits, y: (examples, outputs) float32; y is 0, 1 or MASKED.
+    """
+    active = (y != MASKED).to(logits.dtype)
+    return binary_cross_entropy_with_logits(logits, y * active, weight=active, reduction="sum") / active.sum()
 
 
-def asked_softmax(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean cross entropy of one class among the outputs that were asked for."""
-    asked = y != UNASKED
-    return softmax(logits.masked_fill(~asked, torch.finfo(logits.dtype).min), y * asked)
+def masked_softmax(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the mean cross entropy of the class among the outputs that are not masked.
+
+    logits, y: (examples, outputs) float32; y is 0, 1 or MASKED.
+    """
+    active = y != MASKED
+    return softmax(logits.masked_fill(~active, torch.finfo(logits.dtype).min), y * active)
 
 
-ASKED: dict[str, Loss] = {"logistic": asked_logistic, "softmax": asked_softmax}
+LOSSES: dict[str, Loss] = {"logistic": masked_logistic, "softmax": masked_softmax}

@@ -1,4 +1,4 @@
-"""L2: fine-tuning held near the network of the task before (the paper's DNN-L2)."""
+"""L2: fine-tuning near the network of the previous task (the paper's DNN-L2)."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ class Params(finetune.Params):
 
 
 class L2(Finetune):
-    """Penalise every shared parameter's move away from where the task before left it."""
+    """Penalise the squared distance of the shared parameters from their values after the previous task."""
 
     accepts: ClassVar[type[config.Params]] = Params
     params: Params

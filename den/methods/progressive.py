@@ -1,4 +1,4 @@
-"""Progressive networks (Rusu et al. 2016): a column a task that reads all earlier ones, which stay as they are."""
+"""Progressive networks (Rusu et al. 2016): one column per task, which also reads all earlier, frozen columns."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from den.networks.columns import Columns, activations, answer, climb, new_column
 from den.networks.forms import Form
 from den.networks.layers import Chain, Layer, to
 from den.penalties import L2
-from den.tasks import Split, Task
+from den.tasks import Examples, Task
 from den.training import blocks
 
 
@@ -26,14 +26,14 @@ class Params(finetune.Params):
     """Parameters of progressive networks."""
 
     column_width: Annotated[float, Field(gt=0, le=1)] = 0.5
-    "Width of every later task's column, relative to the base network; at least one unit a layer."
+    "Width of the columns after the first, relative to the base network; each layer has at least one unit."
 
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """A column being trained on inputs that carry the activations of the earlier columns behind the features.
+    """A column in training. Its inputs are the features, followed by the activations of the earlier columns.
 
-    shapes: of an example, and of its activations in each hidden layer of the earlier columns.
+    shapes: of one example, and of its activations in each hidden layer of the earlier columns.
     """
 
     column: Chain[Layer]
@@ -49,18 +49,18 @@ class Learning:
 
 
 class Progressive(SingleTask):
-    """A network of its own for every task, each layer of it also reading the layer below in all earlier networks."""
+    """A network per task; each of its layers also reads the layer below in all earlier networks."""
 
     accepts: ClassVar[type[config.Params]] = Params
     heads: ClassVar[tuple[str, ...]] = ("per_task",)
     params: Params
 
     def train(self, task: Task, generator: Generator) -> Measures:
-        """Train a new column, the first as wide as the base network; nothing else changes."""
+        """Train a new column; the first is as wide as the base network. Nothing else changes."""
         column = self.new_column(task, generator)
         forms = self.problem.base.forms
-        beside = zip(units(self.networks, len(forms)), forms, strict=True)
-        learning = Learning(column, [self.problem.shape, *((count, *form.image) for count, form in beside)])
+        earlier = zip(units(self.networks, len(forms)), forms, strict=True)
+        learning = Learning(column, [self.problem.shape, *((count, *form.image) for count, form in earlier)])
         decay = L2([layer.weight for layer in column.layers], self.params.weight_decay)
         seen = with_activations(task.train, self.networks, forms)
         measured = learn(learning, seen, self.problem.training, generator, [decay], self.problem.loss)
@@ -68,6 +68,7 @@ class Progressive(SingleTask):
         return measured
 
     def new_column(self, task: Task, generator: Generator) -> Chain[Layer]:
+        """Return an untrained column for the task."""
         plan = self.problem.base.narrowed(self.params.column_width) if self.networks else self.problem.base
         column = new_column(self.networks, plan, task.outputs, self.problem.network, generator)
         return Chain(to(column.hidden, self.problem.device), *to([column.head], self.problem.device))
@@ -79,7 +80,7 @@ class Progressive(SingleTask):
     def measure(self) -> Measures:
         hidden = [layer for column in self.networks for layer in column.hidden]
         heads = [column.head for column in self.networks]
-        sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_an_answer(self.networks))
+        sizes = sizes_and_costs(self.problem, hidden, heads, multiplications_per_answer(self.networks))
         together = enumerate(units(self.networks, len(self.problem.base.widths)), start=1)
         return [
             *(Measure(measures.UNITS, count, layer) for layer, count in together),
@@ -89,24 +90,24 @@ class Progressive(SingleTask):
 
 
 @torch.no_grad()
-def with_activations(split: Split, columns: Columns, forms: Sequence[Form]) -> Split:
-    """Return the split with the columns' activations, layer after layer, behind its normalised features, flat, float32.
+def with_activations(examples: Examples, columns: Columns, forms: Sequence[Form]) -> Examples:
+    """Return the examples with the normalised features and the columns' activations, layer by layer, as flat inputs.
 
-    They do not depend on what is trained, so a training step costs the new column alone. Memory: 4 bytes an example,
-    feature and unit, or position of a channel.
+    x: (examples, features + activations) float32. Training does not change these activations, so a step costs only the
+    new column.
     """
-    beside = zip(units(columns, len(forms)), forms, strict=True)
-    width = math.prod(split.x.shape[1:]) + sum(count * math.prod(form.image) for count, form in beside)
-    x = torch.empty(len(split), width, device=split.x.device)
-    for rows in blocks(len(split)):
-        features = split.inputs(rows)
-        reached = [features, *activations(columns, features, forms)]
-        x[rows] = torch.cat([one.flatten(1) for one in reached], dim=1)
-    return Split(x, split.y, mean=0.0, deviation=1.0)
+    earlier = zip(units(columns, len(forms)), forms, strict=True)
+    width = math.prod(examples.x.shape[1:]) + sum(count * math.prod(form.image) for count, form in earlier)
+    x = torch.empty(len(examples), width, device=examples.x.device)
+    for rows in blocks(len(examples)):
+        features = examples.inputs(rows)
+        inputs = [features, *activations(columns, features, forms)]
+        x[rows] = torch.cat([tensor.flatten(1) for tensor in inputs], dim=1)
+    return Examples(x, examples.y, mean=0.0, deviation=1.0)
 
 
-def multiplications_an_answer(columns: Columns) -> float:
-    """Return the multiplications of an answer, averaged over tasks: of all columns up to the task's, and its head."""
+def multiplications_per_answer(columns: Columns) -> float:
+    """Return the multiplications per answer, averaged over tasks: of all columns up to the task's, and of its head."""
     total = below = 0
     for column in columns:
         below += sum(layer.multiplications for layer in column.hidden)

@@ -1,4 +1,4 @@
-"""What every training stage reports of its training runs."""
+"""The measures that each training stage reports of its training runs."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,36 +9,36 @@ from den.certificates import Scale, Solution, scale_of, solve
 from den.config import Training
 from den.methods.base import Measure, Measures
 from den.penalties import Penalty
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import Learner, Loss, Moments
 
 
 def learn(
     network: Learner,
-    split: Split,
+    examples: Examples,
     training: Training,
     generator: Generator,
     penalties: Sequence[Penalty],
     loss: Loss,
     moments: Moments | None = None,
 ) -> Measures:
-    """Train the network's parameters in place, in a stage of one training run; return what it reports."""
-    scale = scale_of(network, split, loss)
-    return report(scale, solve(network, split, training, generator, penalties, loss, moments))
+    """Train the network's parameters in place, as a stage of one training run; return its measures. Raises Diverged."""
+    scale = scale_of(network, examples, loss)
+    return report(scale, solve(network, examples, training, generator, penalties, loss, moments))
 
 
 def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -> Measures:
-    """Return the steps of all training runs of a stage, and how the last one ends: loss, certificate, dead units.
+    """Return the steps of all training runs of a stage, and the loss, certificate and dead units of the last one.
 
-    scale: of the task; the residual is relative to it. aside: further runs of the stage, of which only the
-    certificates' seconds are reported.
+    scale: of the task, for the residual. aside: further runs of the stage; of these, only the seconds of the
+    certificates are reported.
     """
     last = solutions[-1]
     certificates = [solution.certificate for solution in (*solutions, *aside) if solution.certificate]
     measured = [
         Measure(measures.STEPS, sum(solution.fit.steps for solution in solutions)),
         Measure(measures.LOSS, last.fit.loss),
-        Measure(measures.CERTIFICATE_SECONDS, scale.seconds + sum(one.seconds for one in certificates)),
+        Measure(measures.CERTIFICATE_SECONDS, scale.seconds + sum(certificate.seconds for certificate in certificates)),
     ]
     if last.certificate:
         measured += [
@@ -50,11 +50,11 @@ def report(scale: Scale, *solutions: Solution, aside: Sequence[Solution] = ()) -
 
 
 def residual(measure: str, scale: Scale, solution: Solution) -> Measures:
-    """Return how far from optimal a training run ended, under the name of a measure; nothing without a certificate."""
+    """Return the residual of a training run as the given measure; none if the run has no certificate."""
     certificate = solution.certificate
     return [Measure(measure, certificate.residual(scale.norm))] if certificate else []
 
 
 def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
-    """Return one measure per layer; `first` is the number of the first one."""
+    """Return one measure per layer. first: the number of the first layer."""
     return [Measure(measure, value, layer) for layer, value in enumerate(values, start=first)]

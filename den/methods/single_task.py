@@ -1,4 +1,4 @@
-"""Single task: a network of its own for every task; nothing is shared, nothing forgotten."""
+"""Single task: one network per task. Tasks share nothing, and nothing is forgotten."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Self
@@ -17,7 +17,7 @@ from den.tasks import Task
 
 
 class SingleTask(Method):
-    """Train a fresh network on each task. R[t, i] = R[i, i], and capacity is the number of tasks."""
+    """Train a new network on each task. R[t, i] = R[i, i], and the capacity is the number of tasks."""
 
     accepts: ClassVar[type[config.Params]] = finetune.Params
 
@@ -48,9 +48,11 @@ class SingleTask(Method):
     def measure(self) -> Measures:
         hidden = [layer for chain in self.networks for layer in chain.hidden]
         heads = [chain.head for chain in self.networks]
-        an_answer = sum(layer.multiplications for layer in (*hidden, *heads)) / len(heads)
+        multiplications = sum(layer.multiplications for layer in (*hidden, *heads)) / len(heads)
         summed = [
-            m for m in sizes_and_costs(self.problem, hidden, heads, an_answer) if m.measure not in ("units", "capacity")
+            measure
+            for measure in sizes_and_costs(self.problem, hidden, heads, multiplications)
+            if measure.measure not in ("units", "capacity")
         ]
         units = [
             Measure(measures.UNITS, width * len(heads), index)
@@ -59,7 +61,7 @@ class SingleTask(Method):
         return [*units, *summed, Measure(measures.CAPACITY, len(heads)), *self.bytes_kept(self.kept())]
 
     def kept(self) -> Kept:
-        """Return what the method keeps: all networks, and nothing more."""
+        """Return the bytes that the method keeps: those of all networks."""
         return Kept(answer=of_layers(layer for chain in self.networks for layer in chain.layers))
 
     def state(self) -> State:

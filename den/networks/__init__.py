@@ -1,1 +1,1 @@
-"""Networks and their surgery; training is elsewhere."""
+"""Networks and their surgery. `den.training` trains them."""

@@ -1,7 +1,7 @@
-"""Columns: a chain for every task, whose layers also read the layer below of all earlier columns.
+"""Columns: one chain per task, whose layers also read the layer below in all earlier columns.
 
-A column's layers read the units of all columns up to its own side by side, oldest first, so that a column is a chain
-whose matrices hold its own weights W and the lateral ones U together. Earlier columns never read later ones.
+A layer reads the units of all columns up to its own, side by side and oldest first. A column is therefore a chain
+whose matrices hold its own weights W and the lateral weights U together. Earlier columns never read later ones.
 """
 
 from collections.abc import Sequence
@@ -18,29 +18,29 @@ Columns = Sequence[Chain[Layer]]
 
 
 def units(columns: Columns, depth: int) -> tuple[int, ...]:
-    """Return the units of each of `depth` hidden layers, all columns together."""
+    """Return the number of units in each of `depth` hidden layers, summed over the columns."""
     return tuple(sum(column.hidden[layer].units for column in columns) for layer in range(depth))
 
 
 def new_column(columns: Columns, plan: Blueprint, outputs: int, network: Network, generator: Generator) -> Chain[Layer]:
-    """Return an untrained column of the plan's inputs and widths next to `columns`."""
-    below = (own + earlier for own, earlier in zip(plan.widths, units(columns, len(plan.widths)), strict=True))
+    """Return an untrained column with the plan's inputs and widths, to the right of `columns`."""
+    below = (width + earlier for width, earlier in zip(plan.widths, units(columns, len(plan.widths)), strict=True))
     shapes = zip((*plan.widths, outputs), (plan.inputs, *below), (*plan.forms, DENSE), strict=True)
-    *hidden, head = (fresh(own, inputs, network, generator, form) for own, inputs, form in shapes)
+    *hidden, head = (fresh(width, inputs, network, generator, form) for width, inputs, form in shapes)
     return Chain(hidden, head)
 
 
 def climb(column: Chain[Layer], x: Tensor, earlier: Sequence[Tensor]) -> list[Tensor]:
-    """Return the activations of each hidden layer: those of earlier columns, and the column's own after them."""
+    """Return the activations of each hidden layer: those of earlier columns, followed by the column's own."""
     reached = []
-    for layer, beside in zip(column.hidden, earlier, strict=True):
-        x = torch.cat([beside, layer(x).relu_()], dim=1)
+    for layer, lateral in zip(column.hidden, earlier, strict=True):
+        x = torch.cat([lateral, layer(x).relu_()], dim=1)
         reached.append(x)
     return reached
 
 
 def activations(columns: Columns, x: Tensor, forms: Sequence[Form]) -> list[Tensor]:
-    """Return the activations of each hidden layer, all columns side by side; empty ones without columns."""
+    """Return the activations of each hidden layer, all columns side by side; without columns they have no units."""
     reached = [x.new_empty(len(x), 0, *form.image) for form in forms]
     for column in columns:
         reached = climb(column, x, reached)
@@ -48,6 +48,6 @@ def activations(columns: Columns, x: Tensor, forms: Sequence[Form]) -> list[Tens
 
 
 def answer(columns: Columns, x: Tensor) -> Tensor:
-    """Return what the last of the columns answers."""
+    """Return the logits of the last column: (examples, outputs)."""
     last = columns[-1]
     return last.head(activations(columns, x, [layer.form for layer in last.hidden])[-1])

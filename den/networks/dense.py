@@ -1,4 +1,4 @@
-"""A network of fixed width: shared hidden layers, one head a task or one for all."""
+"""A network of fixed width: shared hidden layers, and one head per task or one for all."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,7 @@ class Dense:
         self.one_head = one_head
 
     def head(self, task: int) -> Layer:
+        """Return the task's head; tasks count from 0."""
         return self.heads[0 if self.one_head else task]
 
     def chain(self, task: int) -> Chain[Layer]:
@@ -24,7 +25,10 @@ class Dense:
         return Chain(self.hidden, self.head(task))
 
     def add_head(self, outputs: int, network: Network, generator: Generator) -> None:
-        """Give the next task a head; a single head is made once."""
+        """Add a head for the next task; a single head is added once, with the first task.
+
+        Raises ValueError if the single head does not have the task's number of outputs.
+        """
         if self.one_head and self.heads:
             if self.heads[0].units != outputs:
                 raise ValueError("network.heads: one head serves only streams whose tasks have the same outputs")

@@ -1,7 +1,7 @@
-"""Layers, and chains of them: what is trained and what answers.
+"""Layers and chains of layers.
 
-Dimension 0 of a weight counts the layer's units, dimension 1 its inputs; what follows is how a unit reads one input. A
-unit's group is everything it reads.
+Dimension 0 of a weight counts the layer's units, and dimension 1 its inputs. Further dimensions are the kernel of a
+unit on one input. A unit's group consists of all its incoming weights.
 """
 
 import math
@@ -20,9 +20,9 @@ from den.penalties import drift
 
 @dataclass(eq=False)
 class Layer:
-    """Units and what they read: weight (units, inputs, *form.kernel), bias (units).
+    """Units with their incoming weights. weight: (units, inputs, *form.kernel) float32. bias: (units,) float32.
 
-    biased: whether units have a bias. Where they have none it is zero, and no parameter.
+    biased: whether units have a bias; if not, it is zero and not a parameter.
     """
 
     weight: Tensor
@@ -43,14 +43,14 @@ class Layer:
 
     @property
     def multiplications(self) -> int:
-        """Multiplications of one example: each weight is used once, or at every position of a convolution."""
+        """The multiplications per example; a convolution uses each weight once per position."""
         return self.weight.numel() * self.form.positions
 
     def parameters(self) -> tuple[Tensor, ...]:
         return (self.weight, self.bias) if self.biased else (self.weight,)
 
     def part(self, units: Tensor | slice, inputs: Tensor | slice) -> "Layer":
-        """Return a copy of the given units, reading the given inputs only."""
+        """Return a copy of the given units, with their weights on the given inputs only."""
         return replace(self, weight=self.weight[units][:, inputs].contiguous().clone(), bias=self.bias[units].clone())
 
     def copy(self) -> "Layer":
@@ -58,7 +58,7 @@ class Layer:
 
 
 class Trainable(Protocol):
-    """Anything a chain can be made of."""
+    """A part of a chain."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
 
@@ -70,7 +70,7 @@ Kind = TypeVar("Kind", bound=Trainable)
 
 @dataclass(frozen=True, eq=False)
 class Chain(Generic[Kind]):
-    """Hidden layers applied one after another, with rectified units, and the head on top of them."""
+    """Hidden layers of rectified units, one after another, and a head on top."""
 
     hidden: Sequence[Kind]
     head: Kind
@@ -79,7 +79,7 @@ class Chain(Generic[Kind]):
         return self.head(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """Return what the head reads: the activations of the last hidden layer."""
+        """Return the inputs of the head: the activations of the last hidden layer."""
         for layer in self.hidden:
             x = layer(x).relu_()
         return x
@@ -97,7 +97,7 @@ class Chain(Generic[Kind]):
 
 
 def fresh(units: int, inputs: int, network: Network, generator: Generator, form: Form = DENSE) -> Layer:
-    """Return a new layer, drawn as the network's `init` and `bias` say."""
+    """Return a new layer, initialised after the network's `init` and `bias`, on the CPU."""
     fan_in, fan_out = form.fans(units, inputs)
     scale, fans = {"glorot": (6, fan_in + fan_out), "he": (6, fan_in), "torch": (1, fan_in)}[network.init]
     limit = math.sqrt(scale / fans)
@@ -114,11 +114,11 @@ def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:
 
 
 def unit_drift(layer: Layer, before: Layer) -> Tensor:
-    """Return rho for every unit of `before`: how far its weights from old inputs, and its bias, have moved."""
+    """Return rho of each unit of `before`, (units,): how far its weights on old inputs and its bias have moved."""
     weight = layer.weight[: before.units, : before.inputs]
     return drift(weight - before.weight, layer.bias[: before.units] - before.bias)
 
 
 def newer(layer: Layer, before: Layer) -> tuple[Tensor, Tensor]:
-    """Return the weights that `before` did not have, as views: of new units, and of old units on new inputs."""
+    """Return views of the weights that `before` does not have: of new units, and of old units on new inputs."""
     return layer.weight[before.units :], layer.weight[: before.units, before.inputs :]

@@ -1,4 +1,4 @@
-"""Which units a head depends on, and a head as wide as the network again."""
+"""Selection of the units that a head depends on, and the way back to a head over all units."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +10,10 @@ from den.networks.layers import Layer
 
 
 def select(hidden: Sequence[Layer], head: Layer) -> list[Tensor]:
-    """Return the units with a path of non-zero weights to the head, input features first (Algorithm 2, lines 2-5).
+    """Return the units with a path of non-zero weights to the head (Algorithm 2, lines 2-5).
 
-    Breadth-first from the head downwards: a whole layer's units are reached at once.
+    Returns index tensors, int64: of the input features first, then of each hidden layer. The search is breadth-first
+    from the head downwards, one layer at a time.
     """
     reached = [read(head.weight)]
     for layer in reversed(hidden):
@@ -21,12 +22,12 @@ def select(hidden: Sequence[Layer], head: Layer) -> list[Tensor]:
 
 
 def read(weight: Tensor) -> Tensor:
-    """Return the inputs, of a convolution channels, that any unit reads with a weight that is not zero."""
+    """Return the inputs (channels for a convolution) that any unit reads with a non-zero weight: indices, int64."""
     return weight.transpose(0, 1).flatten(1).any(dim=1).nonzero().squeeze(1)
 
 
 def widen(head: Layer, selected: Tensor, inputs: int) -> Layer:
-    """Return the head of a sub-network over all `inputs`, zero where a unit was not selected."""
+    """Return the head of a sub-network over all `inputs`; its weight is zero on units that are not selected."""
     weight = torch.zeros(head.units, inputs, device=head.weight.device)
     weight[:, selected] = head.weight
     return replace(head, weight=weight)

@@ -1,4 +1,4 @@
-"""Streams, by name: one file each. To add one, write its file and its line here."""
+"""The streams by name. To add one, write its file, and add its line here."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -20,11 +20,11 @@ from den.tasks import Stream
 
 
 class StreamModule(Protocol):
-    """What the file of a stream offers.
+    """The interface of a stream's module.
 
-    RAW: the raw set it is prepared from, or None. SEEDED: the prepared arrays whose first axis counts seeds.
-    Preparation: what the prepared files depend on.
-    Params: what is chosen when the stream is opened; all have the values of the protocol as defaults.
+    RAW: the raw set from which it is prepared, or None. SEEDED: the prepared arrays whose first axis counts seeds.
+    Preparation: the settings that the prepared files depend on.
+    Params: the settings that apply when the stream is opened; the defaults are those of the published protocol.
     """
 
     RAW: str | None
@@ -37,13 +37,13 @@ class StreamModule(Protocol):
     def Params(self) -> type[config.Params]: ...  # noqa: N802
 
     def source(self, raw: Mapping[str, np.ndarray]) -> str:
-        """Return in words what the prepared files are made from."""
+        """Return a description of the data from which the files are prepared."""
 
     def prepare(self, preparation: Any, raw: Mapping[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
-        """Return flat arrays, with splits for the seeds 0 .. seeds - 1."""
+        """Return the arrays to store, with tables for the seeds 0 .. seeds - 1."""
 
     def build(self, params: Any, arrays: Mapping[str, np.ndarray], seed: int) -> Stream:
-        """Return the stream of one seed, or raise SettingsError where more is asked than was prepared."""
+        """Return the stream of one seed. Raises SettingsError if the settings ask for more than is prepared."""
 
 
 STREAMS: dict[str, StreamModule] = {

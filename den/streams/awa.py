@@ -1,7 +1,7 @@
-"""Animals with Attributes: fifty animals, one task an animal against the rest, the same images in all tasks.
+"""Animals with Attributes: fifty tasks, each separates one animal from the rest, on the same images.
 
-An example is the first principal components of an image's features, fitted on the training split alone. Which
-features these are depends on the raw set: the paper's own cannot be had.
+An example consists of the first principal components of an image's features, fitted on the training data alone. The
+features depend on the raw set, because those of the paper are not available.
 """
 
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ from den import config
 from den.config import SettingsError
 from den.streams import draws, limits, pixels
 from den.streams.lazy import Lazy
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 
 RAW: str | None = "awa"
 SEEDED = frozenset({"splits"})
 NAME = "awa"
 CLASSES = 50
-EACH = 30  # images of a class in each of the three splits
-WHOLE = (1 << 16) - 1  # stands for one in the prepared features
-PLACES = 30  # binary places that raw features are counted in
+EACH = 30  # images per class in each of training, validation and test data
+WHOLE = (1 << 16) - 1  # the prepared value that means 1
+PLACES = 30  # binary places to which raw features are rounded
 BATCH = 1000
 
 
 class Preparation(config.Params):
-    """Nothing to choose: the features that there are, and a split of them for each seed."""
+    """No settings: all features, and a draw of the images per seed."""
 
 
 class Params(config.Params):
@@ -45,7 +45,10 @@ class Params(config.Params):
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Principal components of a training split: mean (features,), axes (features, components), and one scale."""
+    """Principal components of training data.
+
+    mean: (features,), axes: (features, components), scale: scalar; all float64.
+    """
 
     mean: Tensor
     axes: Tensor
@@ -57,16 +60,17 @@ class Components:
 
 
 def source(raw: Mapping[str, np.ndarray]) -> str:
-    """Return in words what the prepared files are made from: which features, of how many images."""
+    """Return a description of the data from which the files are prepared: its features and number of images."""
     blocks = _blocks(raw)
     published = "Animals with Attributes 2" if "resnet101" in blocks else "Animals with Attributes 1"
     return f"{published}: features {', '.join(blocks)} of {len(raw['labels']):,} images"
 
 
 def prepare(preparation: Preparation, raw: Mapping[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
-    """Return features (images, features) uint16, labels uint8, and splits (seeds, classes, 90) int32.
+    """Return the arrays to store.
 
-    Raises ValueError for negative features, or for a class that has fewer images than three splits take.
+    features: (images, features) uint16. labels: (images,) uint8. splits: (seeds, classes, 90) int32, rows of features
+    for training, validation and test data. Raises ValueError for negative features, or a class of fewer than 90 images.
     """
     features = np.concatenate([hellinger(raw[name]) for name in _blocks(raw)], axis=1)
     splits = np.stack([_table(raw["labels"], seed) for seed in range(seeds)])
@@ -74,13 +78,13 @@ def prepare(preparation: Preparation, raw: Mapping[str, np.ndarray], seeds: int)
 
 
 def hellinger(block: np.ndarray) -> np.ndarray:
-    """Return the square root of each number's part in the sum of its row, in 65,535ths: uint16. Rows of zeros stay.
+    """Return the square root of each number's share in the sum of its row, in 65,535ths: uint16. Rows of zeros stay.
 
-    Sums are sums of whole numbers, and quotients and roots are rounded as IEEE 754 has it: machines agree on every bit.
+    All sums are of integers, and quotients and roots are rounded after IEEE 754, so all machines agree on every bit.
     Raises ValueError for a number that is negative or not finite.
     """
     if not (np.isfinite(block).all() and block.min() >= 0):
-        raise ValueError("features are to be finite and not negative")
+        raise ValueError("features must be finite and not negative")
     batches = [block[at : at + BATCH] for at in range(0, len(block), BATCH)]
     return np.concatenate([_roots(batch) for batch in batches])
 
@@ -88,8 +92,8 @@ def hellinger(block: np.ndarray) -> np.ndarray:
 def fit(x: Tensor, components: int) -> Components:
     """Return the leading principal components of examples (examples, features) float64.
 
-    Of every component the largest number (the first of equals) is positive; the examples' own components have a mean
-    square of one. Raises SettingsError where the examples do not span as many.
+    The largest entry of each component (the first of equals) is positive. The components of the examples have a mean
+    square of 1. Raises SettingsError if the examples span fewer components.
     """
     mean = x.mean(dim=0)
     centred = x - mean
@@ -103,9 +107,9 @@ def fit(x: Tensor, components: int) -> Components:
 
 
 def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream:
-    """Return the stream of `seed`; components are computed when a split is first asked for.
+    """Return the stream of `seed`; it computes components on the first access to its data.
 
-    Raises SettingsError where more is asked than was prepared, or more components than training images can have.
+    Raises SettingsError if the settings ask for more than is prepared, or for too many components.
     """
     rows = _rows(params, limits.of_seed(NAME, arrays["splits"], seed), seed)
     classes, features = arrays["splits"].shape[1], arrays["features"].shape[1]
@@ -119,15 +123,15 @@ def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream
         return fit(_features(arrays, rows["train"]), params.components)
 
     @cache
-    def examples(part: str) -> Tensor:
+    def components(part: str) -> Tensor:
         return fitted().of(_features(arrays, rows[part]))
 
-    def split(task: int, part: str) -> Split:
+    def examples(task: int, part: str) -> Examples:
         targets = pixels.targets(arrays["labels"][rows[part]], range(task, task + 1))
-        return Split(examples(part), targets, deviation=1.0)
+        return Examples(components(part), targets, deviation=1.0)
 
-    tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
-    return Stream(NAME, (params.components,), classes, tasks, Lazy(params.tasks, lambda task: split(task, "test")))
+    tasks = Lazy(params.tasks, lambda task: Task(task, examples(task, "train"), examples(task, "validation")))
+    return Stream(NAME, (params.components,), classes, tasks, Lazy(params.tasks, lambda task: examples(task, "test")))
 
 
 def _blocks(raw: Mapping[str, np.ndarray]) -> list[str]:
@@ -141,18 +145,18 @@ def _roots(batch: np.ndarray) -> np.ndarray:
 
 
 def _table(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return for each class its images of training, validation and test, one after another: (classes, 90) int32."""
+    """Return the images of each class for training, then validation, then test data: (classes, 90) int32."""
     table = []
-    for one in range(int(labels.max()) + 1):
-        members = np.flatnonzero(labels == one)
+    for label in range(int(labels.max()) + 1):
+        members = np.flatnonzero(labels == label)
         if len(members) < 3 * EACH:
-            raise ValueError(f"class {one} has {len(members)} images; three splits take {3 * EACH}")
-        table.append(members[draws.permutation(len(members), NAME, "split", seed, one)][: 3 * EACH])
+            raise ValueError(f"class {label} has {len(members)} images, and {3 * EACH} are needed")
+        table.append(members[draws.permutation(len(members), NAME, "split", seed, label)][: 3 * EACH])
     return np.array(table, np.int32)
 
 
 def _rows(params: Params, table: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Return the images of the three splits, the classes mixed."""
+    """Return the images of training, validation and test data, each with the classes mixed."""
     counts = {"train": params.training_images, "validation": params.validation_images, "test": params.test_images}
     parts = {part: table[:, at * EACH : at * EACH + count] for at, (part, count) in enumerate(counts.items())}
     return {part: _mixed(chosen.ravel(), part, seed) for part, chosen in parts.items()}
@@ -167,12 +171,12 @@ def _features(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> Tensor:
 
 
 def _turned(axes: Tensor) -> Tensor:
-    """Return the axes, each turned so that its largest number is positive."""
+    """Return the axes with signs such that the largest entry of each is positive."""
     largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
     return axes * largest.sign()
 
 
 def _too_many(components: int, why: str) -> SettingsError:
     return SettingsError(
-        f"streams.{NAME}.components: {components} asked, {why}; ask for fewer, or for more training_images"
+        f"streams.{NAME}.components: {components} requested, {why}; ask for fewer, or for more training_images"
     )

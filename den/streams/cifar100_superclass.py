@@ -1,4 +1,4 @@
-"""CIFAR-100 by superclass: a task tells the five classes of one superclass apart, such as five trees."""
+"""CIFAR-100 by superclass: each task separates the five classes of one superclass, such as five trees."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -24,9 +24,9 @@ Preparation = cifar.Preparation
 
 
 class Params(cifar.Params):
-    """What is chosen when the stream is opened. Images are counted per class.
+    """Settings for opening the stream. Images are counted per class.
 
-    order: of the superclasses, drawn by seed or as published.
+    order: of the superclasses, drawn by the seed or published.
     """
 
     tasks: int = Field(SUPERCLASSES, ge=1, le=SUPERCLASSES)
@@ -34,20 +34,20 @@ class Params(cifar.Params):
 
 
 def source(raw: Mapping[str, np.ndarray]) -> str:
-    """Return in words what the prepared files are made from."""
+    """Return a description of the data from which the files are prepared."""
     return cifar.SOURCE
 
 
 def prepare(preparation: cifar.Preparation, raw: Mapping[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
-    """Return the images, their splits, and for each seed the order of the superclasses: (seeds, 20) int32."""
+    """Return the images, their orders, and per seed an order of the superclasses: (seeds, 20) int32."""
     superclasses = [draws.permutation(SUPERCLASSES, NAME, "superclasses", seed) for seed in range(seeds)]
     return {**cifar.prepare(raw, seeds), "superclasses": np.array(superclasses, np.int32)}
 
 
 def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream:
-    """Return the stream of `seed`. Raises SettingsError where more is asked than was prepared."""
+    """Return the stream of `seed`. Raises SettingsError if the settings ask for more than is prepared."""
     drawn = limits.of_seed(NAME, arrays["superclasses"], seed)
     fine, coarse = np.asarray(arrays["fine"]), np.asarray(arrays["coarse"])
     order = PUBLISHED.get(params.order, drawn)[: params.tasks]
-    groups = [np.unique(fine[coarse == one]).tolist() for one in order]
+    groups = [np.unique(fine[coarse == superclass]).tolist() for superclass in order]
     return cifar.stream(NAME, params, arrays, seed, groups)

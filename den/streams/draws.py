@@ -1,22 +1,22 @@
-"""Random draws that are the same for ever and on every machine: raw PCG64 words, sorted stably."""
+"""Random draws that are the same on every machine and in every numpy version: raw PCG64 words, sorted stably."""
 
 import numpy as np
 
 
 def words(count: int, *key: str | int) -> np.ndarray:
-    """Return `count` random 64-bit words of the sequence named by `key`.
+    """Return `count` random 64-bit words of the sequence that `key` names: (count,) uint64.
 
-    Only the bit generator and its seeding are used: numpy promises never to change those, but not its distributions.
+    They come from the bit generator and its seeding alone: numpy guarantees these, but not its distributions.
     """
     entropy = [int.from_bytes(part.encode(), "big") if isinstance(part, str) else part for part in key]
     return np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
 
 
 def permutation(count: int, *key: str | int) -> np.ndarray:
-    """Return a random permutation of 0 .. count - 1, int64."""
+    """Return a random permutation of 0 .. count - 1: (count,) int64."""
     return np.argsort(words(count, *key), kind="stable")
 
 
 def octets(count: int, *key: str | int) -> np.ndarray:
-    """Return `count` random bytes, uint8, uniform over 0 .. 255."""
+    """Return `count` random bytes, uniform over 0 .. 255: (count,) uint8."""
     return words(-(-count // 8), *key).astype("<u8").view(np.uint8)[:count]

@@ -1,4 +1,4 @@
-"""A sequence whose items are made when asked for, and not kept."""
+"""A sequence that makes its items on access, and does not keep them."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
@@ -7,7 +7,7 @@ Item = TypeVar("Item")
 
 
 class Lazy(Sequence[Item], Generic[Item]):
-    """`count` items; item i is `make(i)`, made anew at every access."""
+    """A sequence of `count` items; each access to item i calls `make(i)`."""
 
     def __init__(self, count: int, make: Callable[[int], Item]) -> None:
         self._positions = range(count)

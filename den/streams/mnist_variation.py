@@ -1,6 +1,7 @@
-"""MNIST-Variation: digits at arbitrary angles on a noisy background, one task a class, that class against the rest.
+"""MNIST-Variation: digits at arbitrary angles on a noisy background; each task separates one class from the rest.
 
-Regenerated after Larochelle et al. 2007 (mnist-back-image-rot), or made of their own files where those are there.
+The images are generated after Larochelle et al. 2007 (mnist-back-image-rot), or taken from the original files if the
+raw set has them.
 """
 
 from collections.abc import Mapping
@@ -12,23 +13,23 @@ from torch import Tensor
 from den import config
 from den.streams import draws, limits, pixels, rotation
 from den.streams.lazy import Lazy
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 
 RAW: str | None = "mnist"
 SEEDED = frozenset({"splits"})
 NAME = "mnist_variation"
-TRAINING, VALIDATION, TEST = 1_000, 200, 5_000  # images of a class
-ABSENT = -1  # fills the index table of a class that has too few images
+TRAINING, VALIDATION, TEST = 1_000, 200, 5_000  # images per class
+ABSENT = -1  # fills the row of a class that has too few images
 
 
 class Preparation(config.Params):
-    """What the prepared files depend on. noise: the brightest background, as a part of the brightest digit."""
+    """Settings of the prepared files. noise: the brightest background, relative to the brightest digit."""
 
     noise: float = Field(0.9, ge=0, le=1)
 
 
 class Params(pixels.Look):
-    """What is chosen when the stream is opened. Images are counted per class."""
+    """Settings for opening the stream. Images are counted per class."""
 
     tasks: int = Field(pixels.CLASSES, ge=1, le=pixels.CLASSES)
     training_images: int = Field(TRAINING, ge=1, le=TRAINING)
@@ -37,14 +38,14 @@ class Params(pixels.Look):
 
 
 def source(raw: Mapping[str, np.ndarray]) -> str:
-    """Return in words what the prepared files are made from."""
+    """Return a description of the data from which the files are prepared."""
     if "amat_images" in raw:
         return "mnist_all_background_images_rotation_normalized_*.amat, the original files"
     return "MNIST, all 70,000 images, each rotated by an arbitrary angle over uniform noise"
 
 
 def prepare(preparation: Preparation, raw: Mapping[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
-    """Return the images, the same for all seeds, and the splits of each seed: (seeds, classes, 6200) int32."""
+    """Return the images, the same for all seeds, and a draw of them per seed: splits (seeds, classes, 6200) int32."""
     if "amat_images" in raw:
         images, labels = raw["amat_images"], raw["amat_labels"]
     else:
@@ -53,7 +54,7 @@ def prepare(preparation: Preparation, raw: Mapping[str, np.ndarray], seeds: int)
 
 
 def vary(images: np.ndarray, noise: float) -> np.ndarray:
-    """Return the images, each rotated by an angle of its own, and nowhere darker than a uniformly noisy background."""
+    """Return the images, each rotated by a random angle, and each pixel at least as bright as a random background."""
     angles = (draws.words(len(images), NAME, "angles") % rotation.TURN).astype(np.int64)
     digits = rotation.rotate(images, angles)
     level = round(noise * 256)
@@ -62,33 +63,33 @@ def vary(images: np.ndarray, noise: float) -> np.ndarray:
 
 
 def build(params: Params, arrays: Mapping[str, np.ndarray], seed: int) -> Stream:
-    """Return the stream of `seed`, its tasks over the same images. Raises SettingsError for a seed not prepared."""
+    """Return the stream of `seed`; its tasks use the same images. Raises SettingsError if the seed is not prepared."""
     rows = _rows(params, limits.of_seed(NAME, arrays["splits"], seed), seed)
     labels = {part: np.asarray(arrays["labels"])[chosen] for part, chosen in rows.items()}
     images: dict[str, Tensor] = {}
 
-    def split(task: int, part: str) -> Split:
+    def examples(task: int, part: str) -> Examples:
         if part not in images:
-            images[part] = pixels.examples(arrays["images"], rows[part], params)
-        return pixels.split(images[part], pixels.targets(labels[part], range(task, task + 1)), params)
+            images[part] = pixels.flat(arrays["images"], rows[part], params)
+        return pixels.examples(images[part], pixels.targets(labels[part], range(task, task + 1)), params)
 
-    tasks = Lazy(params.tasks, lambda task: Task(task, split(task, "train"), split(task, "validation")))
-    tests = Lazy(params.tasks, lambda task: split(task, "test"))
+    tasks = Lazy(params.tasks, lambda task: Task(task, examples(task, "train"), examples(task, "validation")))
+    tests = Lazy(params.tasks, lambda task: examples(task, "test"))
     return Stream(NAME, (pixels.features(arrays["images"], params),), pixels.CLASSES, tasks, tests)
 
 
 def _table(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return for each class its images of training, validation and test, one after another: (classes, 6200) int32."""
+    """Return the images of each class for training, then validation, then test data: (classes, 6200) int32."""
     table = np.full((pixels.CLASSES, TRAINING + VALIDATION + TEST), ABSENT, np.int32)
-    for one in range(pixels.CLASSES):
-        members = np.flatnonzero(labels == one)
-        chosen = members[draws.permutation(len(members), NAME, "split", seed, one)][: table.shape[1]]
-        table[one, : len(chosen)] = chosen
+    for label in range(pixels.CLASSES):
+        members = np.flatnonzero(labels == label)
+        chosen = members[draws.permutation(len(members), NAME, "split", seed, label)][: table.shape[1]]
+        table[label, : len(chosen)] = chosen
     return table
 
 
 def _rows(params: Params, table: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Return the images of the three splits, the classes mixed."""
+    """Return the images of training, validation and test data, each with the classes mixed."""
     train, validation, test = np.split(table, [TRAINING, TRAINING + VALIDATION], axis=1)
     parts = {
         "train": train[:, : params.training_images],

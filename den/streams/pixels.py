@@ -1,4 +1,4 @@
-"""What the MNIST streams share: how images become examples, and how the standard set is split."""
+"""The common part of the MNIST streams: the conversion of images and labels to examples."""
 
 from typing import Literal
 
@@ -8,17 +8,18 @@ from pydantic import Field
 from torch import Tensor
 
 from den import config
-from den.tasks import Split
+from den.tasks import Examples
 
 CLASSES = 10
-TRAINING = 60_000  # the first images of the raw set are the standard training set, the rest the standard test set
+TRAINING = 60_000  # the raw set holds the published training images first, then the published test images
 SCALES = {"unit": (0.0, 255.0), "standard": (0.1307 * 255, 0.3081 * 255)}
 
 
 class Look(config.Params):
-    """How an image is shown to a network.
+    """How images are presented to a network.
 
-    padding: pixels of zeros on every side. normalisation: to [0, 1], or by mean and deviation of MNIST's pixels.
+    padding: pixels of zeros on each side. normalisation: unit scales to [0, 1]; standard uses the mean and deviation of
+    MNIST's pixels.
     """
 
     padding: int = Field(0, ge=0, le=16)
@@ -31,8 +32,8 @@ def features(images: np.ndarray, look: Look) -> int:
     return (height + 2 * look.padding) * (width + 2 * look.padding)
 
 
-def examples(images: np.ndarray, rows: np.ndarray, look: Look) -> Tensor:
-    """Return the chosen images, padded and flat: (rows, features) uint8."""
+def flat(images: np.ndarray, rows: np.ndarray, look: Look) -> Tensor:
+    """Return the chosen images, padded and flattened: (rows, features) uint8."""
     chosen = np.asarray(images)[rows]
     if look.padding:
         sides = (look.padding, look.padding)
@@ -41,11 +42,11 @@ def examples(images: np.ndarray, rows: np.ndarray, look: Look) -> Tensor:
 
 
 def targets(labels: np.ndarray, classes: range) -> Tensor:
-    """Return one output a class: (labels, classes) uint8, one where the label is the class."""
+    """Return targets with one output per class: (labels, classes) uint8, 1 where the label is the class."""
     return torch.from_numpy((np.asarray(labels)[:, None] == np.array(classes)).astype(np.uint8))
 
 
-def split(x: Tensor, y: Tensor, look: Look) -> Split:
-    """Return examples and targets with the chosen normalisation."""
+def examples(x: Tensor, y: Tensor, look: Look) -> Examples:
+    """Return inputs and targets as examples with the chosen normalisation."""
     mean, deviation = SCALES[look.normalisation]
-    return Split(x, y, mean, deviation)
+    return Examples(x, y, mean, deviation)

@@ -1,4 +1,4 @@
-"""Prepared streams on disk: arrays, and a manifest of their checksums that is checked whenever one is opened."""
+"""Prepared streams on disk: arrays, and a manifest of their checksums, which every opening checks."""
 
 import hashlib
 import json
@@ -15,16 +15,19 @@ from den.streams import STREAMS, limits
 from den.tasks import Stream
 
 MANIFEST = "manifest.json"
-MEND = "`den prepare --force` makes it anew"
+REMEDY = "`den prepare --force` makes it anew"
 
 
 class DataError(RuntimeError):
-    """A data file is missing or corrupt; the message names it and the command that mends it."""
+    """A data file is missing or corrupt; the message names it and the command that restores it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A prepared stream: memory-mapped arrays, what they were made from, and the hash of all their bytes."""
+    """A prepared stream.
+
+    arrays: memory-mapped, by name. about: the settings and the source of the preparation. hash: of all files.
+    """
 
     arrays: Mapping[str, np.ndarray]
     about: Mapping[str, Any]
@@ -32,7 +35,7 @@ class Prepared:
 
 
 def prepare(name: str, preparation: config.Params, raw: Mapping[str, np.ndarray], seeds: int, folder: Path) -> Prepared:
-    """Prepare stream `name` below `folder`, with splits for the seeds 0 .. seeds - 1."""
+    """Prepare stream `name` below `folder`, with draws for the seeds 0 .. seeds - 1; return it."""
     module = STREAMS[name]
     about = {
         "stream": name,
@@ -45,15 +48,15 @@ def prepare(name: str, preparation: config.Params, raw: Mapping[str, np.ndarray]
 
 
 def open_stream(folder: Path, name: str, params: config.Params, seed: int) -> Stream:
-    """Return stream `name`, prepared below `folder`.
+    """Return the stream `name` that is prepared below `folder`.
 
-    Raises DataError for missing or corrupt files, SettingsError where more is asked than was prepared.
+    Raises DataError for missing or corrupt files, and SettingsError if the settings ask for more than is prepared.
     """
     return STREAMS[name].build(params, read(folder / name).arrays, seed)
 
 
 def write(folder: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
-    """Write arrays and manifest to `folder`, all at once; what was there before is replaced."""
+    """Write arrays and manifest to `folder` atomically; they replace its former content."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         fresh = Path(scratch) / "fresh"
@@ -69,9 +72,9 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, An
 
 
 def read(folder: Path) -> Prepared:
-    """Return the prepared stream in `folder`, every file of it checked.
+    """Return the prepared stream in `folder`, after a check of all its files.
 
-    Raises DataError naming the file that is missing or corrupt.
+    Raises DataError, which names the missing or corrupt file.
     """
     manifest = _manifest(folder)
     for name, file in manifest["files"].items():
@@ -81,14 +84,14 @@ def read(folder: Path) -> Prepared:
 
 
 def hash_of(folder: Path) -> str:
-    """Return the hash of the prepared stream in `folder` as its manifest has it, its files unread."""
+    """Return the hash of the prepared stream in `folder` from its manifest alone; its files are not read."""
     return _hash(_manifest(folder))
 
 
 def data_of(folder: Path, seed: int) -> str:
-    """Return a hash of what a cell of `seed` reads of the prepared stream in `folder`: shared arrays, its own tables.
+    """Return a hash of the data that a cell of `seed` reads from `folder`: the shared arrays and the seed's tables.
 
-    Seeds that are prepared later change nothing for this one. Raises SettingsError for a seed that is not prepared.
+    The preparation of further seeds does not change it. Raises SettingsError if the seed is not prepared.
     """
     manifest = _manifest(folder)
     seeded = STREAMS[folder.name].SEEDED
@@ -100,13 +103,13 @@ def data_of(folder: Path, seed: int) -> str:
 
 
 def _sum_of_seed(path: Path, seed: int) -> str:
-    """Return a hash of a table's part that belongs to one seed."""
+    """Return a hash of the row of a table that belongs to one seed."""
     if not path.exists():
-        raise DataError(f"{path} is missing; {MEND}")
+        raise DataError(f"{path} is missing; {REMEDY}")
     table = np.load(path, mmap_mode="r", allow_pickle=False)
-    own = np.ascontiguousarray(limits.of_seed(path.parent.name, table, seed))
-    about = f"{own.dtype.str} {own.shape} ".encode()
-    return hashlib.sha256(about + own.tobytes()).hexdigest()
+    row = np.ascontiguousarray(limits.of_seed(path.parent.name, table, seed))
+    header = f"{row.dtype.str} {row.shape} ".encode()
+    return hashlib.sha256(header + row.tobytes()).hexdigest()
 
 
 def _hash(manifest: Mapping[str, Any]) -> str:
@@ -123,14 +126,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
         files = {name: dict(file) for name, file in manifest["files"].items()}
         return {"about": dict(manifest["about"]), "files": files}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is corrupt ({error!r}); {MEND}") from None
+        raise DataError(f"{path} is corrupt ({error!r}); {REMEDY}") from None
 
 
 def _check(path: Path, file: Mapping[str, Any]) -> None:
     if not path.exists():
-        raise DataError(f"{path} is missing; {MEND}")
+        raise DataError(f"{path} is missing; {REMEDY}")
     if path.stat().st_size != file.get("bytes") or _sum(path) != file.get("sha256"):
-        raise DataError(f"{path} is corrupt: it does not match its checksum in {MANIFEST}; {MEND}")
+        raise DataError(f"{path} is corrupt: it does not match its checksum in {MANIFEST}; {REMEDY}")
 
 
 def _sum(path: Path) -> str:

@@ -1,13 +1,13 @@
-"""Rotation of images in integer arithmetic alone, so that its bytes agree between machines."""
+"""Rotation of images in integer arithmetic, so that all machines produce the same bytes."""
 
 import math
 
 import numpy as np
 
-TURN = 1 << 16  # one full turn, in the unit of angles
+TURN = 1 << 16  # a full turn, in the unit of angles
 SCALE = 14  # binary places of sines and cosines
 PLACES = 8  # binary places of a source position between two pixels
-BORDER = 2  # pixels of zeros around the image, where positions outside of it are read
+BORDER = 2  # pixels of zeros around the image, for source positions outside of it
 BATCH = 1000
 
 
@@ -17,9 +17,10 @@ def from_degrees(degrees: float) -> int:
 
 
 def rotate(images: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Return square images rotated counter-clockwise about their centre, bilinear, zeros coming in from outside.
+    """Return square images, rotated counter-clockwise around their centres with bilinear interpolation.
 
-    images: (images, side, side) uint8. angles: (images,) or (1,), in 65,536ths of a turn.
+    images: (images, side, side) uint8; outside of an image, pixels are zero. angles: (images,) or (1,), in 65,536ths
+    of a turn.
     """
     angles = np.asarray(angles)
     batches = range(0, len(images), BATCH)
@@ -28,10 +29,10 @@ def rotate(images: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def trigonometry(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return cosines and sines as whole numbers of 1 / 2**SCALE, (angles, 1) int32."""
+    """Return cosines and sines as integers, in units of 1 / 2**SCALE: (angles, 1) int32 each."""
     radians = [2 * math.pi * int(angle) / TURN for angle in angles]
-    cosines = [round(math.cos(one) * (1 << SCALE)) for one in radians]
-    sines = [round(math.sin(one) * (1 << SCALE)) for one in radians]
+    cosines = [round(math.cos(radian) * (1 << SCALE)) for radian in radians]
+    sines = [round(math.sin(radian) * (1 << SCALE)) for radian in radians]
     return np.array(cosines, np.int32)[:, None], np.array(sines, np.int32)[:, None]
 
 
@@ -41,17 +42,17 @@ def _batch(images: np.ndarray, angles: np.ndarray) -> np.ndarray:
     width = side + 2 * BORDER
     padded = np.pad(images, ((0, 0), (BORDER, BORDER), (BORDER, BORDER))).reshape(len(images), -1)
     corner = (row + BORDER) * width + column + BORDER
-    one = 1 << PLACES
-    above = _read(padded, corner) * (one - column_part) + _read(padded, corner + 1) * column_part
-    below = _read(padded, corner + width) * (one - column_part) + _read(padded, corner + width + 1) * column_part
-    total = above * (one - row_part) + below * row_part
+    unit = 1 << PLACES
+    above = _read(padded, corner) * (unit - column_part) + _read(padded, corner + 1) * column_part
+    below = _read(padded, corner + width) * (unit - column_part) + _read(padded, corner + width + 1) * column_part
+    total = above * (unit - row_part) + below * row_part
     return ((total + (1 << (2 * PLACES - 1))) >> (2 * PLACES)).astype(np.uint8).reshape(images.shape)
 
 
 def _positions(side: int, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return where each pixel comes from: whole row and column, and the parts beyond them in 1 / 2**PLACES."""
+    """Return the source of each pixel: integer row and column, and their fractions in units of 1 / 2**PLACES."""
     cosine, sine = trigonometry(angles)
-    # Twice the distance from the centre is a whole number, whether the side is even or odd.
+    # Twice the distance from the centre is an integer, for an even or odd side.
     down, right = (2 * grid.reshape(1, -1) - (side - 1) for grid in np.mgrid[:side, :side].astype(np.int32))
     row, row_part = _place(cosine * down + sine * right, side)
     column, column_part = _place(cosine * right - sine * down, side)

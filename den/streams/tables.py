@@ -1,6 +1,6 @@
-"""Tables of numbers: a stream of one's own arrays, whose features are standardised from the first task's training data.
+"""Tables: a stream from your own arrays, with features standardised on the training data of the first task.
 
-The splits follow from the labels and the seed alone; draws.py makes them the same on every machine.
+The draw of the examples depends on labels and seed alone; draws.py makes it the same on every machine.
 """
 
 from functools import cache
@@ -15,17 +15,17 @@ from torch import Tensor
 from den import config
 from den.config import SettingsError
 from den.streams import draws, pixels
-from den.tasks import Scale, Split, Stream, Task
+from den.tasks import Examples, Scale, Stream, Task
 
 NAME = "table"
 PARTS = ("train", "validation", "test")
 
 
 class Params(config.Params):
-    """How a table becomes tasks.
+    """The settings that turn a table into tasks.
 
-    classes_per_task: a task holds the examples of so many classes, and tells these apart; null makes a task a class,
-    that class against the rest, over all examples. validation, test: shares of each class's examples.
+    classes_per_task: each task holds the examples of that many classes and separates them; null: one task per class,
+    which separates it from the rest over all examples. validation, test: shares of the examples of each class.
     standardise: shift and scale each feature to mean 0 and deviation 1 on the training data of the first task.
     """
 
@@ -38,41 +38,41 @@ class Params(config.Params):
     def leave_some(self) -> Self:
         """Refuse shares that leave nothing to learn from."""
         if self.validation + self.test >= 1:
-            raise ValueError("validation and test together leave no training data; their sum is to be below 1")
+            raise ValueError("validation and test together leave no training data; their sum must be below 1")
         return self
 
 
 def build(params: Params, features: ArrayLike, labels: ArrayLike, seed: int, name: str = NAME) -> Stream:
     """Return the stream of a table; its tasks take the classes in sorted order.
 
-    features: (examples, features), finite numbers, kept as float32, which has seven digits. labels: (examples,), whole
-    numbers or words. seed: draws the splits. name: of the stream, for messages.
-    Raises ValueError for other arrays or for a class with too few examples, SettingsError for classes_per_task that
-    does not divide the classes.
+    features: (examples, features), finite numbers, converted to float32. labels: (examples,), integers or strings.
+    seed: draws training, validation and test data. name: of the stream, for messages.
+    Raises ValueError for other arrays, or for a class with too few examples. Raises SettingsError if classes_per_task
+    does not divide the number of classes.
     """
     x = _numbers(features)
     names, classes = _classes(labels, len(x))
     tasks = _tasks(params, len(names), name)
     parts = _parts(params, names, classes, seed)
-    everyone = range(len(names))
+    all_classes = range(len(names))
 
     @cache
-    def examples(part: str, present: range) -> tuple[Tensor, np.ndarray]:
+    def drawn(part: str, present: range) -> tuple[Tensor, np.ndarray]:
         rows = np.concatenate([parts[part][index] for index in present])
         mixed = rows[draws.permutation(len(rows), NAME, part, seed, present.start)]
         return torch.from_numpy(x[mixed]), classes[mixed]
 
     def of_task(task: int, part: str) -> tuple[Tensor, np.ndarray]:
-        return examples(part, tasks[task] if params.classes_per_task else everyone)
+        return drawn(part, tasks[task] if params.classes_per_task else all_classes)
 
     scale: tuple[Scale, Scale] = standard(of_task(0, "train")[0]) if params.standardise else (0.0, 1.0)
 
-    def split(task: int, part: str) -> Split:
+    def examples(task: int, part: str) -> Examples:
         chosen, owners = of_task(task, part)
-        return Split(chosen, pixels.targets(owners, tasks[task]), *scale)
+        return Examples(chosen, pixels.targets(owners, tasks[task]), *scale)
 
-    made = [Task(task, split(task, "train"), split(task, "validation")) for task in range(len(tasks))]
-    return Stream(name, x.shape[1:], len(names), made, [split(task, "test") for task in range(len(tasks))])
+    made = [Task(task, examples(task, "train"), examples(task, "validation")) for task in range(len(tasks))]
+    return Stream(name, x.shape[1:], len(names), made, [examples(task, "test") for task in range(len(tasks))])
 
 
 def standard(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +87,7 @@ def standard(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _numbers(features: ArrayLike) -> np.ndarray:
-    """Return features as float32, or refuse what is no table of finite numbers."""
+    """Return features as float32. Raises ValueError if they are not a table of finite numbers."""
     table = np.asarray(features)
     if table.ndim != 2 or table.size == 0 or table.dtype.kind not in "biuf":
         raise ValueError(f"features are {table.dtype} {table.shape}; give numbers, (examples, features)")
@@ -103,33 +103,33 @@ def _numbers(features: ArrayLike) -> np.ndarray:
 
 
 def _classes(labels: ArrayLike, examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels there are, sorted, and the class of each example: its label's place among them, int64."""
-    given = np.asarray(labels)
-    if given.shape != (examples,) or given.dtype.kind not in "biuU":
+    """Return the distinct labels, sorted, and per example the index of its label among them, int64."""
+    column = np.asarray(labels)
+    if column.shape != (examples,) or column.dtype.kind not in "biuU":
         raise ValueError(
-            f"labels are {given.dtype} {given.shape}; give whole numbers or words, one an example: ({examples},); "
-            "labels.astype(str) makes words of others"
+            f"labels are {column.dtype} {column.shape}; give integers or strings, one per example: ({examples},); "
+            "labels.astype(str) converts others to strings"
         )
-    names, classes = np.unique(given, return_inverse=True)
+    names, classes = np.unique(column, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"all labels are {names[0]}; give examples of two classes or more")
     return names, classes
 
 
 def _tasks(params: Params, classes: int, name: str) -> list[range]:
-    """Return the classes that each task asks for."""
-    each = params.classes_per_task or 1
-    if classes % each:
-        whole = ", ".join(str(count) for count in range(2, classes + 1) if classes % count == 0)
+    """Return the classes of each task. Raises SettingsError if classes_per_task does not divide their number."""
+    size = params.classes_per_task or 1
+    if classes % size:
+        divisors = ", ".join(str(count) for count in range(2, classes + 1) if classes % count == 0)
         raise SettingsError(
-            f"{name}.classes_per_task: {classes} classes make no whole number of tasks of {each}; ask for {whole} or "
+            f"{name}.classes_per_task: {classes} classes do not divide into tasks of {size}; ask for {divisors} or "
             "null (each class against the rest), or leave classes out"
         )
-    return [range(first, first + each) for first in range(0, classes, each)]
+    return [range(first, first + size) for first in range(0, classes, size)]
 
 
 def _parts(params: Params, names: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, list[np.ndarray]]:
-    """Return the examples of every class in each part."""
+    """Return, per part of the data, the examples of each class."""
     drawn = [
         _drawn(params, name, np.flatnonzero(classes == index), "split", seed, index) for index, name in enumerate(names)
     ]

@@ -44,7 +44,7 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
 def show(ends: Sequence[StudyResult]) -> None:
     """Print the result of each study, one table per stream."""
     for stream in dict.fromkeys(end.subject.stream for end in ends):
-        title = f"{labels.stream(stream)}, validation data of split {searches.SPLIT}"
+        title = f"{labels.stream(stream)}, validation data of split {searches.SEED}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for column in COLUMNS:
             table.add_column(column, overflow="fold")

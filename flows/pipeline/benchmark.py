@@ -10,7 +10,7 @@ import prefect
 from prefect.states import Completed
 
 from den import suites
-from den.cells import Cell, current, key_of, own, present_of
+from den.cells import Cell, current, key_of, measured_in, present_of
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places
 from den.worker import CellFailed
 from flows.executors import work_pool
@@ -125,7 +125,7 @@ def answered(cells: Sequence[Cell], begun: Begun, places: Places, elsewhere: boo
     ledger = Ledger.of(places)
     results = {}
     for cell in cells:
-        measured = own(cell, ledger, places, begun.id)
+        measured = measured_in(cell, ledger, places, begun.id)
         again = measured or begun.asked.again
         entry = measured if again else current(cell, ledger, places, present_of(cell, elsewhere))
         if entry is not None:

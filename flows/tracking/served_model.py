@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from den import checkpoints, harness
 from den.cells import Cell, untrained
 from den.methods.base import State
-from den.tasks import Scale, Split
+from den.tasks import Examples, Scale
 
 
 class Network(PythonModel):
@@ -39,7 +39,7 @@ class Network(PythonModel):
         task = (params or {}).get("task_id", 1)
         if not 1 <= task <= self.tasks:
             raise ValueError(f"task_id is {task}; the network has learned the tasks 1 to {self.tasks}")
-        split = Split(torch.tensor(model_input), torch.empty(len(model_input), 0), **self.scale)
+        split = Examples(torch.tensor(model_input), torch.empty(len(model_input), 0), **self.scale)
         answers = harness.predict(self.method, split, task - 1)
         if answers is None:
             raise ValueError(f"the network has no answers for task {task}")

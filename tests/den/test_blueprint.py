@@ -109,7 +109,7 @@ def test_a_dense_network_reads_features_one_by_one_and_images_by_channel() -> No
 @pytest.mark.parametrize(
     ("network", "shape", "said"),
     [
-        (LENET, (784,), r"^network\.convolutions\.0: .* no images; leave network\.convolutions empty$"),
+        (LENET, (784,), r"^network\.convolutions\.0: .* not images; leave network\.convolutions empty$"),
         (LENET, (3, 32, 30), r"^network\.convolutions\.0: reads square images, not 32 × 30$"),
         (LENET, (1, 2, 2), r"^network\.convolutions\.1\.pooling: 2 × 2 leaves nothing of 1 × 1 pixels$"),
         (ALEXNET, (3, 7, 7), r"^network\.convolutions\.4\.pooling: 2 × 2 leaves nothing of 1 × 1 pixels$"),

@@ -18,13 +18,13 @@ from den.methods.base import State
 from den.methods.den import Den
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Drift, Fisher, GroupLasso, Penalty, Within
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import logistic
 
 EXAMPLES, FEATURES = 60, 5
 
 
-class Precise(Split):
+class Precise(Examples):
     """A split in float64."""
 
     def inputs(self, rows: Tensor | slice) -> Tensor:
@@ -48,7 +48,7 @@ def regression() -> Precise:
 
 
 @pytest.fixture
-def split() -> Split:
+def split() -> Examples:
     return stream().tasks[0].train
 
 
@@ -56,7 +56,7 @@ def linear(weight: Tensor, bias: float = 0.0) -> Chain[Layer]:
     return Chain([], Layer(weight, torch.full((1,), bias, dtype=torch.float64)))
 
 
-def residual(network: Chain, split: Split, penalties: Sequence[Penalty], loss: object = squares) -> float:
+def residual(network: Chain, split: Examples, penalties: Sequence[Penalty], loss: object = squares) -> float:
     return certify(network, split, penalties, loss).residual(0.0)
 
 
@@ -112,7 +112,7 @@ def some_penalties(chain: Chain[Layer]) -> dict[str, list[Penalty]]:
 
 
 @pytest.mark.parametrize("name", ["none", "l2", "drift", "fisher", "l1", "group", "all"])
-def test_it_is_what_autograd_and_closed_forms_say(name: str, split: Split) -> None:
+def test_it_is_what_autograd_and_closed_forms_say(name: str, split: Examples) -> None:
     *hidden, head = random_layers(48, 8, 1)
     chain = Chain(hidden, head)
     penalties = some_penalties(chain)[name]
@@ -134,7 +134,7 @@ def test_it_is_what_autograd_and_closed_forms_say(name: str, split: Split) -> No
     assert 0 < found.residual(0.0) <= 1
 
 
-def by_autograd(chain: Chain[Layer], split: Split, penalties: Sequence[Penalty]) -> list[Tensor]:
+def by_autograd(chain: Chain[Layer], split: Examples, penalties: Sequence[Penalty]) -> list[Tensor]:
     """Return the gradients of the loss and of penalties' values."""
     w = chain.parameters()
     for tensor in w:
@@ -154,7 +154,7 @@ def difference(one: Sequence[Tensor], other: Sequence[Tensor]) -> list[Tensor]:
     return [a - b for a, b in zip(one, other, strict=True)]
 
 
-def test_a_certificate_changes_nothing(split: Split) -> None:
+def test_a_certificate_changes_nothing(split: Examples) -> None:
     *hidden, head = random_layers(48, 8, 1)
     chain = Chain(hidden, head)
     before = [tensor.clone() for tensor in chain.parameters()]
@@ -166,7 +166,7 @@ def test_a_certificate_changes_nothing(split: Split) -> None:
         assert tensor.grad is None
 
 
-def test_surgery_that_changes_no_answer_changes_no_residual(split: Split) -> None:
+def test_surgery_that_changes_no_answer_changes_no_residual(split: Examples) -> None:
     *hidden, head = random_layers(48, 8, 1)
     plain = Chain(hidden, head)
     units = torch.randperm(8, generator=Generator().manual_seed(1))
@@ -190,7 +190,7 @@ def replace_units(layer: Layer, silent: int) -> Layer:
     return replace(layer, weight=weight, bias=torch.cat([layer.bias, torch.full((silent,), -1.0)]))
 
 
-def test_what_is_frozen_is_a_constant(split: Split) -> None:
+def test_what_is_frozen_is_a_constant(split: Examples) -> None:
     *hidden, head = random_layers(48, 8, 1)
     chain = Chain(hidden, head)
     old = tuple(tensor.clone() for tensor in hidden[0].parameters())
@@ -226,7 +226,7 @@ def test_no_size_below_the_scale_counts() -> None:
     assert Certificate(0.0, 0.0, (), 0.0).residual(0.0) == 0
 
 
-def test_the_scale_is_the_norm_of_the_losss_gradient(split: Split) -> None:
+def test_the_scale_is_the_norm_of_the_losss_gradient(split: Examples) -> None:
     *hidden, head = random_layers(48, 8, 1)
     chain = Chain(hidden, head)
     assert scale_of(chain, split).norm == pytest.approx(norm(by_autograd(chain, split, [])), rel=1e-5)

@@ -8,7 +8,7 @@ import torch
 
 from den import config
 from den.streams import STREAMS, cifar, cifar100_superclass, draws, prepared
-from den.tasks import Split, Stream
+from den.tasks import Examples, Stream
 
 NAMES = ("cifar100", "cifar100_superclass")
 SEEDS, SIDE = 2, 2
@@ -46,14 +46,17 @@ def _open(folder: Path, name: str, seed: int = 0, **changes: object) -> Stream:
     return prepared.open_stream(folder, name, params, seed)
 
 
-def _rows(split: Split, owners: dict[bytes, int]) -> list[int]:
+def _rows(split: Examples, owners: dict[bytes, int]) -> list[int]:
     return [owners[bytes(image)] for image in split.x.numpy()]
 
 
 def _classes(stream: Stream, images: dict[str, np.ndarray], owners: dict[bytes, int]) -> list[list[int]]:
     """Return for each task the class of each output, read off the images whose target it is."""
     return [
-        [int(np.unique(images["fine"][_rows(Split(test.x[answer > 0], test.y), owners)]).item()) for answer in test.y.T]
+        [
+            int(np.unique(images["fine"][_rows(Examples(test.x[answer > 0], test.y), owners)]).item())
+            for answer in test.y.T
+        ]
         for test in stream.tests
     ]
 
@@ -145,7 +148,7 @@ def test_preparing_twice_gives_the_same_bytes(name: str, images: dict, folder: P
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training_images": 401}, r"training_images and validation_images: 401 and 100 asked, 500 images"),
+        ({"training_images": 401}, r"training_images and validation_images: 401 and 100 requested, 500 images"),
         ({"training_images": 501}, r"training_images: "),
         ({"validation_images": -1}, r"validation_images: "),
         ({"test_images": 101}, r"test_images: "),
@@ -160,7 +163,7 @@ def test_more_than_there_is_is_refused(name: str, changes: dict[str, int], messa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_seed_that_is_not_prepared_is_refused(name: str, folder: Path) -> None:
-    with pytest.raises(config.SettingsError, match=r"seeds: 2 asked.*0 to 1.*raise data\.seeds"):
+    with pytest.raises(config.SettingsError, match=r"seeds: 2 requested.*0 to 1.*raise data\.seeds"):
         _open(folder, name, seed=SEEDS)
 
 
@@ -175,7 +178,9 @@ def test_tasks_can_be_more_and_smaller(folder: Path, images: dict, owners: dict)
 
 
 def test_more_tasks_than_the_classes_are_enough_for_are_refused(folder: Path) -> None:
-    with pytest.raises(config.SettingsError, match=r"streams\.cifar100\.tasks: 10 asked, 8 .*classes_per_task than 12"):
+    with pytest.raises(
+        config.SettingsError, match=r"streams\.cifar100\.tasks: 10 requested, 8 .*classes_per_task than 12"
+    ):
         _open(folder, "cifar100", classes_per_task=12)
 
 

@@ -32,7 +32,7 @@ from den.methods.den import Den, select, unit_drift, widen
 from den.networks import forms
 from den.networks.layers import Chain, Layer
 from den.penalties import Penalty, Within
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 from den.training import Fit
 
 SHORT = Training(batch_size=20, steps=12, learning_rate=0.03)
@@ -63,7 +63,7 @@ class Watched(Den):
 class NoSecondFit(Watched):
     """DEN that does not solve Eq. 6 again after a split."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
+    def fit(self, chain: Chain, split: Examples, generator: Generator, *penalties: Penalty) -> Solution:
         again = any(isinstance(penalty, Within) for penalty in penalties)
         return Solution(Fit(0, 0.0)) if again else super().fit(chain, split, generator, *penalties)
 

@@ -16,13 +16,13 @@ from den.config import Network, Training
 from den.methods.den import Den
 from den.networks.layers import Chain
 from den.penalties import L1, GroupLasso
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import fit, mean_loss
 
 WHOLE = Training(batch_size=10_000, steps=3000, epochs=None, learning_rate=0.03)
 
 
-def features_of(split: Split) -> tuple[Tensor, Tensor]:
+def features_of(split: Examples) -> tuple[Tensor, Tensor]:
     return split.inputs(slice(None)).double(), split.targets(slice(None)).double()
 
 

@@ -220,7 +220,7 @@ def test_an_order_for_elsewhere_writes_nothing_here(places: Places) -> None:
 
 @pytest.mark.parametrize("what", ["fingerprint", "torch"])
 def test_other_code_or_torch_than_the_askers_is_refused(what: str, places: Places) -> None:
-    with pytest.raises(OtherCode, match="here is .*, the asker has abc"):
+    with pytest.raises(OtherCode, match="here is .*, the order expects abc"):
         execute(cell(), places, Order.model_validate({what: "abc"}))
 
 
@@ -278,7 +278,7 @@ def test_a_cell_runs_without_orchestration(places: Places, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        ({"seed": 7}, 2, "seeds: 7 asked"),
+        ({"seed": 7}, 2, "seeds: 7 requested"),
         ({"method": "nonesuch"}, 2, "nonesuch"),
         ({"training": {"epochs": 2, "learning_rate": 1e6}}, 1, "task 1 · train"),
     ],

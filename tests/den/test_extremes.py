@@ -122,7 +122,7 @@ def test_memory_that_ends_in_a_stage_is_one_line(
         raise failure
 
     monkeypatch.setattr(METHODS["finetune"], "train", fail)
-    with pytest.raises(execution.OutOfMemory, match=r"^task 1 · train: memory is at an end; make network\.widths"):
+    with pytest.raises(execution.OutOfMemory, match=r"^task 1 · train: out of memory; make network\.widths"):
         execution.execute(cell(), places)
 
 

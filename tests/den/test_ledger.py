@@ -460,7 +460,7 @@ def test_no_text_parts_a_line_of_an_export(ledger: Ledger, tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"no export", gzip.compress(b"x", mtime=0)])
 def test_another_file_is_no_export(content: bytes, ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(LedgerError, match="is no export of a ledger"):
+    with pytest.raises(LedgerError, match="is not an export of a ledger"):
         ledger.take(tmp_path / "file")
 
 

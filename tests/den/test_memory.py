@@ -16,7 +16,7 @@ from den.methods import METHODS
 from den.methods.ablations import DenNoStamp
 from den.methods.base import Method, State
 from den.methods.den import Den
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 
 BYTES = (measures.TO_ANSWER, measures.TO_LEARN, measures.PEAK_TO_ANSWER, measures.PEAK_TO_LEARN)
 TWO_UNITS = {"network": Network(widths=(2,)), "training": Training(batch_size=5, steps=2, learning_rate=0.01)}
@@ -31,9 +31,9 @@ def tiny() -> Stream:
     """Return two tasks of one output: five examples of three uint8 features."""
     generator = torch.Generator().manual_seed(0)
 
-    def split() -> Split:
+    def split() -> Examples:
         x = torch.randint(0, 256, (5, 3), generator=generator, dtype=torch.uint8)
-        return Split(x, torch.tensor([[1], [0], [1], [0], [1]], dtype=torch.uint8))
+        return Examples(x, torch.tensor([[1], [0], [1], [0], [1]], dtype=torch.uint8))
 
     return Stream("tiny", (3,), 1, [Task(number, split(), split()) for number in range(2)], [split(), split()])
 

@@ -37,9 +37,9 @@ from den.methods import METHODS
 from den.methods.base import Method, State
 from den.methods.den import Den
 from den.methods.finetune import Finetune
-from den.methods.joint import Joint, asked_logistic
+from den.methods.joint import Joint, masked_logistic
 from den.streams.lazy import Lazy
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 from den.training import Diverged, length
 
 SHARED = [name for name, kind in METHODS.items() if issubclass(kind, Finetune | Joint)]
@@ -99,7 +99,7 @@ def test_no_method_sees_test_data(kind: str) -> None:
     assert same_state(one, other)
 
 
-def poison(split: Split) -> Split:
+def poison(split: Examples) -> Examples:
     return replace(split, x=255 - split.x, y=1 - split.y)
 
 
@@ -193,7 +193,7 @@ def test_a_strong_penalty_holds_the_shared_network(kind: str) -> None:
 @pytest.mark.parametrize("kind", METHODS)
 def test_no_method_learns_from_validation_data(kind: str) -> None:
     method, _, on = learned(kind, stream)
-    nothing = Split(on.tasks[0].train.x[:0], on.tasks[0].train.y[:0])
+    nothing = Examples(on.tasks[0].train.x[:0], on.tasks[0].train.y[:0])
     without = replace(on, tasks=[replace(task, validation=nothing) for task in on])
     assert same_state(learn(kind, without, params=params(kind))[0], method)
 
@@ -220,7 +220,7 @@ def test_joint_takes_as_many_steps_whatever_the_number_of_tasks(given: int | Non
 def test_joint_asks_each_example_for_its_own_task_alone() -> None:
     logits = torch.tensor([[0.0, 5.0], [9.0, 0.0]])
     asked = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
-    assert asked_logistic(logits, asked).item() == pytest.approx(math.log(2))
+    assert masked_logistic(logits, asked).item() == pytest.approx(math.log(2))
 
 
 def test_l2_is_finetuning_at_no_strength() -> None:

@@ -36,7 +36,7 @@ from den.networks.columns import new_column
 from den.networks.expandable import Expandable
 from den.networks.forms import DENSE, Convolution, Form
 from den.networks.layers import Layer, fresh
-from den.tasks import Split, Stream
+from den.tasks import Examples, Stream
 
 MODULES = {
     "dense": (DENSE, nn.Linear, (7, 5), {}),
@@ -110,7 +110,7 @@ def taught(on: Stream, seed: int, bias: bool) -> list[Tensor]:
     return [tensor.detach() for module in (trunk, *heads) for tensor in module.parameters()]
 
 
-def train(network: nn.Module, split: Split) -> None:
+def train(network: nn.Module, split: Examples) -> None:
     """Train by Adam, in batches drawn by the default generator, the learning rate falling to zero."""
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     an_epoch = len(split) // TRAINING.batch_size

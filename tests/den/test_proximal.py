@@ -17,7 +17,7 @@ from den.methods.quirks.steps import Euclidean
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block
 from den.proximal import ProximalPoint
-from den.tasks import Split
+from den.tasks import Examples
 from den.thresholds import group_threshold
 from den.training import fit
 
@@ -265,7 +265,7 @@ class OneWeight:
 
 
 OLD = 0.4
-ONES = Split(torch.ones(4, 1), torch.ones(4, 1), deviation=1.0)
+ONES = Examples(torch.ones(4, 1), torch.ones(4, 1), deviation=1.0)
 STEPS = {"adam": (0.02, 500), "sgd": (0.3, 100)}
 
 
@@ -311,7 +311,7 @@ def test_under_drift_a_silent_coordinate_does_not_move_at_all() -> None:
     (head,) = random_layers(6, 2)
     old, x = head.copy(), torch.randn(60, 6, generator=Generator().manual_seed(0))
     x[:, 3:] = 0
-    split = Split(x, (x[:, :2] > 0).float(), deviation=1.0)
+    split = Examples(x, (x[:, :2] > 0).float(), deviation=1.0)
     for strength in (1e-6, 0.3, 1e3):
         settings = Training(batch_size=20, epochs=60, learning_rate=0.01)
         fit(
@@ -352,7 +352,7 @@ def through_the_first_pass(kind: type, strength: float) -> list[float]:
 
     settings = Training(batch_size=10, epochs=10, learning_rate=0.003)
     generator = Generator().manual_seed(1)
-    fit(Watched([hidden], head), Split(x, y, deviation=1.0), settings, generator, [kind([hidden.weight], strength)])
+    fit(Watched([hidden], head), Examples(x, y, deviation=1.0), settings, generator, [kind([hidden.weight], strength)])
     assert all(silent[:2])
     assert not all(silent[:20])
     return norms[:21]
@@ -371,7 +371,7 @@ def test_with_sgd_and_one_penalty_the_step_is_the_classical_one(kind: type) -> N
         x = torch.randn(60, 6, generator=Generator().manual_seed(0))
         about = ([head.weight], [torch.ones(2, 6)], 0.05) if kind is Drift else ([head.weight], 0.05)
         settings = Training(optimizer="sgd", batch_size=20, steps=9, epochs=None, learning_rate=0.3)
-        split = Split(x, (x[:, :2] > 0).float(), deviation=1.0)
+        split = Examples(x, (x[:, :2] > 0).float(), deviation=1.0)
         fit(Chain([], head), split, settings, Generator().manual_seed(0), [wrapped(kind(*about))])
         trained.append(head.weight)
     torch.testing.assert_close(*trained)

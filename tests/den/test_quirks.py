@@ -31,7 +31,7 @@ from den.methods.quirks.steps import Euclidean, GradientOf, Unscaled, as_gradien
 from den.networks.layers import Chain, Layer
 from den.networks.reach import select
 from den.penalties import L1, L2, Drift, GroupLasso
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import Fit
 
 SHORT = Training(batch_size=20, steps=6, learning_rate=0.01)
@@ -269,7 +269,7 @@ def fits(*names: str, **params: float) -> list[tuple[list[torch.Tensor], tuple[A
     given: list[tuple[list[torch.Tensor], tuple[Any, ...]]] = []
 
     class Watched(Den):
-        def fit(self, chain: Chain[Any], split: Split, generator: Generator, *penalties: Any) -> Solution:
+        def fit(self, chain: Chain[Any], split: Examples, generator: Generator, *penalties: Any) -> Solution:
             given.append((chain.parameters(), penalties))
             return super().fit(chain, split, generator, *penalties)
 

@@ -112,7 +112,7 @@ def test_training_examples_are_not_sorted_by_class(name: str, folder: Path) -> N
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_seed_that_is_not_prepared_is_refused(name: str, folder: Path) -> None:
-    with pytest.raises(config.SettingsError, match=r"seeds: 2 asked.*0 to 1.*raise data\.seeds.*`den prepare`"):
+    with pytest.raises(config.SettingsError, match=r"seeds: 2 requested.*0 to 1.*raise data\.seeds.*`den prepare`"):
         _open(folder, name, seed=SEEDS)
 
 
@@ -143,7 +143,7 @@ def test_padding_and_normalisation(name: str, folder: Path) -> None:
 def test_more_images_than_there_are_is_refused(name: str, folder: Path) -> None:
     with pytest.raises(config.SettingsError, match=rf"streams\.{name}\.training_images"):
         _open(folder, name, training_images=pixels.TRAINING)
-    with pytest.raises(config.SettingsError, match=rf"streams\.{name}\.test_images: 5000 asked, 1000 prepared"):
+    with pytest.raises(config.SettingsError, match=rf"streams\.{name}\.test_images: 5000 requested, 1000 prepared"):
         _open(folder, name, test_images=5_000)
 
 
@@ -239,7 +239,7 @@ def test_split_tasks_tell_their_two_classes_apart(folder: Path, raw: dict) -> No
 def test_split_training_images_are_counted_per_class(folder: Path) -> None:
     task = _open(folder, "split_mnist").tasks[3]
     assert task.train.y.sum(dim=0).tolist() == [30, 30] and task.validation.y.sum(dim=0).tolist() == [20, 20]
-    with pytest.raises(config.SettingsError, match=r"streams\.split_mnist\.training_images: 9000 asked"):
+    with pytest.raises(config.SettingsError, match=r"streams\.split_mnist\.training_images: 9000 requested"):
         _open(folder, "split_mnist", training_images=9_000)
 
 
@@ -272,7 +272,7 @@ def test_random_angles_turn_every_split_of_a_task_by_its_seeds_own(
         for task, test, angle in zip(stream, stream.tests, arrays["angles"][seed], strict=False):
             whole = rotation.rotate(raw["images"], np.array([angle]))
             for split, chosen in ((task.train, "train"), (task.validation, "validation"), (test, "test")):
-                assert torch.equal(split.x, pixels.examples(whole, rows[chosen], params))
+                assert torch.equal(split.x, pixels.flat(whole, rows[chosen], params))
                 assert np.array_equal(split.y.numpy().argmax(axis=1), raw["labels"][rows[chosen]])
 
 
@@ -315,7 +315,7 @@ def test_images_of_random_angles_are_turned_once(random_angles: Path, monkeypatc
 
 def test_more_tasks_than_angles_are_refused(random_angles: Path) -> None:
     assert len(_open(random_angles, "rotated_mnist", tasks=100)) == 100
-    with pytest.raises(config.SettingsError, match=r"streams\.rotated_mnist\.tasks: 101 asked, 100 prepared"):
+    with pytest.raises(config.SettingsError, match=r"streams\.rotated_mnist\.tasks: 101 requested, 100 prepared"):
         _open(random_angles, "rotated_mnist", tasks=101)
 
 
@@ -328,7 +328,7 @@ def test_angles_that_are_none_are_refused() -> None:
 def test_blobs_use_the_whole_byte_and_refuse_more_than_there_are(folder: Path) -> None:
     x = _open(folder, "blobs").tasks[0].train
     assert x.inputs(slice(None)).std() == pytest.approx(1.0, abs=0.1)
-    with pytest.raises(config.SettingsError, match=r"streams\.blobs: training_examples.*251 asked, 200 prepared"):
+    with pytest.raises(config.SettingsError, match=r"streams\.blobs: training_examples.*251 requested, 200 prepared"):
         _open(folder, "blobs", training_examples=101)
 
 

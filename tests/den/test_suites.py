@@ -284,14 +284,14 @@ REPEATS = {
 @pytest.mark.parametrize("block", REPEATS)
 def test_what_stands_twice_in_a_suite_is_refused(block: str, write: Callable[..., Path]) -> None:
     (repeated,) = {name for name in REPEATS[block] if REPEATS[block].count(name) > 1}
-    with pytest.raises(SettingsError, match=rf"suites\.one\.{block}: .*{repeated} stands twice; name each once"):
+    with pytest.raises(SettingsError, match=rf"suites\.one\.{block}: .*{repeated} is repeated; name each once"):
         load(write(f"suites.one.{block}", REPEATS[block]))
 
 
 @pytest.mark.parametrize("block", ["streams", "methods", "seeds"])
 def test_what_is_chosen_twice_is_refused(block: str, write: Callable[..., Path]) -> None:
     (repeated,) = {name for name in REPEATS[block] if REPEATS[block].count(name) > 1}
-    with pytest.raises(SettingsError, match=rf"{block.removesuffix('s')}.*: {repeated} stands twice; name each once"):
+    with pytest.raises(SettingsError, match=rf"{block.removesuffix('s')}.*: {repeated} is repeated; name each once"):
         load(write()).cells("one", **{block: REPEATS[block]})
 
 
@@ -322,7 +322,7 @@ def test_a_key_that_stands_twice_is_refused_by_both_its_lines(place: str, write:
     lines, key, (first, second) = TWICE[place]
     before = write().read_text().splitlines()
     first_line = before.index(f"{key}:") + 1 if first is None else len(before) + first
-    said = f"the key {key} stands in line {first_line} and again in line {len(before) + second};"
+    said = f"the key {key} is in line {first_line} and again in line {len(before) + second};"
     with pytest.raises(SettingsError, match=said):
         load(rewritten(write(), *lines))
 
@@ -333,13 +333,13 @@ def test_a_suite_that_stands_twice_is_refused(write: Callable[..., Path]) -> Non
     path.write_text(text.replace("suites:\n", f"suites:\n  two: {SUITE}\n"))
     lines = path.read_text().splitlines()
     first, second = (at for at, line in enumerate(lines, start=1) if line.startswith("  two:"))
-    with pytest.raises(SettingsError, match=f"the key two stands in line {first} and again in line {second};"):
+    with pytest.raises(SettingsError, match=f"the key two is in line {first} and again in line {second};"):
         load(path)
 
 
 def test_a_key_that_stands_twice_in_an_override_is_refused(write: Callable[..., Path]) -> None:
     override = "network.convolutions=[{channels: 3, kernel: 5, channels: 4}]"
-    with pytest.raises(SettingsError, match=r"^--set network\.convolutions=.*: the key channels stands in line 1 and"):
+    with pytest.raises(SettingsError, match=r"^--set network\.convolutions=.*: the key channels is in line 1 and"):
         load(write(), [override])
 
 

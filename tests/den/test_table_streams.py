@@ -13,7 +13,7 @@ from den.config import Network, SettingsError, Training
 from den.methods import METHODS
 from den.streams import blobs, pixels, tables
 from den.streams.tables import Params
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 
 GROUPS, RIVALS = Params(), Params(classes_per_task=None)
 both_kinds = pytest.mark.parametrize("params", [GROUPS, RIVALS], ids=["groups", "against the rest"])
@@ -29,22 +29,22 @@ def table(classes: int = 6, each: int = 20, features: int = 7, seed: int = 0) ->
     return (centres[labels] + generator.normal(size=(len(labels), features)) + offsets) * scales, labels
 
 
-def everything(stream: Stream) -> list[Split]:
+def everything(stream: Stream) -> list[Examples]:
     return [split for task, test in zip(stream, stream.tests, strict=True) for split in (*parts(task), test)]
 
 
-def parts(task: Task) -> tuple[Split, Split]:
+def parts(task: Task) -> tuple[Examples, Examples]:
     return task.train, task.validation
 
 
-def rows_of(x: np.ndarray, split: Split) -> set[int]:
+def rows_of(x: np.ndarray, split: Examples) -> set[int]:
     """Return which examples of the table a split holds; its first feature tells them apart."""
     places = {float(value): row for row, value in enumerate(x[:, 0].astype(np.float32))}
     assert len(places) == len(x)
     return {places[value] for value in split.x[:, 0].tolist()}
 
 
-def same(left: Split, right: Split) -> bool:
+def same(left: Examples, right: Examples) -> bool:
     pairs = (left.x, right.x), (left.y, right.y), (left.mean, right.mean), (left.deviation, right.deviation)
     return all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in pairs)
 
@@ -92,7 +92,7 @@ def test_a_constant_feature_is_seen_as_zero(value: float, examples: int) -> None
     x = torch.full((examples, 2), value)
     mean, deviation = tables.standard(x)
     assert torch.equal(deviation, torch.ones(2))
-    assert torch.equal(Split(x, torch.zeros(examples, 1), mean, deviation).inputs(slice(None)), torch.zeros_like(x))
+    assert torch.equal(Examples(x, torch.zeros(examples, 1), mean, deviation).inputs(slice(None)), torch.zeros_like(x))
 
 
 def test_a_mean_far_from_zero_costs_no_deviation() -> None:
@@ -112,7 +112,7 @@ def test_features_stay_as_they_are_where_asked() -> None:
 
 def test_images_keep_their_pixels_between_0_and_1() -> None:
     x = torch.arange(256, dtype=torch.uint8).reshape(1, -1)
-    seen = pixels.split(x, torch.zeros(1, 1), pixels.Look()).inputs(slice(None))
+    seen = pixels.examples(x, torch.zeros(1, 1), pixels.Look()).inputs(slice(None))
     assert torch.equal(seen, x.float() / 255.0)
     assert (seen.min(), seen.max()) == (0, 1)
 
@@ -138,8 +138,8 @@ def test_a_split_on_a_device_is_there_as_a_whole() -> None:
 def test_every_method_sees_what_it_would_see_of_numbers_standardised_before(kind: str) -> None:
     stream = tables.build(GROUPS, *table(), 0)
 
-    def seen(split: Split) -> Split:
-        return Split(split.inputs(slice(None)), split.y, 0.0, 1.0)
+    def seen(split: Examples) -> Examples:
+        return Examples(split.inputs(slice(None)), split.y, 0.0, 1.0)
 
     tasks = [Task(task.id, *map(seen, parts(task))) for task in stream]
     before = replace(stream, tasks=tasks, tests=[seen(test) for test in stream.tests])
@@ -229,7 +229,7 @@ def test_features_that_are_no_numbers_are_refused() -> None:
 )
 def test_labels_of_another_shape_or_kind_are_refused(change: object) -> None:
     x, labels = table()
-    with pytest.raises(ValueError, match=r"whole numbers or words, one an example: \(120,\)"):
+    with pytest.raises(ValueError, match=r"integers or strings, one per example: \(120,\)"):
         tables.build(GROUPS, x, change(labels), 0)
 
 

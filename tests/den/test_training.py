@@ -12,12 +12,12 @@ from torch import Generator, Tensor
 from den.config import SettingsError, Training
 from den.networks.layers import Chain, Layer
 from den.penalties import L1
-from den.tasks import Split
+from den.tasks import Examples
 from den.training import Diverged, Fit, _pace, blocks, device_of, fit, length, logistic, mean_loss, per_pass
 
 
 @pytest.fixture
-def split() -> Split:
+def split() -> Examples:
     return stream().tasks[0].train
 
 
@@ -27,21 +27,21 @@ def chain() -> Chain[Layer]:
     return Chain(hidden, head)
 
 
-def trained(chain: Chain[Layer], split: Split, seed: int = 0, **changes: object) -> Fit:
+def trained(chain: Chain[Layer], split: Examples, seed: int = 0, **changes: object) -> Fit:
     training = Training(**TRAINING.model_dump() | changes)
     return fit(chain, split, training, Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("schedule", ["linear", "constant"])
-def test_training_lowers_the_loss(chain: Chain[Layer], split: Split, optimizer: str, schedule: str) -> None:
+def test_training_lowers_the_loss(chain: Chain[Layer], split: Examples, optimizer: str, schedule: str) -> None:
     before = mean_loss(chain, split)
     fitted = trained(chain, split, optimizer=optimizer, schedule=schedule, learning_rate=0.03)
     assert fitted.loss < before
     assert mean_loss(chain, split) < before
 
 
-def test_bits_depend_on_the_generator_alone(split: Split) -> None:
+def test_bits_depend_on_the_generator_alone(split: Examples) -> None:
     weights = []
     for seed in (0, 0, 1):
         *hidden, head = random_layers(48, 8, 1)
@@ -62,13 +62,13 @@ def test_bits_depend_on_the_generator_alone(split: Split) -> None:
     ],
 )
 def test_a_stage_is_as_long_as_it_was_told(
-    chain: Chain[Layer], split: Split, changes: dict[str, int | None], steps: int
+    chain: Chain[Layer], split: Examples, changes: dict[str, int | None], steps: int
 ) -> None:
     assert length(Training(**TRAINING.model_dump() | changes), len(split)) == steps
     assert trained(chain, split, **changes).steps == steps
 
 
-def test_every_epoch_sees_every_example(split: Split) -> None:
+def test_every_epoch_sees_every_example(split: Examples) -> None:
     seen: list[Tensor] = []
 
     class Watching(Chain[Layer]):
@@ -83,12 +83,12 @@ def test_every_epoch_sees_every_example(split: Split) -> None:
         assert torch.equal(torch.cat(epoch).sort(dim=0).values, everything)
 
 
-def test_nothing_is_left_learning(chain: Chain[Layer], split: Split) -> None:
+def test_nothing_is_left_learning(chain: Chain[Layer], split: Examples) -> None:
     trained(chain, split)
     assert not any(tensor.requires_grad or tensor.grad is not None for tensor in chain.parameters())
 
 
-def test_penalties_make_zeros_as_they_go(chain: Chain[Layer], split: Split) -> None:
+def test_penalties_make_zeros_as_they_go(chain: Chain[Layer], split: Examples) -> None:
     fit(chain, split, TRAINING, Generator().manual_seed(0), [L1([chain.hidden[0].weight], 0.01)])
     assert 0 < chain.hidden[0].weight.count_nonzero() < chain.hidden[0].weight.numel()
 
@@ -116,18 +116,18 @@ def test_decay_takes_no_more_than_a_share_for_as_many_examples(examples: int, ba
 
 @pytest.mark.parametrize("steps", [2, 120])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_divergence_is_told_with_its_step(chain: Chain[Layer], split: Split, optimizer: str, steps: int) -> None:
+def test_divergence_is_told_with_its_step(chain: Chain[Layer], split: Examples, optimizer: str, steps: int) -> None:
     with pytest.raises(Diverged, match=r"at step \d+; lower training.learning_rate"):
         trained(chain, split, optimizer=optimizer, learning_rate=1e30, epochs=None, steps=steps)
 
 
-def test_a_loss_that_is_no_number_is_told(chain: Chain[Layer], split: Split) -> None:
+def test_a_loss_that_is_no_number_is_told(chain: Chain[Layer], split: Examples) -> None:
     spoilt = replace(split, x=split.x.float().fill_(torch.nan))
     with pytest.raises(Diverged, match="nan at step 1;"):
         trained(chain, spoilt)
 
 
-def test_mean_loss_is_that_of_the_whole_split(chain: Chain[Layer], split: Split) -> None:
+def test_mean_loss_is_that_of_the_whole_split(chain: Chain[Layer], split: Examples) -> None:
     many = replace(split, x=split.x.repeat(10, 1), y=split.y.repeat(10, 1))
     expected = logistic(chain(many.inputs(slice(None))), many.targets(slice(None))).item()
     assert mean_loss(chain, many) == pytest.approx(expected, rel=1e-5)
@@ -145,5 +145,5 @@ def test_auto_takes_what_there_is() -> None:
 
 def test_a_gpu_that_is_not_there_is_refused_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SettingsError, match=r"training\.device: cuda asked"):
+    with pytest.raises(SettingsError, match=r"training\.device: cuda is set"):
         device_of(Training(steps=1, device="cuda"))

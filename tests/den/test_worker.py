@@ -55,7 +55,7 @@ def test_a_worker_reuses_what_is_current(places: Places) -> None:
 def test_other_code_is_refused_before_the_first_step(places: Places) -> None:
     with (
         Worker(cell(), places, Order(fingerprint="0" * 64)) as worker,
-        pytest.raises(CellFailed, match="code here is .*, the asker has 000"),
+        pytest.raises(CellFailed, match="code here is .*, the order expects 000"),
     ):
         next(worker.steps())
 
@@ -95,7 +95,7 @@ def test_a_failure_names_task_stage_and_step(places: Places) -> None:
 
 
 def test_a_refusal_is_told_before_the_first_step(places: Places) -> None:
-    with Worker(cell(seed=7), places) as worker, pytest.raises(CellFailed, match="seeds: 7 asked"):
+    with Worker(cell(seed=7), places) as worker, pytest.raises(CellFailed, match="seeds: 7 requested"):
         next(worker.steps())
 
 

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays_of
 from den import config
 from den.streams import STREAMS, awa, draws, prepared
 from den.streams.prepared import DataError
-from den.tasks import Split, Stream
+from den.tasks import Examples, Stream
 from flows.data import raw
 from flows.data.raw import awa as published
 from flows.data.raw import sources
@@ -45,7 +45,7 @@ def _open(made: dict[str, np.ndarray], seed: int = 0, **changes: object) -> Stre
     return awa.build(config.read(awa.Params, CHANGES | changes, "streams.awa"), made, seed)
 
 
-def _parts(stream: Stream, task: int = 0) -> dict[str, Split]:
+def _parts(stream: Stream, task: int = 0) -> dict[str, Examples]:
     return {"train": stream.tasks[task].train, "validation": stream.tasks[task].validation, "test": stream.tests[task]}
 
 
@@ -143,7 +143,7 @@ def test_seeds_draw_other_images_and_the_same_ones_again(made: dict[str, np.ndar
 
 def test_a_class_with_too_few_images_is_named() -> None:
     few = {name: array[:-40] for name, array in animals.raw().items()}
-    with pytest.raises(ValueError, match=r"class \d has \d+ images; three splits take 90"):
+    with pytest.raises(ValueError, match=r"class \d has \d+ images, and 90 are needed"):
         awa.prepare(awa.Preparation(), few, 1)
 
 
@@ -216,9 +216,11 @@ def test_counts_beyond_the_protocol_are_refused(key: str, value: int) -> None:
 
 
 def test_more_components_than_there_can_be_are_refused(made: dict[str, np.ndarray]) -> None:
-    with pytest.raises(config.SettingsError, match=r"streams\.awa\.components: 20 asked, 20 training images have at"):
+    with pytest.raises(
+        config.SettingsError, match=r"streams\.awa\.components: 20 requested, 20 training images have at"
+    ):
         _open(made, training_images=2, components=20)
-    with pytest.raises(config.SettingsError, match=r"streams\.awa\.components: 41 asked.*at most 40"):
+    with pytest.raises(config.SettingsError, match=r"streams\.awa\.components: 41 requested.*at most 40"):
         _open(made, components=41)
     with pytest.raises(config.SettingsError, match=r"streams\.awa\.components"):
         config.read(awa.Params, {"components": 0}, "streams.awa")
@@ -226,7 +228,7 @@ def test_more_components_than_there_can_be_are_refused(made: dict[str, np.ndarra
 
 def test_more_components_than_the_images_span_are_refused(made: dict[str, np.ndarray]) -> None:
     flat = {**made, "features": made["features"] * (np.arange(40) < 5).astype(np.uint16)}
-    with pytest.raises(config.SettingsError, match=r"streams\.awa\.components: 12 asked, the training images span"):
+    with pytest.raises(config.SettingsError, match=r"streams\.awa\.components: 12 requested, the training images span"):
         _open(flat).tests[0]
 
 

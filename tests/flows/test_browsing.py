@@ -26,7 +26,7 @@ from den.config import SettingsError
 from den.execution import Execution
 from den.ledger import CellResult, Order, Places
 from den.streams import tables
-from den.tasks import Split
+from den.tasks import Examples
 from flows.commands import ui
 from flows.tracking import descriptions, models, tracker
 
@@ -135,7 +135,7 @@ def test_a_network_from_mlflow_answers_as_the_method_did(mirrored: Mirrored, met
 def test_a_network_of_a_table_sees_features_on_the_scale_it_learned_them(mirrored: Mirrored, tmp_path: Path) -> None:
     original = learned(mirrored.results[0])
     first = original.stream.tests[0]
-    scaled = Split(first.x, first.y, *tables.standard(first.x))
+    scaled = Examples(first.x, first.y, *tables.standard(first.x))
     with models._quietly():
         models._save(replace(original, stream=replace(original.stream, tests=[scaled])), logged()[0], "", tmp_path)
     network = mlflow.pyfunc.load_model(str(tmp_path / models.NAME))

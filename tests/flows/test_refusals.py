@@ -46,7 +46,7 @@ def refusal(words: str) -> str:
         ("accept", "`den accept --help`"),
         ("prepare --stream nonesuch", "there are mnist_variation"),
         ("search", "--stream NAME"),
-        ("search --stream blobs", "say there how many trials"),
+        ("search --stream blobs", "set trials and spaces there"),
         ("search --stream mnist_variation --method nonesuch", "there are finetune"),
         ("why nonesuch", "no measurement has this id"),
         ("why **", "no measurement has this id"),

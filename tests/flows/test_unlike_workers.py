@@ -80,7 +80,7 @@ def test_a_cell_whose_dask_worker_is_killed_goes_to_another(project: Path, tmp_p
 @pytest.mark.parametrize(
     ("path", "old", "new", "refusal"),
     [
-        ("den/training.py", "\n\n\n", "\n\n\nOTHER = 1\n\n\n", "code here is .*, the asker has"),
+        ("den/training.py", "\n\n\n", "\n\n\nOTHER = 1\n\n\n", "code here is .*, the order expects"),
         ("params.yaml", "classes: 10, examples: 200", "classes: 10, examples: 210", "of cell and data .*, asked for"),
     ],
 )

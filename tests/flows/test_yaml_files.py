@@ -104,9 +104,9 @@ def test_a_suite_may_be_named_on(tmp_path: Path) -> None:
 
 
 UNREADABLE = {  # as a file, and what is said of it
-    "true: 1": "line 1: the key true is no text to YAML; put it in quotes",
-    "x: 1\n7: 1": "line 2: the key 7 is no text to YAML",
-    "[x]: 1": "line 1: the key that is a block is no text",
+    "true: 1": "line 1: the key true is not text to YAML; put it in quotes",
+    "x: 1\n7: 1": "line 2: the key 7 is not text to YAML",
+    "[x]: 1": "line 1: the key that is a block is not text",
     "x: 2026-11-30": "line 1: 2026-11-30 is a timestamp to YAML; for text, put it in quotes",
     "x: !!int ''": r"line 1: tags \(!\) are not read",
     "x: !y z": r"line 1: tags \(!\) are not read",
@@ -272,5 +272,5 @@ def test_what_dvc_refuses_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_override_that_stands_twice_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"training\.epochs stands twice"):
+    with pytest.raises(SettingsError, match=r"training\.epochs is repeated"):
         yaml_files.overrides(["training.epochs=1", "training.epochs=2"])

@@ -25,7 +25,7 @@ from den.networks.forms import DENSE, Form
 from den.networks.layers import Chain, Layer, to
 from den.streams import blobs
 from den.streams.lazy import Lazy
-from den.tasks import Split, Stream, Task
+from den.tasks import Examples, Stream, Task
 from den.training import Fit, device_of, fit
 
 PREPARATION = blobs.Preparation(features=48, classes=4, examples=80)
@@ -73,7 +73,7 @@ def as_images(flat: Stream) -> Stream:
     """Return a stream's examples as images of three channels, 4 × 4 pixels."""
     shape = (3, 4, 4)
 
-    def seen(split: Split) -> Split:
+    def seen(split: Examples) -> Examples:
         return replace(split, x=split.x.unflatten(1, shape))
 
     def task(number: int) -> Task:
@@ -88,7 +88,7 @@ def permuted(tasks: int = 3) -> Stream:
     """Return tasks of four classes each, their features in another order every time."""
     base = stream(tasks=4)
 
-    def split(task: int, part: str) -> Split:
+    def split(task: int, part: str) -> Examples:
         sources = [getattr(one, part) for one in base.tasks] if part != "test" else list(base.tests)
         order = torch.randperm(base.features, generator=torch.Generator().manual_seed(task))
         return replace(sources[0], x=sources[0].x[:, order], y=torch.cat([one.y for one in sources], dim=1))

@@ -1,7 +1,7 @@
-"""The departures of the released DEN code from its paper, one class each, every one replacing one step of `Den`.
+"""The departures of the released DEN code from its paper: one class each, which replaces one step of `Den`.
 
-What the code does was read from it and from a log of it; docs/algorithm.md numbers the departures and says what each
-of them costs. A class calls `super()` where it adds to a step, so that any of them can be put together.
+They follow from the code and from a log of a run of it. docs/algorithm.md numbers them, and gives the cost of each. A
+class that adds to a step calls `super()`, so that departures can be combined.
 """
 
 from den.methods.den import Den
@@ -59,6 +59,6 @@ QUIRKS: dict[str, type[Den]] = {
 "The departures of the released code."
 
 DEPARTURES = QUIRKS | {"euclidean_steps": EuclideanSteps}
-"Those, and the steps of this project up to version 0.5.0, which no one else has."
+"The departures of the released code, and the optimiser steps of this project up to version 0.5.0."
 
-OF_BIASES = frozenset({RandomBiases, RandomCopyBiases})  # nothing is left of them in a network without biases
+OF_BIASES = frozenset({RandomBiases, RandomCopyBiases})  # they do nothing in a network without biases

@@ -1,4 +1,4 @@
-"""Departures of the released code in how every stage is trained and begins."""
+"""Departures of the released code in the training and the initialisation of every stage."""
 
 import math
 from dataclasses import replace
@@ -12,27 +12,27 @@ from den.methods.den import Den
 from den.networks.expandable import Grown
 from den.networks.layers import Chain, Layer
 from den.penalties import L1, L2, Penalty
-from den.tasks import Split, Task
+from den.tasks import Examples, Task
 
 
 class DecayEverywhere(Den):
-    """Every stage decays every weight that it trains, old ones in Eq. 6 included."""
+    """Each stage decays all weights that it trains, also the old ones in Eq. 6."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
         others = [penalty for penalty in penalties if not isinstance(penalty, L2)]
         decay = L2([tensor for tensor in chain.parameters() if tensor.dim() > 1], self.params.weight_decay)
-        return super().fit(chain, split, generator, *others, decay)
+        return super().fit(chain, examples, generator, *others, decay)
 
 
 class PenalisedBiases(Den):
-    """Sparsity and decay weigh on biases, too."""
+    """Sparsity and decay act on biases, too."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return super().fit(chain, split, generator, *(with_biases(penalty, chain) for penalty in penalties))
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
+        return super().fit(chain, examples, generator, *(with_biases(penalty, chain) for penalty in penalties))
 
 
 class RandomBiases(Den):
-    """Biases begin at random, as far from zero as Glorot's rule would have it for a vector."""
+    """Biases start at random, within the limit of Glorot's rule for a vector."""
 
     def first_task(self, task: Task, generator: Generator) -> Measures:
         for layer in self.network.hidden:
@@ -51,17 +51,17 @@ class RandomBiases(Den):
 
 
 def with_biases(penalty: Penalty, chain: Chain) -> Penalty:
-    """Return an L1 or L2 on the biases of the layers that it weighs on, too; other penalties as they are."""
+    """Return an L1 or L2 penalty that also includes the biases of its layers; other penalties unchanged."""
     if not isinstance(penalty, L1 | L2):
         return penalty
-    weighed = {id(tensor) for tensor in penalty.tensors}
+    penalised = {id(tensor) for tensor in penalty.tensors}
     layers = [layer.parameters() for layer in chain.layers]
-    touched = [layer for layer in layers if weighed & {id(tensor) for tensor in layer}]
+    touched = [layer for layer in layers if penalised & {id(tensor) for tensor in layer}]
     biases = [tensor for layer in touched for tensor in layer if tensor.dim() == 1]
     return replace(penalty, tensors=[*penalty.tensors, *biases])
 
 
 def random_biases(units: int, generator: Generator) -> Tensor:
-    """Return biases within sqrt(3 / units) of zero."""
+    """Return random biases (units,), uniform within sqrt(3 / units) of zero."""
     limit = math.sqrt(3 / units)
     return torch.empty(units).uniform_(-limit, limit, generator=generator)

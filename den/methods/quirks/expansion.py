@@ -13,14 +13,14 @@ from den.penalties import L1, GroupLasso, Penalty
 
 @dataclass(frozen=True, eq=False)
 class LearningHead(Grown):
-    """A head whose old weights learn as well."""
+    """A head whose old weights learn, too."""
 
     def parameters(self) -> tuple[Tensor, ...]:
         return (*super().parameters(), *self.old.parameters())
 
 
 class HeadLearnsInExpansion(Den):
-    """Eq. 5 trains all of the present head, not only what it reads from new units."""
+    """Eq. 5 trains all of the present head, and not only its weights from new units."""
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         grown = super().extension(generator)
@@ -34,7 +34,7 @@ class HeadLearnsInExpansion(Den):
 
 
 class BlockwiseGlorot(Den):
-    """What new units read, and what reads them, is drawn with Glorot's limit for its own small matrix."""
+    """The weights into and out of new units are drawn with Glorot's limit for the small matrix of each block."""
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         grown = super().extension(generator)
@@ -44,7 +44,7 @@ class BlockwiseGlorot(Den):
 
 
 class GroupsByBlock(Den):
-    """Eq. 5's groups are columns of single matrices: what a new unit reads from old and from new units are two."""
+    """The groups of Eq. 5 are columns of single matrices: a new unit has one for old inputs and one for new inputs."""
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
         sparse, _, *more = super().expansion(grown)
@@ -52,23 +52,24 @@ class GroupsByBlock(Den):
         return [sparse, GroupLasso(blocks, self.params.group_sparsity), *more]
 
     def blocks(self, layer: Grown) -> list[Tensor]:
+        """Return the new weights of a layer, block by block."""
         old, new = layer.incoming[:, : layer.old.inputs], layer.incoming[:, layer.old.inputs :]
         return [old, new, layer.across] if new.shape[1] else [old]
 
 
 class TopDownPruning(Den):
-    """Useless units are looked for once: one that only read units dropped below it stays."""
+    """Unused units are dropped in a single pass: a unit that only reads dropped units stays."""
 
     def drop_unused(self, grown: Chain[Grown]) -> Chain[Grown]:
-        kept = [layer.incoming.any(dim=1) for layer in grown.hidden]
-        below = [kept[0].new_empty(0), *kept]
-        layers = zip(grown.layers, [*kept, kept[0].new_empty(0)], below, strict=True)
+        used = [layer.incoming.any(dim=1) for layer in grown.hidden]
+        below = [used[0].new_empty(0), *used]
+        layers = zip(grown.layers, [*used, used[0].new_empty(0)], below, strict=True)
         *hidden, head = (layer.keep(units, inputs) for layer, units, inputs in layers)
         return replace(grown, hidden=hidden, head=head)
 
 
 def redraw(layer: Grown, network: Network, generator: Generator) -> None:
-    """Draw the newcomers of a layer anew: one matrix reads the old inputs, one the new inputs."""
+    """Draw the new weights of a layer again, in place: one matrix for the old inputs, one for the new inputs."""
     units, inputs = layer.across.shape
     new, old_inputs = len(layer.incoming), layer.old.inputs
     layer.incoming[:, :old_inputs] = fresh(new, old_inputs, network, generator).weight

@@ -18,7 +18,7 @@ from den.training import Fit
 
 
 class OneStepHead(Den):
-    """Eq. 3 is a single step from a random head, so no weight of it is zero and every unit is selected."""
+    """Eq. 3 is a single step from a random head: none of its weights is zero, and every unit is selected."""
 
     def sparse_head(self, task: Task, generator: Generator) -> tuple[Chain[Layer], Solution]:
         chain = Chain([], self.new_head(task, generator))
@@ -30,14 +30,14 @@ class OneStepHead(Den):
 
 
 class FirstOutputSelects(Den):
-    """Selection looks at the weights of the head's first output alone."""
+    """Selection uses the weights of the head's first output only."""
 
     def select(self, head: Layer) -> list[Tensor]:
         return super().select(head.part(slice(1), slice(None)))
 
 
 class AllInputs(Den):
-    """Input features are never left out."""
+    """Selection includes all input features."""
 
     def select(self, head: Layer) -> list[Tensor]:
         inputs = torch.arange(self.problem.shape[0], device=head.weight.device)
@@ -46,14 +46,14 @@ class AllInputs(Den):
 
 @dataclass(eq=False)
 class OneRow(Layer):
-    """A head whose outputs share one row of weights: they differ by a constant."""
+    """A head whose outputs share one row of weights, and so differ by constants."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return linear(x, self.weight) + self.bias
 
 
 class OneRowHead(Den):
-    """The sub-network is trained under the head's first row, which answers for all outputs: its loss stays high."""
+    """The sub-network is trained under the head's first row for all outputs, so that its loss stays high."""
 
     def subnetwork(self, selected: Sequence[Tensor], head: Layer) -> Chain[Layer]:
         chain = super().subnetwork(selected, head)
@@ -66,24 +66,24 @@ class OneRowHead(Den):
 
 
 class AnchoredRetraining(Den):
-    """Eq. 4 is held near the network of the task before."""
+    """Eq. 4 stays near the network of the previous task."""
 
-    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
-        return [*super().retraining(part, selected), self.anchor(part)]
+    def retraining(self, part: Chain[Layer]) -> list[Penalty]:
+        return [*super().retraining(part), self.anchor(part)]
 
 
 class SparseEverywhere(Den):
-    """L1 sparsity weighs on everything that Eqs. 4 and 6 train, too."""
+    """L1 sparsity also acts on all weights that Eqs. 4 and 6 train."""
 
-    def retraining(self, part: Chain[Layer], selected: Sequence[Tensor]) -> list[Penalty]:
-        return [*super().retraining(part, selected), *self.sparse(part)]
+    def retraining(self, part: Chain[Layer]) -> list[Penalty]:
+        return [*super().retraining(part), *self.sparse(part)]
 
     def stay(self) -> list[Penalty]:
         return [*super().stay(), *self.sparse(self.network.whole(self.head))]
 
 
 class LastBatchLoss(Den):
-    """The loss that decides on expansion is that of the last mini-batch of Eq. 4."""
+    """The loss of the last mini-batch of Eq. 4 decides on expansion."""
 
     def task_loss(self, task: Task, fitted: Fit) -> float:
         return fitted.last

@@ -17,7 +17,7 @@ from den.training import Fit
 
 
 class SplitOnlyAfterExpansion(Den):
-    """A task that does not expand does not split either."""
+    """A task that does not expand the network does not split units either."""
 
     def stages(self, task: Task) -> Iterator[Stage]:
         for stage in super().stages(task):
@@ -27,45 +27,45 @@ class SplitOnlyAfterExpansion(Den):
 
 
 class DriftMeasuredEarly(Den):
-    """Drift is measured without solving Eq. 6 first: it is that of selective retraining."""
+    """Drift is measured before Eq. 6: it is the drift of selective retraining."""
 
     def settle(self, task: Task, generator: Generator) -> Solution:
         return Solution(Fit(0, math.nan))
 
 
 class DriftWithoutBias(Den):
-    """The bias is no part of a unit's drift."""
+    """A unit's drift does not include its bias."""
 
     def drifts(self) -> list[Tensor]:
         pairs = zip(self.network.hidden, self.before, strict=True)
-        return [(now.weight[: old.units, : old.inputs] - old.weight).norm(dim=1) for now, old in pairs]
+        return [(layer.weight[: old.units, : old.inputs] - old.weight).norm(dim=1) for layer, old in pairs]
 
 
 class LeastDriftedSplit(Den):
-    """At most k units of a layer split, and of those beyond the threshold the ones that moved least."""
+    """At most k units of a layer split: of those beyond the threshold, the ones that moved least."""
 
     def to_split(self, rho: Sequence[Tensor]) -> list[Tensor]:
         beyond = zip(super().to_split(rho), rho, strict=True)
-        least = self.params.units_per_expansion
-        return [units[moved[units].argsort()[:least]].sort().values for units, moved in beyond]
+        most = self.params.units_per_expansion
+        return [units[moved[units].argsort()[:most]].sort().values for units, moved in beyond]
 
 
 class DoubledEdges(Den):
-    """A unit that did not split reads the copy with its present weight, and still the original with the old one."""
+    """A unit that is not split reads the copy with its present weight, and the original with its old weight."""
 
     def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
         present = [layer.copy() for layer in self.network.hidden]
         super().copy_units(split, generator)
         above = zip(self.network.hidden[1:], present[1:], self.before[1:], split[:-1], split[1:], strict=True)
-        for layer, was, old, below, own in above:
-            stay = torch.ones(old.units, dtype=torch.bool, device=own.device)
-            stay[own] = False
-            copies = slice(was.inputs, was.inputs + len(below))
-            layer.weight[: old.units, copies][stay] = was.weight[: old.units, below][stay]
+        for layer, unsplit, old, below, units in above:
+            stay = torch.ones(old.units, dtype=torch.bool, device=units.device)
+            stay[units] = False
+            copies = slice(unsplit.inputs, unsplit.inputs + len(below))
+            layer.weight[: old.units, copies][stay] = unsplit.weight[: old.units, below][stay]
 
 
 class SharedWeightsReset(Den):
-    """Before the second Eq. 6 all that is older than the task is set back to what it was."""
+    """Before the second Eq. 6, all parameters older than the task are reset to their former values."""
 
     def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
         super().copy_units(split, generator)
@@ -85,7 +85,7 @@ class RandomCopyBiases(Den):
 
 
 class RandomCopyHeads(Den):
-    """The head goes on reading split units, and reads their copies with random weights."""
+    """The head keeps its weights from split units, and reads their copies with random weights."""
 
     def copy_units(self, split: Sequence[Tensor], generator: Generator) -> None:
         old = self.head
@@ -97,7 +97,7 @@ class RandomCopyHeads(Den):
 
 
 class NothingHeld(Den):
-    """The second Eq. 6 moves restored units and lets others drift beyond the threshold."""
+    """The second Eq. 6 may move restored units, and move others beyond the threshold."""
 
     def hold(self, split: Sequence[Tensor]) -> list[Penalty]:
         return []

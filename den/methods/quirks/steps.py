@@ -1,4 +1,4 @@
-"""Departures in how a step treats penalties: the released code's, and the steps of this project up to 0.5.0."""
+"""Departures in how a step treats penalties: of the released code, and of this project up to version 0.5.0."""
 
 from dataclasses import dataclass
 
@@ -10,42 +10,42 @@ from den.graphs import Rate
 from den.methods.den import Den
 from den.networks.layers import Chain
 from den.penalties import L1, L2, Drift, GroupLasso, Penalty, Within, block, drift, gradient, unit_wise
-from den.tasks import Split
+from den.tasks import Examples
 from den.thresholds import shrunk
 
 
 class PenaltiesAsGradients(Den):
-    """Decay and the pull of Eq. 6 are gradients of the loss; decay then weighs on Eq. 6's old weights, too."""
+    """Decay and the pull of Eq. 6 act through gradients; decay then includes the old weights of Eq. 6."""
 
     def stay(self) -> list[Penalty]:
-        pull, _, *more = super().stay()  # a gradient is that of a whole tensor, and the decay's are parts
+        pull, _, *more = super().stay()  # the decay holds parts of tensors, and a gradient needs whole ones
         return [pull, self.decay(self.network.whole(self.head)), *more]
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return super().fit(chain, split, generator, *map(as_gradient, penalties))
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
+        return super().fit(chain, examples, generator, *map(as_gradient, penalties))
 
 
 class UnscaledThresholds(Den):
-    """The thresholds of L1 and group sparsity are the strengths themselves, whatever rate and metric."""
+    """The thresholds of L1 and group sparsity are their strengths, whatever the learning rate and metric."""
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return super().fit(chain, split, generator, *map(unscaled, penalties))
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
+        return super().fit(chain, examples, generator, *map(unscaled, penalties))
 
 
 class EuclideanSteps(Den):
     """Each penalty takes a proximal step of its own, in the Euclidean metric, after a step of Adam.
 
-    Such a pair rests where m / s and a subgradient of the penalties add up to zero, s being what Adam divides by: it
-    solves another problem than the equations. Versions up to 0.5.0 took these steps.
+    At a fixed point of such a pair, m / s and a subgradient of the penalties add up to zero, where s is Adam's divisor.
+    That solves another problem than the equations. Versions up to 0.5.0 took these steps.
     """
 
-    def fit(self, chain: Chain, split: Split, generator: Generator, *penalties: Penalty) -> Solution:
-        return super().fit(chain, split, generator, *map(euclidean, penalties))
+    def fit(self, chain: Chain, examples: Examples, generator: Generator, *penalties: Penalty) -> Solution:
+        return super().fit(chain, examples, generator, *map(euclidean, penalties))
 
 
 @dataclass(frozen=True, eq=False)
 class GradientOf(Penalty):
-    """L2 or Drift as a gradient of the loss."""
+    """An L2 or Drift penalty that acts through its gradient."""
 
     penalty: L2 | Drift
 
@@ -62,7 +62,7 @@ class GradientOf(Penalty):
 
 @dataclass(frozen=True, eq=False)
 class Euclidean(Penalty):
-    """A penalty whose proximal step is taken alone and in the Euclidean metric, scaled by the learning rate."""
+    """A penalty with its own proximal step in the Euclidean metric, scaled by the learning rate."""
 
     penalty: Penalty
 
@@ -79,24 +79,24 @@ class Euclidean(Penalty):
 
 @dataclass(frozen=True, eq=False)
 class Unscaled(Euclidean):
-    """The same by the penalty's own strength, whatever the learning rate."""
+    """The same step, not scaled by the learning rate."""
 
     def step(self, rate: Rate) -> None:
         euclidean_step(self.penalty, 1.0)
 
 
 def as_gradient(penalty: Penalty) -> Penalty:
-    """Return a smooth penalty as a gradient; others as they are."""
+    """Return an L2 or Drift penalty as one that acts through its gradient; other penalties unchanged."""
     return GradientOf(penalty) if isinstance(penalty, L2 | Drift) else penalty
 
 
 def unscaled(penalty: Penalty) -> Penalty:
-    """Return a sparsity with a threshold that the learning rate does not scale; others as they are."""
+    """Return an L1 or group lasso with a threshold that the learning rate does not scale; other penalties unchanged."""
     return Unscaled(penalty) if isinstance(penalty, L1 | GroupLasso) else penalty
 
 
 def euclidean(penalty: Penalty) -> Penalty:
-    """Return a penalty with a Euclidean step of its own; one that has steps of its own already as it is."""
+    """Return a penalty with its own Euclidean step; unchanged if it has steps of its own already."""
     return penalty if isinstance(penalty, GradientOf | Euclidean) else Euclidean(penalty)
 
 
@@ -122,7 +122,7 @@ def euclidean_step(penalty: Penalty, rate: Rate) -> None:
 
 
 def project(within: Within) -> None:
-    """Move each unit that is too far straight back towards what it was."""
+    """Move each unit that is too far straight back towards its former values, in place."""
     old_weight, old_bias = within.before
     weight, bias = block(within.now[0], old_weight), block(within.now[1], old_bias)
     moved_weight, moved_bias = weight - old_weight, bias - old_bias
