@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ["den"]
+PACKAGES = ("den", "flows", "reports", "benchmarks")
 FILLERS = frozenset({"found", "one", "known", "told", "said", "asked"})
 SERIALIZED = {("den/ledger/run.py", "asked")}  # fields of the ledger, whose names stay
 
