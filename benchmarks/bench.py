@@ -42,13 +42,13 @@ GROUPS = {
 def main(names: tuple[str, ...]) -> None:
     """Time everything side by side, print the table and write it."""
     set_up_torch()
-    told = []
+    sections = []
     for name, (module, repeats) in GROUPS.items():
         if not names or name in names:
-            told.append(section(module, module.rows(repeats)))
-            click.echo(told[-1])
+            sections.append(section(module, module.rows(repeats)))
+            click.echo(sections[-1])
     if not names:
-        files.write(RESULTS, "\n".join(["# Benchmarks", "", machine(), "", *told]))
+        files.write(RESULTS, "\n".join(["# Benchmarks", "", machine(), "", *sections]))
 
 
 def as_a_cell() -> None:
@@ -85,10 +85,10 @@ def machine() -> str:
 
 
 def _machine() -> Iterator[str]:
-    found = provenance.provenance(torch.device("cpu"))
+    origin = provenance.provenance(torch.device("cpu"))
     yield f"{processor()}, {os.cpu_count()} cores, one thread"
-    yield f"{found['host']}, Python {found['python']}, torch {found['torch']}"
-    yield f"commit {str(found['commit'])[:7]}"
+    yield f"{origin['host']}, Python {origin['python']}, torch {origin['torch']}"
+    yield f"commit {str(origin['commit'])[:7]}"
 
 
 def processor() -> str:

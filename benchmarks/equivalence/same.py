@@ -46,7 +46,7 @@ def main(old: str, new: str, only: str, data: str | Path) -> None:
         cells = {title: cell for title, cell in planned(sides[0]).items() if fnmatch(title, only)}
         jobs = [{"cell": cell, "data": str(Path(data).resolve())} for cell in cells.values()]
         same, added = 0, set[str]()
-        for title, *answers in zip(cells, *(asked(side, "run", jobs) for side in sides), strict=True):
+        for title, *answers in zip(cells, *(answers_from(side, "run", jobs) for side in sides), strict=True):
             gaps = list(differences(*answers))
             click.echo(f"{title}: {'; '.join(gaps) or 'same'}")
             same += not gaps
@@ -68,7 +68,7 @@ def checked_out(name: str, folder: Path) -> Path:
     return folder
 
 
-def asked(checkout: Path, do: str, items: Sequence[Any]) -> Iterator[Answer]:
+def answers_from(checkout: Path, do: str, items: Sequence[Any]) -> Iterator[Answer]:
     """Yield what a checkout's code answers to each item."""
     command = [sys.executable, str(SIDE)]
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(checkout)}
@@ -87,7 +87,9 @@ def planned(checkout: Path) -> dict[str, Any]:
     """Return the complete settings of all cells by title; name the groups that the checkout's code does not have."""
     groups = yaml.safe_load(CELLS.read_text(encoding="utf-8"))
     cells = {}
-    for group, answer in zip(groups, asked(checkout, "plan", [question(**group) for group in groups]), strict=True):
+    for group, answer in zip(
+        groups, answers_from(checkout, "plan", [question(**group) for group in groups]), strict=True
+    ):
         if "failed" in answer:
             click.echo(f"{group['name']} · {group['stream']}: not compared, {answer['failed']}")
         for cell in answer.get("result", ()):
@@ -106,11 +108,12 @@ def question(name: str, set: Any = None, images: int = 0, **group: Any) -> dict[
 
 def differences(old: Answer, new: Answer) -> Iterator[str]:
     """Yield in words where NEW is not as OLD, in what OLD has a name for. NaN is NaN, and 0.0 is not -0.0."""
-    if failures := [f"{side} fails: {one['failed']}" for side, one in (("OLD", old), ("NEW", new)) if "failed" in one]:
+    sides = {"OLD": old, "NEW": new}
+    if failures := [f"{side} fails: {answer['failed']}" for side, answer in sides.items() if "failed" in answer]:
         yield from failures
         return
-    known = names(old["result"])
-    before, after = (dict(numbers(answer["result"], known)) for answer in (old, new))
+    named = names(old["result"])
+    before, after = (dict(numbers(answer["result"], named)) for answer in (old, new))
     places = dict.fromkeys([*before, *after])
     other = [name for name in places if repr(before.get(name)) != repr(after.get(name))]
     pairs = [(before.get(name), after.get(name)) for name in other]
@@ -128,18 +131,18 @@ def names(result: Any) -> set[str]:
     return {*result.get("scores", ()), *measures, *(f"value {name}" for name in result.get("values", ()))}
 
 
-def numbers(result: Any, known: Container[str]) -> Iterable[tuple[str, Any]]:
-    """Yield scores, measures and the state's values of known names, digests of learned tensors, and the stages."""
+def numbers(result: Any, named: Container[str]) -> Iterable[tuple[str, Any]]:
+    """Yield scores, measures and the state's values of these names, digests of learned tensors, and the stages."""
     for score, matrix in result["scores"].items():
-        for after, row in enumerate(matrix if score in known else (), start=1):
+        for after, row in enumerate(matrix if score in named else (), start=1):
             yield from ((f"{score} {after}/{task}", value) for task, value in enumerate(row, start=1))
     repeats: dict[str, int] = {}
-    for row in (row for row in result["measures"] if row["measure"] in known):
+    for row in (row for row in result["measures"] if row["measure"] in named):
         place = " ".join(str(row[key]) for key in ("task", "stage", "layer", "measure") if row[key] is not None)
         repeats[place] = repeats.get(place, 0) + 1
         yield f"{place} #{repeats[place]}" if repeats[place] > 1 else place, row["value"]
     values = ((f"value {name}", value) for name, value in result["values"].items())
-    yield from ((name, value) for name, value in values if name in known)
+    yield from ((name, value) for name, value in values if name in named)
     yield from (*result["tensors"].items(), ("stages", result["done"]))
 
 

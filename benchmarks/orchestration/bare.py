@@ -39,7 +39,7 @@ def begin(ready: Barrier) -> None:
 
 def run(suite: str, title: str) -> float:
     """Run one cell; return its CPU seconds. Its time begins with the opening of its stream."""
-    cell = next(one for one in suites.load().cells(suite) if one.title == title)
+    cell = next(cell for cell in suites.load().cells(suite) if cell.title == title)
     before = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         execution = Execution.resume(cell, Places(work=Path(scratch)))

@@ -154,7 +154,8 @@ def put(places: Places, moment: datetime, line: str, part: str, id: str = "") ->
 
 def _moved(row: list[float | None], by: float, draw: np.random.Generator) -> list[float | None]:
     noise = draw.normal(by, NOISE, len(row))
-    return [None if one is None else min(1.0, max(0.0, one - float(own))) for one, own in zip(row, noise, strict=True)]
+    pairs = zip(row, noise, strict=True)
+    return [None if score is None else min(1.0, max(0.0, score - float(shift))) for score, shift in pairs]
 
 
 if __name__ == "__main__":

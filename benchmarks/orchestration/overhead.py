@@ -57,16 +57,16 @@ def main(suite: str, repeats: int, slots: int) -> None:
 
 def pair(project: Path, suite: str, slots: int) -> tuple[tuple[float, float], Times]:
     """Return what the library alone takes, wall and CPU, and what `den run` takes; said on standard error too."""
-    found = bare(suite, slots), orchestrated(project, suite, slots)
-    click.echo(found, err=True)
-    return found
+    costs = bare(suite, slots), orchestrated(project, suite, slots)
+    click.echo(costs, err=True)
+    return costs
 
 
 def show(title: str, pairs: list[tuple[float, float]]) -> None:
     """Print two numbers side by side, and how much more the second is, run by run."""
     alone, both = (median(column) for column in zip(*pairs, strict=True))
     more = [100 * (second / first - 1) for first, second in pairs]
-    each = ", ".join(f"{one:+.1f}" for one in more)
+    each = ", ".join(f"{percent:+.1f}" for percent in more)
     click.echo(f"{title:34}{alone:9.1f}{both:9.1f}{median(more):+8.1f} %  ({each})")
 
 
@@ -113,18 +113,18 @@ def reporting(project: Path) -> float:
     days = "julianday(end_time) - julianday(start_time)"
     last = f"select {days} from task_run where name = 'report' order by start_time desc limit 1"
     with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as database:
-        (found,) = database.execute(last).fetchone()
-    return 86400 * float(found)
+        (days,) = database.execute(last).fetchone()
+    return 86400 * float(days)
 
 
 def cpu(project: Path) -> float:
     """Return the CPU seconds of all processes of a project so far, with those of their ended children."""
-    found = 0.0
+    seconds = 0.0
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.cwd() == str(project):
-                found += sum(process.cpu_times()[:4])  # user, system, and the same of its ended children
-    return found
+                seconds += sum(process.cpu_times()[:4])  # user, system, and the same of its ended children
+    return seconds
 
 
 def copied(project: Path) -> Path:

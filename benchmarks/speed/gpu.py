@@ -20,13 +20,13 @@ def rows(repeats: int) -> list[timing.Row]:
     device, generator = torch.device("cuda"), Generator().manual_seed(0)
     split, made = training.examples(generator).to(device), training.network(generator)
     chain = Chain(to(made.hidden, device), *to([made.head], device))
-    found = []
+    timed = []
     for name, penalties in training.penalised(chain).items():
         replayed = training.fitted(chain, split, generator, penalties, STEPS)
         kernels, graph = f"{name}, {KERNELS}", f"{name}, {GRAPH}"
         times = timing.alternated({kernels: by_kernels(replayed), graph: replayed}, repeats)
-        found += timing.beside(times, kernels, "ms", 1000 / STEPS, {graph: (kernels, 1 / 5)})
-    return found
+        timed += timing.beside(times, kernels, "ms", 1000 / STEPS, {graph: (kernels, 1 / 5)})
+    return timed
 
 
 def by_kernels(fitted: Callable[[], object]) -> Callable[[], object]:

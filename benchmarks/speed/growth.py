@@ -38,11 +38,11 @@ class Point:
 
 def rows(repeats: int) -> list[timing.Row]:
     """Return seconds of task 50 beside task 2, and of the last; draw everything to growth.png."""
-    found = {
+    points = {
         (name, kind): list(points(kind, *sizes)) for name, sizes in STREAMS.items() for kind in GIVEN
     }  # fmt: skip
-    draw(found)
-    return [row for (name, kind), curve in found.items() for row in _rows(f"{name}, {kind}", curve)]
+    draw(points)
+    return [row for (name, kind), curve in points.items() for row in _rows(f"{name}, {kind}", curve)]
 
 
 def _rows(name: str, curve: list[Point]) -> Iterator[timing.Row]:
@@ -89,12 +89,12 @@ def _weights(result: harness.Result) -> float:
     return next(row["value"] for row in reversed(result.measures) if row["measure"] == "weights")
 
 
-def draw(found: dict[tuple[str, str], list[Point]]) -> None:
+def draw(points: dict[tuple[str, str], list[Point]]) -> None:
     """Draw seconds, evaluation, memory and weights over tasks."""
     quantities = {"seconds": "seconds of a task", "evaluation": "seconds of its evaluation", "memory": "MB of memory",
                   "weights": "weights"}  # fmt: skip
     figure, axes = plt.subplots(len(STREAMS), len(quantities), figsize=(13, 6), layout="constrained")
-    for (name, kind), curve in found.items():
+    for (name, kind), curve in points.items():
         row = list(STREAMS).index(name)
         for pane, quantity in zip(axes[row], quantities, strict=True):
             pane.plot([p.task for p in curve], [getattr(p, quantity) for p in curve], label=kind, linewidth=1)

@@ -89,11 +89,12 @@ def main(arrays: str, kind: str, path: str) -> None:
     """Train on the tasks one after another, evaluating on all known ones after each; print what it took."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    with np.load(arrays) as found:
-        about = json.loads(str(found["about"]))
+    with np.load(arrays) as contents:
+        about = json.loads(str(contents["about"]))
         parts = {
             part: [
-                dataset(found[f"{part}_x_{task}"], found[f"{part}_y_{task}"], path) for task in range(about["tasks"])
+                dataset(contents[f"{part}_x_{task}"], contents[f"{part}_y_{task}"], path)
+                for task in range(about["tasks"])
             ]
             for part in ("train", "test")
         }
@@ -103,10 +104,10 @@ def main(arrays: str, kind: str, path: str) -> None:
         start = time.process_time()
         learner.train(experience, num_workers=0, reset_optimizer_state=True)  # as the other side does
         middle = time.process_time()
-        found = learner.eval(benchmark.test_stream[: task + 1], num_workers=0)
+        scores = learner.eval(benchmark.test_stream[: task + 1], num_workers=0)
         times["training"] += middle - start
         times["evaluation"] += time.process_time() - middle
-    accuracies = [value for name, value in sorted(found.items()) if name.startswith("Top1_Acc_Exp")]
+    accuracies = [value for name, value in sorted(scores.items()) if name.startswith("Top1_Acc_Exp")]
     print(json.dumps(times | {"accuracy": float(np.mean(accuracies))}))
 
 

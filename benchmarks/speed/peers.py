@@ -59,12 +59,12 @@ def rows(repeats: int) -> list[timing.Row]:
 def _of(kind: str, stream: Stream, arrays: Path, repeats: int) -> list[timing.Row]:
     ours = [measured(kind, stream) for _ in range(repeats)]
     theirs = {path: [peer(arrays, kind, path) for _ in range(repeats)] for path in PATHS}
-    found = [_beside(kind, path, what, ours, theirs[path], BARS) for path in theirs for what in PARTS]
+    rows = [_beside(kind, path, what, ours, theirs[path], BARS) for path in theirs for what in PARTS]
     if kind == "finetune":
         floors = [products(stream) for _ in range(repeats)]
-        found += [_beside("products alone", path, what, floors, theirs[path], {}) for path in theirs for what in PARTS]
+        rows += [_beside("products alone", path, what, floors, theirs[path], {}) for path in theirs for what in PARTS]
     accuracies = {"ours": ours, **theirs}
-    return found + [
+    return rows + [
         timing.Row(f"{kind}, accuracy, {who}", [run["accuracy"] for run in runs], "")
         for who, runs in accuracies.items()
     ]
@@ -74,7 +74,7 @@ def _beside(
     who: str, path: str, what: str, ours: list[Times], theirs: list[Times], bars: Mapping[tuple[str, str], float]
 ) -> timing.Row:
     name, peer = f"{who}, {what}", f"Avalanche 0.6.0, {path}"
-    times = {name: [one[what] for one in ours], peer: [one[what] for one in theirs]}
+    times = {name: [repeat[what] for repeat in ours], peer: [repeat[what] for repeat in theirs]}
     return timing.row(name, times, "s", 1, peer, bars.get((path, what)))
 
 
@@ -107,8 +107,8 @@ def cpu(run: Callable[[], object]) -> float:
 
 def about() -> dict[str, Any]:
     """Return what both sides run with."""
-    found = {"sizes": SIZES, "batch": BATCH, "epochs": EPOCHS, "tasks": TASKS}
-    return found | {"strength": STRENGTH, "learning_rate": LEARNING_RATE}
+    settings = {"sizes": SIZES, "batch": BATCH, "epochs": EPOCHS, "tasks": TASKS}
+    return settings | {"strength": STRENGTH, "learning_rate": LEARNING_RATE}
 
 
 def whole_batches(stream: Stream) -> Stream:
@@ -125,9 +125,9 @@ def whole_batches(stream: Stream) -> Stream:
 def exported(stream: Stream) -> dict[str, np.ndarray]:
     """Return images and labels of all tasks, by part and task."""
     parts = {"train": [task.train for task in stream.tasks], "test": list(stream.tests)}
-    images = {f"{part}_x_{i}": one.x.numpy() for part, splits in parts.items() for i, one in enumerate(splits)}
+    images = {f"{part}_x_{i}": task.x.numpy() for part, tasks in parts.items() for i, task in enumerate(tasks)}
     labels = {
-        f"{part}_y_{i}": one.y.argmax(1).numpy() for part, splits in parts.items() for i, one in enumerate(splits)
+        f"{part}_y_{i}": task.y.argmax(1).numpy() for part, tasks in parts.items() for i, task in enumerate(tasks)
     }
     return images | labels
 
@@ -154,5 +154,5 @@ def peer(arrays: Path, kind: str, path: str) -> Times:
     """Return the same of Avalanche."""
     command = [os.environ[VARIABLE], str(Path(__file__).with_name("peer.py")), str(arrays), kind, path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: Times = json.loads(done.stdout.splitlines()[-1])
-    return found
+    times: Times = json.loads(done.stdout.splitlines()[-1])
+    return times

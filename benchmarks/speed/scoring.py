@@ -35,7 +35,7 @@ def _evaluation(generator: Generator, repeats: int) -> list[timing.Row]:
             score(answers, split.y)
 
     times = timing.alternated({"evaluation": evaluate}, repeats)["evaluation"]
-    micro = [1e6 * one / len(split) for one in times]
+    micro = [1e6 * seconds / len(split) for seconds in times]
     return [timing.Row("evaluation, all scores, an image and task", micro, "µs", bar=8.0)]
 
 
@@ -54,7 +54,7 @@ def _sorting(generator: Generator, repeats: int) -> list[timing.Row]:
     y = torch.randint(0, 2, scores.shape, generator=generator, dtype=torch.uint8)
     runs = {"exact AUROC": lambda: auroc(scores, y), "average precision": lambda: average_precision(scores, y)}
     return [
-        timing.Row(f"{name}, 50,000 images, 10 outputs", [1000 * one for one in times], "ms", bar=100.0)
+        timing.Row(f"{name}, 50,000 images, 10 outputs", [1000 * seconds for seconds in times], "ms", bar=100.0)
         for name, times in timing.alternated(runs, repeats).items()
     ]
 

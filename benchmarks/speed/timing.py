@@ -38,7 +38,7 @@ def alternated(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[s
     for _ in range(repeats + 1):
         for name, run in runs.items():
             times[name].append(seconds(run))
-    return {name: found[1:] for name, found in times.items()}
+    return {name: seconds[1:] for name, seconds in times.items()}
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -59,7 +59,7 @@ def row(
     name: str, times: Mapping[str, Sequence[float]], unit: str, scale: float, against: str, bar: float | None
 ) -> Row:
     """Return the row of one of the times, scaled into `unit`, beside another."""
-    values = [scale * one for one in times[name]]
+    values = [scale * seconds for seconds in times[name]]
     if name == against:
         return Row(name, values, unit)
     return Row(name, values, unit, against, [a / b for a, b in zip(times[name], times[against], strict=True)], bar)

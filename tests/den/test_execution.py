@@ -15,7 +15,19 @@ from typing import Any
 import pytest
 import torch
 from projects import ROOT
-from small import CONVOLUTIONAL, ON_GPU, TRAINING, cell, images, learn, same_state, stream, with_gpu, without_times
+from small import (
+    CONVOLUTIONAL,
+    ON_GPU,
+    TRAINING,
+    cell,
+    images,
+    learn,
+    rarely,
+    same_state,
+    stream,
+    with_gpu,
+    without_times,
+)
 
 from den import cells, checkpoints, execution, harness, measures, provenance
 from den.__main__ import main
@@ -49,7 +61,7 @@ def seen_as_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SHORT = TRAINING.model_copy(update={"epochs": 1})
-FLAT = [pytest.param(cell(method), id=method) for method in METHODS]
+FLAT = [pytest.param(cell(method), id=method, marks=rarely(method)) for method in METHODS]
 CONVOLVING = [
     pytest.param(cell(method, network=CONVOLUTIONAL, training=SHORT), id=f"{method}-convolutional")
     for method in ("den", "progressive")
@@ -265,6 +277,7 @@ def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=folder, env=known, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_cell_runs_without_orchestration(places: Places, tmp_path: Path) -> None:
     assert "No module named 'mlflow'" in alone(tmp_path, "-c", "import mlflow").stderr
     (tmp_path / "cell.json").write_text(cell("den").model_dump_json())

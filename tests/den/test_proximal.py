@@ -25,6 +25,7 @@ KINDS = ("drift", "l2", "l1", "group", "within")
 SETS = [chosen for size in (1, 2, 3, 5) for chosen in combinations(KINDS, size)]
 SHAPES = {"dense": (), "form": (4,), "convolution": (3, 3)}
 STRENGTHS = {"drift": 0.7, "l2": 0.4, "l1": 0.5, "group": 0.6}
+BISECTED = [(kind, "within") for kind in ("l1", "group")]  # a second for each hundred steps
 RATE = 0.3
 UNITS, OLD_UNITS, INPUTS, OLD_INPUTS = 6, 4, 5, 3
 FROZEN = 2
@@ -271,7 +272,16 @@ STEPS = {"adam": (0.02, 500), "sgd": (0.3, 100)}
 
 @pytest.mark.parametrize("curvature", [1.0, 0.01])
 @pytest.mark.parametrize("optimizer", STEPS)
-@pytest.mark.parametrize("kinds", [chosen for chosen in SETS if len(chosen) < 3], ids="-".join)
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(
+            kinds, id="-".join(kinds), marks=[pytest.mark.slow] * ("within" in kinds and kinds[0] in ("l1", "group"))
+        )
+        for kinds in SETS
+        if len(kinds) < 3
+    ],
+)
 def test_one_weight_rests_at_the_minimum(kinds: Sequence[str], optimizer: str, curvature: float) -> None:
     strengths = {kind: curvature * size for kind, size in (("drift", 0.3), ("l2", 0.2), ("l1", 0.25), ("group", 0.15))}
     drift, decay, sparse, group = (strengths[kind] if kind in kinds else 0.0 for kind in strengths)

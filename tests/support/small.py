@@ -103,6 +103,21 @@ Source = Callable[..., Stream]
 on_either = pytest.mark.parametrize("source", [stream, images], ids=["dense", "convolutional"])
 
 FLAT_ONLY = [name for name, kind in METHODS.items() if issubclass(kind, DenWithQuirks)]  # they know no convolutions
+LONGER = {
+    "dnn_selective",
+    "den_constant",
+    "den_dynamic",
+    "den_no_stamp",
+    "den_plus",
+    "den_finetune",
+}  # DEN but for a stage
+
+
+def rarely(kind: str) -> tuple[pytest.MarkDecorator, ...]:
+    """Mark a case of a variant of DEN as slow: DEN itself and the released code are always tried."""
+    return (pytest.mark.slow,) if kind in LONGER else ()
+
+
 on_flat = [pytest.param(kind, stream, id=f"{kind}-dense") for kind in METHODS]
 on_images = [pytest.param(kind, images, id=f"{kind}-convolutional") for kind in METHODS if kind not in FLAT_ONLY]
 every_method_on_either = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
