@@ -25,6 +25,7 @@ class StreamModule(Protocol):
     RAW: the raw set from which it is prepared, or None. SEEDED: the prepared arrays whose first axis counts seeds.
     Preparation: the settings that the prepared files depend on.
     Params: the settings that apply when the stream is opened; the defaults are those of the published protocol.
+    IMAGES = True, only if examples have channels, height and width: convolutions read them.
     """
 
     RAW: str | None
@@ -57,4 +58,4 @@ STREAMS: dict[str, StreamModule] = {
     "blobs": blobs,
 }
 
-IMAGES = frozenset({"cifar100", "cifar100_superclass"})  # streams whose examples have channels, height and width
+IMAGES = frozenset(name for name, module in STREAMS.items() if getattr(module, "IMAGES", False))

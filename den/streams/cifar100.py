@@ -9,6 +9,7 @@ from den.streams import cifar, draws, limits
 from den.tasks import Stream
 
 RAW: str | None = cifar.RAW
+IMAGES = True
 SEEDED = frozenset({"orders"})
 NAME = "cifar100"
 Preparation = cifar.Preparation

@@ -10,6 +10,7 @@ from den.streams import cifar, draws, limits
 from den.tasks import Stream
 
 RAW: str | None = cifar.RAW
+IMAGES = True
 SEEDED = frozenset({"orders", "superclasses"})
 NAME = "cifar100_superclass"
 SUPERCLASSES = 20

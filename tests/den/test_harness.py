@@ -57,7 +57,7 @@ def test_each_stage_draws_numbers_of_its_own(other: tuple[int, int, str]) -> Non
     assert not torch.equal(first, another)
 
 
-def test_predictions_do_not_depend_on_who_else_is_asked() -> None:
+def test_a_prediction_has_a_row_per_example() -> None:
     on = stream()
     method, _ = learn("den", on)
     whole = predict(method, on.tests[1], 1)
