@@ -1,5 +1,6 @@
 """DVC as its users expect it: data goes to a remote and comes back, accepted results are compared and plotted."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -141,3 +142,10 @@ def test_accepted_results_are_compared_between_commits_and_plotted(project: Path
     subprocess.run(["git", *IDENTITY, "commit", "--quiet", "--all", "--message", "worse"], cwd=project, check=True)
     page = Path(dvc(project, "plots", "show", "--out", "plots").strip().splitlines()[-1].removeprefix("file://"))
     assert "average AUROC over tasks" in page.read_text()
+
+
+def test_the_lock_has_the_code_that_prepares_the_data() -> None:
+    """After a change of such code, `den prepare` for every stream brings the lock in step."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())
+    locked = {dep["path"]: dep["md5"] for stage in lock["stages"].values() for dep in stage["deps"]}
+    assert locked == {path: hashlib.md5((ROOT / path).read_bytes()).hexdigest() for path in locked}
