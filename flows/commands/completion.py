@@ -3,7 +3,7 @@
 It runs at each press of Tab, so it reads files and imports nothing of the library.
 """
 
-import re
+import ast
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -55,8 +55,16 @@ def results(context: Context, parameter: Parameter, beginning: str) -> list[Comp
 
 
 def _registered(package: str) -> list[str]:
-    """Return the names in the registry of a package of the library, one per line; importing it would load torch."""
-    return re.findall(r'^    "(\w+)": ', (LIBRARY / package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    """Return the keys of the registry of a package of the library, from its source: importing it would load torch."""
+    tree = ast.parse((LIBRARY / package / "__init__.py").read_text(encoding="utf-8"))
+    registries = {
+        statement.target.id: statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+    registry = registries[package.upper()]
+    keys = registry.keys if isinstance(registry, ast.Dict) else ()
+    return [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
 def _params() -> object:
