@@ -242,7 +242,7 @@ def test_the_server_prints_the_links_and_no_advice_to_open_it_to_others(mirrored
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = f"from flows import browsing; browsing.serve({port})"
+    code = f"from flows.commands import ui; ui.serve({port})"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True, **pipes) as server:
