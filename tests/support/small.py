@@ -119,7 +119,11 @@ def rarely(kind: str) -> tuple[pytest.MarkDecorator, ...]:
 
 
 on_flat = [pytest.param(kind, stream, id=f"{kind}-dense") for kind in METHODS]
-on_images = [pytest.param(kind, images, id=f"{kind}-convolutional") for kind in METHODS if kind not in FLAT_ONLY]
+on_images = [
+    pytest.param(kind, images, id=f"{kind}-convolutional", marks=rarely(kind))
+    for kind in METHODS
+    if kind not in FLAT_ONLY
+]
 every_method_on_either = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
 
 
