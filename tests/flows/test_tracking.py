@@ -260,7 +260,7 @@ def test_everything_is_described(client: MlflowClient) -> None:
     assert "verdict **unchanged**" in parent["mlflow.note.content"]
     assert "same bits as the last 3 runs" in parent["mlflow.note.content"]
     assert "| DEN" in parent["mlflow.note.content"]
-    assert "split what would forget" in den["mlflow.note.content"]
+    assert "split units that moved too far" in den["mlflow.note.content"]
     assert f"den rerun {den['measurement']}" in den["mlflow.note.content"]
 
 
@@ -520,7 +520,7 @@ def test_a_sync_with_nothing_to_add_adds_and_reads_nothing(
     ledger.end(last.ended)
     assert tracker.track(last, night(2))
     monkeypatch.setattr(syncing, "_show", None)
-    monkeypatch.setattr(syncing, "_shown", None)
+    monkeypatch.setattr(syncing, "_complete", None)
     monkeypatch.setattr(Ledger, "load", None)
     monkeypatch.setattr(accepted_results, "results", None)
     steps = []
@@ -538,7 +538,7 @@ def test_a_sync_puts_the_sum_of_a_run_that_was_cut_off_right(
     steps = []
     assert tracker.sync(Places(), steps.append)
     assert steps == ["1 of 1: smoke · 2026-11-29 02:00"]
-    monkeypatch.setattr(syncing, "_shown", None)
+    monkeypatch.setattr(syncing, "_complete", None)
     assert tracker.sync(Places(), steps.append)
     assert len(steps) == 1
 
