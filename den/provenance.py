@@ -3,7 +3,6 @@
 import hashlib
 import os
 import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from den import git
 from den.ledger import Machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,11 +97,8 @@ def _processor() -> str:
 
 @cache
 def _git(*words: str) -> str | None:
-    try:
-        process = subprocess.run(("git", "-C", str(ROOT), *words), capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return process.stdout.strip() if process.returncode == 0 else None
+    output = git.output(*words, folder=ROOT)
+    return None if output is None else output.strip()
 
 
 def _hash(path: Path) -> str | None:

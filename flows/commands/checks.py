@@ -18,7 +18,8 @@ from urllib.request import urlopen
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from flows.runtime import addresses, git
+from den import git
+from flows.runtime import addresses
 
 PACKAGE = "den-bench"
 EXTRA = {"extra": "pipeline"}

@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from den import searches, suites
 from den.worker import CellFailed
+from flows.commands.terminal_tables import grid
 from flows.pipeline.search import search
 from flows.places import here
 from flows.runtime import signals
@@ -44,14 +43,9 @@ def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slot
 def show(ends: Sequence[StudyResult]) -> None:
     """Print the result of each study, one table per stream."""
     for stream in dict.fromkeys(end.subject.stream for end in ends):
-        title = f"{labels.stream(stream)}, validation data of split {searches.SEED}"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        for column in COLUMNS:
-            table.add_column(column, overflow="fold")
-        for end in ends:
-            if end.subject.stream == stream:
-                table.add_row(*_row(end))
-        Console().print(table)
+        title = f"{labels.stream(stream)}, validation data of seed {searches.SEED}"
+        rows = [_row(end) for end in ends if end.subject.stream == stream]
+        Console().print(grid(COLUMNS, rows, title=title, fold=True))
 
 
 def _row(end: StudyResult) -> tuple[str, ...]:

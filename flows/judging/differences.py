@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import torch
 
-from den import provenance, sources
+from den import git, provenance, sources
 from den.cells import cell_of, data_of, fingerprint, modules_of
 from den.config import SettingsError
 from den.ledger import Machine, Origin, Places
@@ -17,7 +17,6 @@ from den.ledger.settings import Settings, flat
 from den.streams.prepared import DataError
 from den.training import device_of
 from flows.places import here
-from flows.runtime import git
 
 Kind = Literal["processor", "data", "torch", "versions", "settings", "code"]
 

@@ -6,7 +6,7 @@ that nobody watches, as under a deployment, uses the default context.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -59,13 +59,13 @@ def entered(context: RunContext) -> Iterator[None]:
 
     Ctrl-C is not delayed by the wait.
     """
-    token = _context.set(context)
-    try:
-        yield
-    except KeyboardInterrupt:
-        context.task_runs.clear()
-        raise
-    finally:
-        _context.reset(token)
-        task_states.wait_until_final(context.task_runs)
-        context.watcher.close()
+    with closing(context.watcher):
+        token = _context.set(context)
+        try:
+            yield
+        except KeyboardInterrupt:
+            context.task_runs.clear()
+            raise
+        finally:
+            _context.reset(token)
+            task_states.wait_until_final(context.task_runs)

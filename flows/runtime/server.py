@@ -117,10 +117,10 @@ def _start() -> Popen[Any]:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "starting.lock"):
         refuse_damaged()
-        return _started()
+        return _launch()
 
 
-def _started() -> Popen[Any]:
+def _launch() -> Popen[Any]:
     from prefect.server.api.server import SubprocessASGIServer
 
     server, started = SubprocessASGIServer(), Future[None]()

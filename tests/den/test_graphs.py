@@ -11,18 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import (
-    LIVELY,
-    Source,
-    learn,
-    on_flat,
-    on_images,
-    rarely,
-    same_but_for_rounding,
-    same_state,
-    stream,
-    trained,
-)
+from small import LIVELY, Source, every_method_on_either, learn, same_but_for_rounding, same_state, stream, trained
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -84,10 +73,7 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize(
-    ("kind", "source"),
-    [pytest.param(*case.values, id=case.id, marks=rarely(str(case.values[0]))) for case in on_flat + on_images],
-)
+@every_method_on_either
 def test_a_replayed_step_is_the_step(kind: str, source: Source, replayed: pytest.MonkeyPatch) -> None:
     replays_as_it_steps(replayed, kind, source)
 

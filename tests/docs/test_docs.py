@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from documents import PAGES, code, tokens
 from mlflow import MlflowClient
 from projects import ROOT, den
 from synthetic import results
@@ -26,7 +25,6 @@ from docs import reference
 from flows.cli import main
 from reports import tables
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/*.md")])
 WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "reference"]
 OF_EXAMPLES = ("yours.py", "averaged.py")
 
@@ -40,16 +38,6 @@ ANSWERS = {
 
 def place(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def tokens(page: Path) -> Iterator[Token]:
-    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text()):
-        yield token
-        yield from token.children or ()
-
-
-def code(page: Path, language: str) -> list[str]:
-    return [token.content for token in tokens(page) if token.type == "fence" and token.info == language]
 
 
 def anchors(page: Path) -> set[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from documents import PAGES, code
 from projects import OWN, ROOT
 from sites import strike, until
-from test_docs import PAGES, code
 
 pytestmark = pytest.mark.long
 

@@ -42,7 +42,8 @@ def settings() -> dict[str, Any]:
     """Return what params.yaml has of one suite: reading all of it for every name would take most of the time."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     smoke = {"suites": {"smoke": params["suites"]["smoke"]}, "data": {"seeds": 2}}
-    return {name: params[name] for name in ("training", "network", "methods")} | smoke
+    search = {"search": {"blobs": {"trials": 1, "spaces": {"l2": {"strength": {"low": 0.1, "high": 1.0}}}}}}
+    return {name: params[name] for name in ("training", "network", "methods")} | smoke | search
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -56,6 +57,8 @@ def test_no_command_follows_a_name_out_of_its_folder(
         answer = CliRunner().invoke(main, [*words, name], prog_name="den")
         assert answer.exit_code == 2, (name, answer.output, answer.exception)
         assert answer.stderr.startswith("den: ")
+        shown = repr(name)[1:41].rstrip("'")  # the beginning of a long name
+        assert shown in answer.stderr or name in answer.stderr, answer.stderr
     assert {path.name for path in here.iterdir()} == {"project"}
 
 
