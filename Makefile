@@ -36,11 +36,12 @@ test-long: $(READY)  ## before a release: nights, clusters, lost servers, plante
 bench: $(READY)  ## time everything side by side, on a quiet machine; writes benchmarks/results.md
 	.venv/bin/python -m benchmarks.bench
 
-check: $(READY)  ## lint, format, types, import layers; changes nothing
+check: $(READY)  ## lint, format, types, import layers, names; changes nothing
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	.venv/bin/lint-imports
+	$(RUN) pytest -q tests/test_words.py
 
 docs: $(READY)  ## the site of the documents, in site/; fails on a broken link
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
