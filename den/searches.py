@@ -5,6 +5,7 @@ A trial is scored on the validation data of seed 0. A search can use neither ano
 
 import hashlib
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -58,6 +59,17 @@ class Range(Params):
 Space = Mapping[str, Range]
 
 
+class Rung(Params):
+    """A second look at the best trials of a search, with settings that cost more.
+
+    methods: by default all. set: settings that its trials change in addition to the search's own.
+    """
+
+    best: PositiveInt
+    methods: tuple[str, ...] = ()
+    set: dict[str, Any]
+
+
 class Search(Params):
     """The searches on a stream: the budget of trials per method, the same for all, and the space of each method.
 
@@ -66,6 +78,10 @@ class Search(Params):
 
     trials: PositiveInt
     seed: NonNegativeInt = 0
+    halve_after: PositiveInt | None = None
+    "Stop the worse half of the trials after this many tasks, of the rest after twice as many, and so on; null: never."
+    rungs: tuple[Rung, ...] = ()
+    "Each runs the best trials of the one before again; the last one chooses."
     capacity: dict[str, PositiveFloat] = {}
     "Per method, the largest final capacity of its network; methods not named have no limit."
     set: dict[str, Any] = {}
@@ -75,16 +91,28 @@ class Search(Params):
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject of one study: a stream, a method, and the space of its numbers."""
+    """The subject of one study: a stream, a method, the space of its numbers, and the rungs to climb."""
 
     plan: Plan
     search: Search
     stream: str
     method: str
+    climbed: tuple[Rung, ...] = ()
 
     @property
     def title(self) -> str:
-        return f"{self.stream} · {self.method}"
+        rung = f" · rung {len(self.climbed) + 1}" if self.climbed else ""
+        return f"{self.stream} · {self.method}{rung}"
+
+    @property
+    def below(self) -> "Subject | None":
+        """The subject whose best trials this one runs again; None if this one draws its own."""
+        return replace(self, climbed=self.climbed[:-1]) if self.climbed else None
+
+    @property
+    def budget(self) -> int:
+        """The number of trials; a rung has fewer if the one below has fewer finished ones within the limit."""
+        return min(self.climbed[-1].best, self.below.budget) if self.below else self.search.trials
 
     @property
     def space(self) -> Space:
@@ -98,7 +126,8 @@ class Subject:
     def cell(self, numbers: Numbers) -> Cell:
         """Return the cell of a trial. numbers: by dotted key inside the method's block. Raises SettingsError."""
         tried = {f"methods.{self.method}.{key}": value for key, value in numbers.items()}
-        grid = Suite(streams=(self.stream,), methods=(self.method,), seeds=(SEED,), set=self.search.set)
+        settings = dict(ChainMap(*(rung.set for rung in reversed(self.climbed)), self.search.set))
+        grid = Suite(streams=(self.stream,), methods=(self.method,), seeds=(SEED,), set=settings)
         plan = replace(self.plan, overrides={**self.plan.overrides, **tried})
         return plan.cell(grid, self.stream, self.method, SEED).model_copy(update={"evaluation": "validation"})
 
@@ -122,11 +151,15 @@ class Subject:
             fixed,
             prepared.hash_of(places.data / self.stream),
         ]
+        if self.below:
+            content += [self.below.identity(places), self.below.budget, self.budget]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def subjects(plan: Plan, stream: str, methods: Sequence[str] = (), trials: int | None = None) -> tuple[Subject, ...]:
     """Return the subjects of the studies on a stream: the named methods, or all that have a space, `trials` each.
+
+    They stand on the last rung of each method; `below` leads down to the first.
 
     A search starts from the methods' own blocks, without the numbers of earlier searches. Raises SettingsError.
     """
@@ -138,10 +171,16 @@ def subjects(plan: Plan, stream: str, methods: Sequence[str] = (), trials: int |
             raise SettingsError(f"search.{stream}.spaces: {method} is missing; list there which numbers to search")
     unsearched = replace(plan, file=plan.file.model_copy(update={"chosen": {}}))
     budget = search.model_copy(update={"trials": trials or search.trials})
-    chosen = tuple(Subject(unsearched, budget, stream, method) for method in methods or search.spaces)
+    chosen = tuple(
+        Subject(unsearched, budget, stream, method, _rungs(search, method)) for method in methods or search.spaces
+    )
     for subject in chosen:
         _refuse_unacceptable(subject)
     return chosen
+
+
+def _rungs(search: Search, method: str) -> tuple[Rung, ...]:
+    return tuple(rung for rung in search.rungs if not rung.methods or method in rung.methods)
 
 
 def _search(plan: Plan, stream: str) -> Search:
@@ -152,6 +191,9 @@ def _search(plan: Plan, stream: str) -> Search:
     for block in ("capacity", "spaces"):
         for method in getattr(search, block):
             refuse_unknown(method, METHODS, f"search.{stream}.{block}.{method}")
+    for rung in search.rungs:
+        for method in rung.methods:
+            refuse_unknown(method, METHODS, f"search.{stream}.rungs.methods")
     return search
 
 

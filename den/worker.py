@@ -95,7 +95,10 @@ class Worker:
         self.measurement, self.measured = sealed.read_as(Measurement, message["measurement"]), message["measured"]
 
     def run(self, step: Step) -> Message:
-        """Run the step in the child; return its seconds and measures. Raises CellFailed."""
+        """Run the step in the child; return its seconds, its measures, and `auroc`. Raises CellFailed.
+
+        auroc: after an evaluation, the AUROC on each task so far; otherwise empty.
+        """
         self._send({GO: step.title})
         return self._receive(step)
 
@@ -197,7 +200,8 @@ def _serve(message: Message, inbox: "queue.Queue[Message]", line: Connection) ->
             step.run()
             taken = execution.result.measures[first:]
             seconds = next(row["value"] for row in reversed(taken) if row["measure"] == measures.SECONDS)
-            _put(line, {"seconds": seconds, "measures": taken})
+            scores = execution.result.scores["auroc"][step.task] if step.stage == measures.EVALUATION else []
+            _put(line, {"seconds": seconds, "measures": taken, "auroc": scores[: step.task + 1]})
         _answer(line, finish(execution), measured=True)
 
 

@@ -14,7 +14,7 @@ import optuna
 import prefect
 from optuna.trial import FrozenTrial
 
-from den import measures, searches, suites
+from den import searches, suites
 from den.cells import Cell, current, present_of
 from den.ledger import Ledger, Measurement, Places
 from den.searches import Subject
@@ -24,7 +24,7 @@ from flows.pipeline import benchmark, tasks
 from flows.places import here
 from flows.runtime import checkout, concurrency, run_context
 from flows.tuning import studies
-from flows.tuning.studies import StudyResult, TooLarge
+from flows.tuning.studies import StudyResult
 
 TRIALS = Path(".den/search")  # measurements of trials; safe to delete
 
@@ -46,27 +46,27 @@ def search(
 
 
 @prefect.flow(name="trial", flow_run_name="{title}")
-def learn(title: str, cell: Cell, places: Places, limit: float) -> Measurement:
+def learn(title: str, cell: Cell, places: Places, follow: studies.Follow) -> Measurement:
     """Run one trial; each stage of its method is a Prefect task. An interrupted trial continues from its last stage.
 
-    Raises TooLarge as soon as the capacity exceeds `limit`: a larger network only gets slower.
+    follow: raises TooLarge or Hopeless if the trial need not go on.
     """
     with Worker(cell, places) as worker, run_context.current().at_work(worker):
         for step in worker.steps():
-            for row in stages.stage(worker, step)["measures"]:
-                if row["measure"] == measures.CAPACITY and row["value"] > limit:
-                    raise TooLarge(row["value"], limit, row["task"])
+            follow(step.task, stages.stage(worker, step))
         return worker.measurement
 
 
 def study(subject: Subject, places: Places, slots: int) -> StudyResult:
-    """Run the trials that a study still lacks."""
+    """Run the trials that a study still lacks, after those of the studies below it."""
+    if subject.below:
+        study(subject.below, places, slots)
     context = run_context.current()
     with studies.opened(subject, places) as opened:
         asking = Lock()
         with ThreadPoolExecutor(slots, thread_name_prefix="trial") as pool, context.killing_workers(pool):
             trials: list[Future[None]] = []
-            for _ in range(subject.search.trials - studies.spent(opened)):
+            for _ in range(studies.lacking(opened, subject)):
                 trials.append(pool.submit(copy_context().run, _trial, opened, subject, places, asking))
                 time.sleep(benchmark.STAGGER)
             for trial in wait(trials, return_when=FIRST_EXCEPTION).done:
@@ -79,17 +79,18 @@ def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock)
     with asking:
         trial = studies.ask(opened, subject)
         number = studies.spent(opened)
-    title = f"{subject.method} · trial {number}"
-    studies.attempt(opened, subject, trial, partial(_learn, title=title, places=places, limit=subject.limit))
+    rung = f" · rung {len(subject.climbed) + 1}" if subject.climbed else ""
+    title = f"{subject.method}{rung} · trial {number}"
+    studies.attempt(opened, subject, trial, partial(_learn, title=title, places=places))
     frozen = opened.trials[trial.number]
-    print(f"{title} of {subject.search.trials}: {_summary(frozen)}", file=sys.stderr, flush=True)
+    print(f"{title} of {subject.budget}: {_summary(frozen)}", file=sys.stderr, flush=True)
 
 
-def _learn(cell: Cell, title: str, places: Places, limit: float) -> Measurement:
+def _learn(cell: Cell, follow: studies.Follow, title: str, places: Places) -> Measurement:
     trial_places = replace(places, ledger=TRIALS / "ledger", index=TRIALS / "index.sqlite")
     ledger = Ledger.of(trial_places)
     entry = current(cell, ledger, trial_places, present_of(cell))
-    return ledger.load(entry.id) if entry else learn(title, cell, trial_places, limit)
+    return ledger.load(entry.id) if entry else learn(title, cell, trial_places, follow)
 
 
 def _summary(trial: FrozenTrial) -> str:

@@ -48,14 +48,14 @@ def with_chosen(text: str, ends: Sequence[StudyResult]) -> str:
 
 
 def _ready(end: StudyResult) -> bool:
-    return end.trials == end.subject.search.trials and end.trial is not None
+    return not end.lacking and end.trial is not None
 
 
 def _line(end: StudyResult) -> str:
-    budget = end.subject.search.trials
+    budget = end.subject.budget
     if _ready(end):
         return f"{end.subject.title}: study {end.identity} written to {PARAMS}"
-    if end.trials == budget:
+    if not end.lacking:
         return f"{end.subject.title}: left out, no trial is within the capacity limit; raise the limit or the trials"
     return f"{end.subject.title}: left out, it has {end.trials} different trials, not {budget}"
 
@@ -80,6 +80,7 @@ def _yaml() -> YAML:
     yaml = YAML()
     yaml.width = 4096
     yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.add_representer(
         type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
     )

@@ -5,12 +5,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from statistics import fmean
+from typing import Any, TypedDict
 
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
+from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -20,11 +23,13 @@ from den import measures, metrics
 from den.cells import Cell
 from den.config import SettingsError
 from den.ledger import Measurement, Places
-from den.searches import Busy, Range, Space, Subject
+from den.searches import Busy, Numbers, Range, Space, Subject
 from den.training import Diverged
 from den.worker import CellFailed
 
-Learn = Callable[[Cell], Measurement]
+Follow = Callable[[int, Mapping[str, Any]], None]
+"Called with the number of tasks learned and the results of each stage; raises TooLarge or Hopeless to stop a trial."
+Learn = Callable[[Cell, Follow], Measurement]
 
 STUDIES = Path("reports/studies")
 EXCESS = "capacity above the limit"
@@ -40,6 +45,13 @@ class TooLarge(RuntimeError):
         super().__init__(f"capacity {capacity:.2f} after task {task}, above the limit of {limit:g}")
 
 
+class Hopeless(RuntimeError):
+    """A trial is among the worse half of the trials that have come as far."""
+
+    def __init__(self, auroc: float, task: int) -> None:
+        super().__init__(f"AUROC {auroc:.4f} after task {task} is among the worse half")
+
+
 class Outcome(TypedDict):
     """The values of a finished trial that a study stores."""
 
@@ -52,11 +64,12 @@ class Outcome(TypedDict):
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The state of a study: its number of trials, and the best trial within the capacity limit, or None."""
+    """The state of a study: the trials it has and lacks, and the best trial within the capacity limit, or None."""
 
     subject: Subject
     identity: str
     trials: int
+    lacking: int
     trial: FrozenTrial | None
 
 
@@ -76,10 +89,26 @@ def opened(subject: Subject, places: Places) -> Iterator[optuna.Study]:
     with _locked(subject, places.work / "studies" / f"{path.stem}.lock"):
         _mend(path)
         study = read(path) if path.stat().st_size else _new(path)
+        study.pruner = _pruner(subject.search.halve_after)
         if not study.trials:
-            study.enqueue_trial(subject.present())
+            for numbers in candidates(subject, places):
+                study.enqueue_trial(dict(numbers))
         _revive(study)
         yield study
+
+
+def candidates(subject: Subject, places: Places) -> list[Numbers]:
+    """Return the first numbers to try: the present ones, or the best of the study below, best first.
+
+    Raises SettingsError if the study below is not finished.
+    """
+    if subject.below is None:
+        return [subject.present()]
+    below = result_of(subject.below, places)
+    if below.lacking > 0:
+        raise SettingsError(f"{subject.below.title}: {below.lacking} trials are missing; `den search` runs them first")
+    best = _ranked(read(path_of(subject.below, places)))[: subject.budget]
+    return [trial.user_attrs["numbers"] for trial in best]
 
 
 def read(path: Path) -> optuna.Study:
@@ -94,9 +123,9 @@ def result_of(subject: Subject, places: Places) -> StudyResult:
     """Return the state of the study, without running a trial."""
     path = path_of(subject, places)
     if not path.exists():
-        return StudyResult(subject, path.stem, 0, None)
+        return StudyResult(subject, path.stem, 0, subject.budget, None)
     study = read(path)
-    return StudyResult(subject, path.stem, spent(study), best(study))
+    return StudyResult(subject, path.stem, spent(study), lacking(study, subject), best(study))
 
 
 def spent(study: optuna.Study) -> int:
@@ -109,9 +138,17 @@ def spent(study: optuna.Study) -> int:
 
 def best(study: optuna.Study) -> FrozenTrial | None:
     """Return the finished trial with the highest score within the capacity limit; the earliest in a tie."""
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
-    eligible = [trial for trial in complete if not trial.user_attrs[EXCESS]]
-    return max(eligible, key=lambda trial: trial.values[0], default=None)
+    return next(iter(_ranked(study)), None)
+
+
+def lacking(study: optuna.Study, subject: Subject) -> int:
+    """Return the number of trials to run; below zero if the study has more than its budget.
+
+    A rung runs the best trials of the study below, which may have fewer within the capacity limit than the rung takes.
+    """
+    if subject.below:
+        return len(study.get_trials(states=(TrialState.WAITING, TrialState.RUNNING)))
+    return subject.budget - spent(study)
 
 
 def ask(study: optuna.Study, subject: Subject) -> Trial:
@@ -131,7 +168,7 @@ def ask(study: optuna.Study, subject: Subject) -> Trial:
             return trial
         study.tell(trial, state=TrialState.FAIL)
     space = f"search.{subject.stream}.spaces.{subject.method}"
-    raise SettingsError(f"{space}: too small for {subject.search.trials} different trials")
+    raise SettingsError(f"{space}: too small for {subject.budget} different trials")
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, float]:
@@ -142,9 +179,12 @@ def suggest(trial: Trial, space: Space) -> dict[str, float]:
 def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
     """Run one trial and report it to the study; a trial that breaks off because its process died will run again."""
     try:
-        measurement = learn(subject.cell(trial.user_attrs["numbers"]))
+        measurement = learn(subject.cell(trial.user_attrs["numbers"]), partial(_follow, trial, subject.limit))
     except TooLarge as failure:
         _set_excess(trial, failure.excess)
+        _give_up(study, trial, failure, TrialState.PRUNED)
+    except Hopeless as failure:
+        _set_excess(trial, 0.0)
         _give_up(study, trial, failure, TrialState.PRUNED)
     except (CellFailed, Diverged) as failure:
         if ADVICE not in str(failure):
@@ -164,6 +204,30 @@ def outcome(measurement: Measurement) -> Outcome:
         "seconds": measurement.train_seconds,
         "cell": measurement.key,
     }
+
+
+def _follow(trial: Trial, limit: float, task: int, results: Mapping[str, Any]) -> None:
+    """Report the average AUROC after each task. Raises TooLarge or Hopeless if the trial need not go on.
+
+    task: counts from 1. A larger network only gets slower. joint has no scores before the last task.
+    """
+    for row in results["measures"]:
+        if row["measure"] == measures.CAPACITY and row["value"] > limit:
+            raise TooLarge(row["value"], limit, task)
+    if results["auroc"] and not math.isnan(auroc := fmean(results["auroc"])):
+        trial.report(auroc, task)
+        if trial.should_prune():
+            raise Hopeless(auroc, task)
+
+
+def _ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the finished trials within the capacity limit, best first; earlier ones first in a tie."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    return sorted((trial for trial in complete if not trial.user_attrs[EXCESS]), key=lambda trial: -trial.values[0])
+
+
+def _pruner(halve_after: int | None) -> BasePruner:
+    return SuccessiveHalvingPruner(min_resource=halve_after, reduction_factor=2) if halve_after else NopPruner()
 
 
 def _report(study: optuna.Study, trial: Trial, values: Outcome, limit: float) -> None:

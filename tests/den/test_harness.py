@@ -9,6 +9,8 @@ from small import build, learn, stream, without_times
 from den import harness
 from den.harness import EVALUATION, Result, generator_for, predict, steps
 from den.methods.base import Measure
+from den.methods.finetune import Finetune
+from den.tasks import Task
 from den.training import Diverged
 
 
@@ -46,6 +48,35 @@ def test_what_is_done_is_not_run_again() -> None:
     before = without_times(result)
     assert list(steps(method, on, 0, result, torch.device("cpu"))) == []
     assert without_times(result) == before
+
+
+ROUNDS = pytest.mark.skipif(
+    not torch.set_flush_denormal(False), reason="this processor cannot round tiny numbers to zero"
+)
+
+
+@ROUNDS
+def test_a_stage_rounds_tiny_numbers_to_zero_and_nothing_else_does() -> None:
+    tiny = torch.full((1,), 1e-30)
+    with harness.flushed():
+        assert not tiny * 1e-10
+    assert tiny * 1e-10 > 0
+    with pytest.raises(ZeroDivisionError), harness.flushed():
+        raise ZeroDivisionError
+    assert tiny * 1e-10 > 0
+
+
+@ROUNDS
+def test_every_stage_runs_with_tiny_numbers_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    products, train = [], Finetune.train
+
+    def noted(self: Finetune, task: Task, generator: torch.Generator) -> list[Measure]:
+        products.append(float(torch.full((1,), 1e-30) * 1e-10))
+        return train(self, task, generator)
+
+    monkeypatch.setattr(Finetune, "train", noted)
+    learn("finetune", stream())
+    assert products == [0.0] * 3
 
 
 @pytest.mark.parametrize("other", [(1, 0, "train"), (0, 1, "train"), (0, 0, "fisher")])

@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import math
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -82,10 +84,15 @@ def by_rate(cell: Cell) -> Measurement:
     return made_up(cell, 1 - abs(rate - 0.01), 1 + 100 * rate)
 
 
-def conducted(subject: Subject, places: Places, learn: studies.Learn) -> list[Any]:
-    """Return all trials of a study after its search."""
+def conducted(subject: Subject, places: Places, learn: Callable[[Cell], Measurement]) -> list[Any]:
+    """Return all trials of a study after its search; they run to their ends."""
+    return followed(subject, places, lambda cell, follow: learn(cell))
+
+
+def followed(subject: Subject, places: Places, learn: studies.Learn) -> list[Any]:
+    """Return all trials of a study after its search; they may be stopped early."""
     with studies.opened(subject, places) as study:
-        while studies.spent(study) < subject.search.trials:
+        while studies.lacking(study, subject) > 0:
             studies.attempt(study, subject, studies.ask(study, subject), learn)
         return study.trials
 
@@ -200,6 +207,84 @@ def test_a_space_with_fewer_settings_than_trials_is_refused(places: Places, monk
 def test_a_score_that_is_no_number_ends_the_search(places: Places) -> None:
     with pytest.raises(CellFailed, match="no validation AUROC"):
         conducted(subject_of(), places, partial(made_up, score=None))
+
+
+# Successive halving and rungs
+
+
+def by_task(cell: Cell, follow: studies.Follow) -> Measurement:
+    """Learn eight tasks at a score that is best at one learning rate, and report it after each."""
+    measured = by_rate(cell)
+    score = 1 - abs(cell.training.learning_rate - 0.01)
+    for task in range(1, 9):
+        follow(task, {"measures": [], "auroc": [score] * task})
+    return measured
+
+
+def stopped_after(trial: Any) -> int:
+    """Return the number of tasks that a trial has learned."""
+    return max(trial.intermediate_values)
+
+
+def test_the_worse_half_stops_after_some_tasks_and_again_after_twice_as_many(places: Places) -> None:
+    trials = followed(subject_of(trials=24, halve_after=2), places, by_task)
+    assert len(trials) == 24
+    assert {stopped_after(trial) for trial in trials} <= {2, 4, 8}
+    for tasks in (2, 4):
+        reached = [trial for trial in trials if stopped_after(trial) >= tasks]
+        on = [trial for trial in reached if stopped_after(trial) > tasks]
+        assert 1 <= len(on) < len(reached)
+        assert max(reached, key=lambda trial: trial.intermediate_values[tasks]) in on
+    halted = next(trial for trial in trials if trial.state == TrialState.PRUNED)
+    assert "is among the worse half" in halted.user_attrs["reason"]
+    assert studies.result_of(subject_of(trials=24, halve_after=2), places).trials == 24
+
+
+def test_a_method_without_scores_along_the_way_runs_in_full(places: Places) -> None:
+    def silent(cell: Cell, follow: studies.Follow) -> Measurement:
+        follow(2, {"measures": [], "auroc": [math.nan, math.nan]})
+        return by_rate(cell)
+
+    trials = followed(subject_of(trials=6, halve_after=1), places, silent)
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
+
+
+RUNGS = [{"best": 4, "set": {"training.epochs": 8}}, {"best": 2, "methods": ["l2"], "set": {"training.batch_size": 10}}]
+
+
+def climb(subject: Subject, places: Places) -> None:
+    if subject.below:
+        climb(subject.below, places)
+    conducted(subject, places, by_rate)
+
+
+def test_a_rung_runs_the_best_of_the_one_below_with_its_settings(places: Places) -> None:
+    top = subject_of(trials=8, rungs=RUNGS)
+    middle = top.below
+    climb(top, places)
+    first, second, third = (told(conducted(subject, places, by_rate)) for subject in (middle.below, middle, top))
+    best = sorted(first, key=lambda trial: -trial[1])
+    assert (len(first), second, third) == (8, best[:4], best[:2])
+    assert top.cell({}).training.epochs == 8
+    assert (middle.below.cell({}).training.epochs, middle.cell({}).training.batch_size) == (6, 20)
+    assert top.cell({}).training.batch_size == 10
+
+
+def test_a_rung_begins_after_the_one_below(places: Places) -> None:
+    with pytest.raises(SettingsError, match=r"blobs · l2 · rung 2: 2 trials are missing"):
+        conducted(subject_of(rungs=RUNGS), places, by_rate)
+
+
+def test_a_rung_takes_no_more_than_are_within_the_limit(places: Places) -> None:
+    top = subject_of(trials=8, rungs=[{"best": 8, "set": {"training.epochs": 8}}], capacity={"l2": 1.8})
+    climb(top, places)
+    assert 0 < studies.result_of(top, places).trials < 8
+    assert studies.result_of(top, places).lacking == 0
+
+
+def test_a_method_climbs_only_its_own_rungs() -> None:
+    (ewc,) = searches.subjects(plan_of(spaces={"ewc": RATE}, rungs=RUNGS), "blobs")
+    assert [rung.best for rung in ewc.climbed] == [4]
 
 
 # Going on
@@ -429,7 +514,7 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     subject = subject_of()
     trials = conducted(subject, places, by_rate)
     trials[0].user_attrs["numbers"] = {"strength": value}
-    end = studies.StudyResult(subject, "12e4567890123456", 2, trials[0])
+    end = studies.StudyResult(subject, "12e4567890123456", 2, 0, trials[0])
     text = chosen_numbers.with_chosen("suites: {} # none\n", [end])
     entry = yaml_files.parsed(text, yaml_files.FILE)["chosen"]["blobs"]["l2"]
     assert entry == {"study": "12e4567890123456", "numbers": {"strength": value}}
