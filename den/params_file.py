@@ -18,7 +18,7 @@ class Suite(Params):
 
     accepted_seeds: the seeds that accepted results need; empty if they are those of a run. A run of one seed can be
     judged by results of many.
-    set: values by dotted key.
+    set: values by dotted key. numbers: the stream whose numbers all methods take; by default each stream has its own.
     """
 
     streams: tuple[str, ...] = Field(min_length=1)
@@ -26,6 +26,7 @@ class Suite(Params):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     accepted_seeds: tuple[NonNegativeInt, ...] = ()
     set: dict[str, Any] = {}
+    numbers: str | None = None
 
     @field_validator("streams", "methods", "seeds", "accepted_seeds")
     @classmethod
@@ -86,6 +87,11 @@ class File(Params):
     chosen: dict[str, dict[str, Chosen]] = {}
     variants: dict[Name, Variant] = {}
 
+    def settings_of(self, stream: str, origin: str) -> Mapping[str, Any]:
+        """Return the settings that a stream needs of its own, with the methods' numbers of the stream `origin`."""
+        own = {key: value for key, value in self.per_stream.get(stream, {}).items() if not _of_method(key)}
+        return own | {key: value for key, value in self.per_stream.get(origin, {}).items() if _of_method(key)}
+
     def numbers(self, stream: str, method: str) -> Mapping[str, Any]:
         """Return the numbers chosen for a method on a stream, by dotted key inside the method's block."""
         entries = self.chosen.get(stream, {})
@@ -94,6 +100,10 @@ class File(Params):
             return entry.numbers if entry else {}
         accepted = {*METHODS[method].accepts.model_fields, "training"}
         return {key: value for key, value in entries[entry.of].numbers.items() if key.split(".")[0] in accepted}
+
+
+def _of_method(key: str) -> bool:
+    return key.startswith("methods.")
 
 
 def refuse_repeats(names: Sequence[Any]) -> Any:

@@ -77,14 +77,15 @@ class Plan:
 
         Each of these layers overrides the ones before: the file's settings, the method's own training, the numbers
         chosen for the method on the stream, the stream's own numbers, the suite, the variant, the command line.
+        A suite may take the numbers of another stream.
         """
         refuse_unknown(stream, STREAMS, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
         variant = self.file.variants.get(name) or Variant(method=name)
-        method = variant.method
+        method, origin = variant.method, suite.numbers or stream
         layers = (
-            _within(method, self.file.numbers(stream, method)),
-            self.file.per_stream.get(stream, {}),
+            _within(method, self.file.numbers(origin, method)),
+            self.file.settings_of(stream, origin),
             suite.set,
             _within(method, variant.set),
             self.overrides,
@@ -147,6 +148,8 @@ def _names(file: File) -> Iterator[tuple[str, str, Collection[str]]]:
         borrowed = {method: entry.of for method, entry in entries.items() if entry.of}
         yield from ((f"chosen.{stream}.{method}.of", origin, searched) for method, origin in borrowed.items())
     yield from ((f"variants.{name}.method", variant.method, METHODS) for name, variant in file.variants.items())
+    origins = {name: suite.numbers for name, suite in file.suites.items() if suite.numbers}
+    yield from ((f"suites.{name}.numbers", stream, STREAMS) for name, stream in origins.items())
 
 
 def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:

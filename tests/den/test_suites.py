@@ -162,6 +162,22 @@ def test_a_method_can_have_the_numbers_chosen_for_another(write: Callable[..., P
     assert l2.training.learning_rate == 0.25
 
 
+def test_a_suite_can_take_the_numbers_of_another_stream(write: Callable[..., Path]) -> None:
+    content = yaml.safe_load(write("chosen", {"split_mnist": {"den": DEN}}).read_text())
+    content["chosen"]["blobs"] = {"l2": {"study": "0" * 16, "numbers": {"training.epochs": 7}}}
+    content["per_stream"] = {
+        "split_mnist": {"methods.l2.strength": 3.0, "training.batch_size": 99},
+        "blobs": {"methods.l2.strength": 4.0, "training.batch_size": 16},
+    }
+    content["suites"]["one"] |= {"methods": ["den", "l2"], "numbers": "split_mnist"}
+    path = write()
+    path.write_text(yaml.safe_dump(content))
+    den, l2 = load(path).cells("one", seeds=[0])
+    assert (den.method_params["drift"], den.training.learning_rate) == (9.0, 0.25)
+    assert (l2.method_params["strength"], l2.training.epochs) == (3.0, 5)
+    assert {cell.training.batch_size for cell in (den, l2)} == {16}  # a setting of the stream, not of a method
+
+
 def test_a_chosen_number_is_checked_though_the_streams_own_replaces_it(write: Callable[..., Path]) -> None:
     path = write("chosen", {"blobs": {"den": {"study": STUDY, "numbers": {"drift": "garbage"}}}})
     own = {"per_stream": {"blobs": {"methods.den.drift": 3.0}}}
@@ -210,6 +226,7 @@ BAD = {
     "streams.nonesuch": ({}, r"streams\.nonesuch.*blobs"),
     "streams.blobs": ({"task": 1}, r"streams\.blobs\.task: unknown key; allowed here: .*tasks"),
     "streams.blobs.tasks": (True, r"streams\.blobs\.tasks"),
+    "suites.one.numbers": ("nonesuch", r"suites\.one\.numbers: 'nonesuch' is unknown; there are .*blobs"),
     "methods.nonesuch": ({}, r"methods\.nonesuch.*finetune"),
     "methods.den": ({"sigma": 1.0}, r"methods\.den\.sigma: unknown key; allowed here: .*drift_threshold"),
     "methods.ewc.strength": (-1.0, r"methods\.ewc\.strength: .*greater than or equal to 0"),
