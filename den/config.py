@@ -84,14 +84,20 @@ class Training(Params):
     """How each stage is trained: optimiser, loss and length."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
+    "adam: Kingma and Ba 2015. sgd: gradient descent on batches."
     learning_rate: PositiveFloat = 1e-3
+    "The learning rate at the start of a stage."
     schedule: Literal["constant", "linear", "decay"] = "linear"
     """linear: the learning rate falls to zero over the stage, so that the stage ends at a minimum and not near it.
     decay: it falls by 5 % with each pass over the data, as in the released code of DEN."""
     batch_size: PositiveInt = 256
+    "Examples per step; at most all examples of the task."
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
+    "Length of a stage in passes over its data; null if `steps` is given."
     steps: Steps | None = None
+    "Length of a stage in steps; null if `epochs` is given."
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+    "auto: a GPU if torch sees one."
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
     """logistic: one class versus the rest, the mean over examples and outputs. softmax: the mean over examples."""
     optimizer_state: Annotated[Literal["reset", "keep"], AsBefore("reset")] = "reset"
@@ -118,14 +124,14 @@ class Training(Params):
 
 
 class Convolution(Params):
-    """A convolution with zero padding, then max pooling.
-
-    channels: the number of filters. kernel, pooling: the side of a filter and of a pooling window, in pixels.
-    """
+    """A convolution with zero padding, then max pooling."""
 
     channels: int = Field(gt=0, le=10_000)
+    "Number of filters."
     kernel: int = Field(5, gt=0, le=99)
+    "Side of a filter in pixels, an odd number."
     pooling: int = Field(2, gt=0, le=99)
+    "Side of a pooling window in pixels; 1: no pooling."
 
     @field_validator("kernel")
     @classmethod
@@ -137,14 +143,14 @@ class Convolution(Params):
 
 
 class Network(Params):
-    """The base network: its convolutions, if any, the widths of the hidden layers above them, heads and initialisation.
-
-    heads: one per task, or one that all tasks share.
-    """
+    """The base network: convolutions, if any, hidden layers above them, heads and initialisation."""
 
     convolutions: tuple[Convolution, ...] = Field((), max_length=50)
+    "Convolutions below the hidden layers, for streams of images; empty: none."
     widths: tuple[Annotated[int, Field(gt=0, le=100_000)], ...] = Field((312, 128), min_length=1, max_length=50)
+    "Units of each hidden layer, the lowest first."
     heads: Literal["per_task", "one"] = "per_task"
+    "per_task: each task has output units of its own. one: all tasks share them."
     init: Literal["glorot", "he", "torch"] = "glorot"
     """glorot, he: uniform weights (Glorot and Bengio 2010; He et al. 2015), zero biases. torch: weights and biases as
     torch.nn.Linear and Conv2d draw them, uniform within 1 / sqrt(fan-in)."""

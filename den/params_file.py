@@ -14,19 +14,20 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Suite(Params):
-    """A grid of cells, and the settings that it changes for them.
-
-    accepted_seeds: the seeds that accepted results need; empty if they are those of a run. A run of one seed can be
-    judged by results of many.
-    set: values by dotted key. numbers: the stream whose numbers all methods take; by default each stream has its own.
-    """
+    """A grid of cells, and the settings that it changes for them."""
 
     streams: tuple[str, ...] = Field(min_length=1)
+    "Names of streams."
     methods: tuple[str, ...] = Field(min_length=1)
+    "Names of methods or variants, or patterns such as `plus_*`."
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    "Each draws its own data, order of tasks and initial weights."
     accepted_seeds: tuple[NonNegativeInt, ...] = ()
+    "The seeds of accepted results, if there are more than a run has: results of many judge a run of one."
     set: dict[str, Any] = {}
+    "Settings of all cells, by dotted key."
     numbers: str | None = None
+    "The stream whose numbers all methods take; null: each stream has its own."
 
     @field_validator("streams", "methods", "seeds", "accepted_seeds")
     @classmethod
@@ -36,22 +37,23 @@ class Suite(Params):
 
 
 class Variant(Params):
-    """A method under another name with changed settings. set: values by dotted key inside the method's block."""
+    """A method under another name, with changed settings."""
 
     method: str
+    "The name of the method."
     set: dict[str, Any] = {}
+    "Settings by dotted key inside the method's block."
 
 
 class Chosen(Params):
-    """Numbers that a search chose for a method on a stream.
-
-    study, numbers: the identity of the method's own study, and its values by dotted key inside the method's block.
-    of: instead, the method whose numbers to take, as far as this one accepts them.
-    """
+    """Numbers that a search chose for a method on a stream."""
 
     study: str | None = Field(None, pattern="^[0-9a-f]{16}$")
+    "The identity of the method's own study."
     numbers: dict[str, Any] = {}
+    "The values of its best trial, by dotted key inside the method's block."
     of: str | None = None
+    "Instead of a study: the method whose numbers to take, as far as this one accepts them."
 
     @model_validator(mode="after")
     def one_origin(self) -> Self:
@@ -63,10 +65,12 @@ class Chosen(Params):
 
 
 class Data(Params):
-    """What preparation makes. seeds: the number of seeds to draw data for. streams: settings per stream."""
+    """What preparation makes."""
 
     seeds: int = Field(gt=0, le=10_000)
+    "Number of seeds to draw data for, from 0 on."
     streams: dict[str, dict[str, Any]] = {}
+    "Settings per stream; they change its files."
 
     def preparation(self, stream: str) -> Params:
         """Return the validated preparation settings of a stream. Raises SettingsError."""

@@ -32,12 +32,16 @@ Numbers = Mapping[str, float]
 
 
 class Range(Params):
-    """The range in which a number is searched. log: sample evenly on a logarithmic scale."""
+    """The range in which a number is searched."""
 
     low: float
+    "The least value."
     high: float
+    "The greatest value."
     log: bool = True
+    "Draw evenly on a logarithmic scale."
     integer: bool = False
+    "Draw integers."
 
     @model_validator(mode="after")
     def some_width(self) -> Self:
@@ -60,24 +64,23 @@ Space = Mapping[str, Range]
 
 
 class Rung(Params):
-    """A second look at the best trials of a search, with settings that cost more.
-
-    methods: by default all. set: settings that its trials change in addition to the search's own.
-    """
+    """A second look at the best trials of a search, with settings that cost more."""
 
     best: PositiveInt
+    "Number of trials to run again."
     methods: tuple[str, ...] = ()
+    "The methods that climb this rung; empty: all."
     set: dict[str, Any]
+    "Settings of its trials, in addition to those of the search and of the rungs below."
 
 
 class Search(Params):
-    """The searches on a stream: the budget of trials per method, the same for all, and the space of each method.
-
-    spaces: per method, the ranges by dotted key inside the method's block.
-    """
+    """The searches on a stream: the budget of trials per method, the same for all, and the space of each method."""
 
     trials: PositiveInt
+    "Trials per method."
     seed: NonNegativeInt = 0
+    "Seed of the sampler that proposes numbers; the data are always those of seed 0."
     halve_after: PositiveInt | None = None
     "Stop the worse half of the trials after this many tasks, of the rest after twice as many, and so on; null: never."
     rungs: tuple[Rung, ...] = ()
@@ -87,6 +90,7 @@ class Search(Params):
     set: dict[str, Any] = {}
     "Settings that all trials change, as in a suite."
     spaces: dict[str, dict[str, Range]]
+    "Per method, the range of each number by dotted key inside the method's block."
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,26 @@ BLOCKS = {
     "search": "Per stream: the budget and the spaces of `den search`.",
 }
 
+OF_STREAMS = {  # settings that mean the same in every stream
+    "tasks": "Number of tasks.",
+    "training_images": "Images to learn from.",
+    "validation_images": "Images to choose settings by.",
+    "test_images": "Images to report scores on.",
+    "training_examples": "Examples to learn from.",
+    "validation_examples": "Examples to choose settings by.",
+    "test_examples": "Examples to report scores on.",
+    "padding": "Pixels of zeros on each side of an image.",
+    "normalisation": "unit: pixels scaled to [0, 1]. standard: mean and deviation of MNIST's pixels removed.",
+    "classes_per_task": "Classes that a task separates.",
+    "order": "Order of the superclasses: drawn by the seed, or published with APD (Yoon et al. 2020).",
+    "components": "Principal components of the features that a network receives.",
+    "noise": "Brightest background, relative to the brightest digit.",
+    "angles": "Angle of each task in degrees, counter-clockwise; random: drawn by seed, from 0 to 180.",
+    "features": "Values of an example.",
+    "classes": "Number of classes.",
+    "examples": "Examples per class.",
+}
+
 ORDER = """Later layers override earlier ones:
 
 1. the blocks `training`, `network`, `streams` and `methods`;
@@ -128,7 +148,7 @@ def _named(block: str, name: str, kind: type[Params], file: Mapping[str, Any]) -
 
 def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> list[str]:
     """Return a table of the fields of a model; `values` are those of params.yaml."""
-    meanings = _meanings(kind)
+    meanings = OF_STREAMS | _meanings(kind)
     header = ("key", "values", "default", "`params.yaml`", "meaning")
     rows = [
         (

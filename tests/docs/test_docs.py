@@ -124,6 +124,12 @@ def test_every_file_of_the_project_that_a_page_names_is_there(page: Path) -> Non
     assert not [name for name in needed if not (ROOT / name).exists()]
 
 
+def test_every_setting_has_a_meaning() -> None:
+    tables = [line for line in settings_page().splitlines() if line.startswith("|")]
+    assert len(tables) > 200
+    assert [line for line in tables if line.endswith("|  |")] == []
+
+
 def test_the_generated_pages_are_current() -> None:
     check = [sys.executable, "-m", "docs.reference", "--check"]  # click keeps a help option that other tests have made
     checked = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
