@@ -125,9 +125,9 @@ def test_every_file_of_the_project_that_a_page_names_is_there(page: Path) -> Non
 
 
 def test_every_setting_has_a_meaning() -> None:
-    tables = [line for line in settings_page().splitlines() if line.startswith("|")]
-    assert len(tables) > 200
-    assert [line for line in tables if line.endswith("|  |")] == []
+    rows = [line for line in reference.settings_page().splitlines() if line.startswith("|")]
+    assert len(rows) > 200
+    assert [line for line in rows if line.endswith("|  |")] == []
 
 
 def test_the_generated_pages_are_current() -> None:
