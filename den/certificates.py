@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from den.config import Training
-from den.networks.layers import Chain
+from den.networks.layers import Chain, active
 from den.penalties import L2, Drift, Penalty, Within, block, gradient
 from den.proximal import ProximalPoint, storage_of, window
 from den.tasks import Examples
@@ -125,18 +125,18 @@ def _add_loss_gradients(
     network: Learner, parameters: Sequence[Tensor], examples: Examples, loss: Loss
 ) -> tuple[int, ...]:
     """Add the gradients of the mean loss over the examples; return the dead units of each hidden layer of a chain."""
-    active: list[Tensor] = []
+    fired: list[Tensor] = []
     for rows in blocks(len(examples)):
         x, y = examples.inputs(rows), examples.targets(rows)
         if isinstance(network, Chain):
             activations = network.activations(x)
             logits = network.head(activations[-1] if activations else x)
-            fired = [(layer.detach() > 0).transpose(0, 1).flatten(1).any(dim=1) for layer in activations]
-            active = [a | b for a, b in zip(active, fired, strict=True)] if active else fired
+            now = active(activations)
+            fired = [a | b for a, b in zip(fired, now, strict=True)] if fired else now
         else:
             logits = network(x)
         (loss(logits, y) * (len(y) / len(examples))).backward()
-    return tuple(int((~layer).sum()) for layer in active)
+    return tuple(int((~layer).sum()) for layer in fired)
 
 
 def _add_quadratic_gradients(penalties: Sequence[Penalty], parameters: Sequence[Tensor]) -> None:

@@ -74,6 +74,16 @@ class Expandable:
         shapes = zip(self.hidden, widths[:-1], widths[1:], strict=True)
         return Chain([layer.part(slice(units), slice(inputs)) for layer, inputs, units in shapes], self.heads[task])
 
+    def keep(self, units: Sequence[Tensor], head: Layer) -> Layer:
+        """Drop all hidden units but these, before the first stamp; return the head over the rest.
+
+        units: index tensors, one per hidden layer.
+        """
+        features = torch.arange(self.hidden[0].inputs, device=head.weight.device)
+        shapes = zip(self.hidden, [features, *units[:-1]], units, strict=True)
+        self.hidden = [layer.part(kept, inputs) for layer, inputs, kept in shapes]
+        return head.part(slice(None), units[-1])
+
     def stamp(self, head: Layer) -> None:
         """Close a task: store its head and the present widths."""
         self.heads.append(head)

@@ -113,6 +113,11 @@ def to(layers: Sequence[Layer], device: torch.device) -> list[Layer]:
     return [replace(layer, weight=layer.weight.to(device), bias=layer.bias.to(device)) for layer in layers]
 
 
+def active(activations: Sequence[Tensor]) -> list[Tensor]:
+    """Return per hidden layer which units some example activates, (units,) bool. activations: of each layer."""
+    return [(layer.detach() > 0).transpose(0, 1).flatten(1).any(dim=1) for layer in activations]
+
+
 def unit_drift(layer: Layer, before: Layer) -> Tensor:
     """Return rho of each unit of `before`, (units,): how far its weights on old inputs and its bias have moved."""
     weight = layer.weight[: before.units, : before.inputs]

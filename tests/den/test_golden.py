@@ -21,7 +21,7 @@ DENSE = {
 }  # fmt: skip
 CONVOLUTIONS = {
     "finetune": 0.630, "l2": 0.630, "ewc": 0.672, "dnn_l1": 0.515, "progressive": 0.867, "single_task": 0.869,
-    "joint": 0.774, "den": 0.922, "den_plus": 0.921, "den_finetune": 0.946, "dnn_selective": 0.817,
+    "joint": 0.774, "den": 0.922, "den_plus": 0.927, "den_finetune": 0.946, "dnn_selective": 0.817,
     "den_constant": 0.901, "den_dynamic": 0.875, "den_no_stamp": 0.922,
 }  # fmt: skip
 
