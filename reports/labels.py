@@ -1,7 +1,7 @@
 """Labels of methods, streams and scores, and numbers as tables and figures print them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 METHODS = {
@@ -134,7 +134,14 @@ def with_error(mean: float, error: float, digits: int = 3) -> str:
 
 
 def changed(mean: float, error: float, digits: int = 3) -> str:
-    """Return a difference and its standard error as +.012 ± .004; the difference alone if the error is nan."""
+    """Return a difference and its standard error as +.012 ± .004, with more digits if either would read as 0.
+
+    Return the difference alone if the error is nan, and 0 if both are.
+    """
+    parts = {0.0, *(number for number in (mean, error) if abs(number) >= SMALLEST)}
+    if parts == {0.0} and not math.isnan(mean):
+        return "0"
+    digits = max(_apart({0.0, part}, digits) for part in parts)
     return signed(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
 
 
@@ -143,13 +150,11 @@ def difference(mean: float, low: float, high: float, digits: int = 3) -> str:
 
     It has `digits` digits, or as many as keep different numbers from reading alike, and all but 0 from reading as 0.
     """
-    if abs(mean) < SMALLEST and not max(abs(low), abs(high)) >= SMALLEST:
-        return "0"
     numbers = [mean, *(end for end in (low, high) if not math.isnan(end))]
     apart = {0.0, *(number for number in numbers if abs(number) >= SMALLEST)}
-    digits = next(
-        (more for more in range(digits, MOST) if len({round(number, more) for number in apart}) == len(apart)), MOST
-    )
+    if apart == {0.0} and not math.isnan(mean):
+        return "0"
+    digits = _apart(apart, digits)
     mean_text, *ends = (signed(number, digits) for number in numbers)
     return mean_text + (f" ({', '.join(ends)})" if ends else "")
 
@@ -178,6 +183,12 @@ def number(value: float, digits: int = 0) -> str:
 def heading(words: str) -> str:
     """Return words with a capital first letter."""
     return words[:1].upper() + words[1:]
+
+
+def _apart(numbers: Collection[float], digits: int) -> int:
+    """Return the digits, `digits` at least, with which different numbers read differently; MOST if none suffice."""
+    enough = (more for more in range(digits, MOST) if len({round(number, more) for number in numbers}) == len(numbers))
+    return next(enough, MOST)
 
 
 def _plain(name: str) -> str:

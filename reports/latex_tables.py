@@ -21,6 +21,7 @@ def latex(table: pd.DataFrame, caption: str, label: str, best: str = "") -> str:
     bold = labelled["method"].where(table["method"] == best, "") != ""
     styled = (
         labelled.style.format(escape="latex")
+        .format_index(escape="latex", axis="columns")
         .hide(axis="index")
         .apply(lambda column: ["textbf:--rwrap;" if row else "" for row in bold], subset=list(labelled)[:2])
     )

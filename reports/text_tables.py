@@ -57,11 +57,12 @@ def summary(results: StreamResults) -> pd.DataFrame:
     """
     rows = results.summary
     columns = {labels.SCORES[name]: name for name in results.scores_measured}
+    forgetting = by_score(results, metrics.forgetting)
     text = pd.DataFrame(
         {
             "method": rows["method"],
             **{label: _with_errors(rows, name) for label, name in columns.items()},
-            **by_score(results, "forgetting", metrics.forgetting),
+            **{f"{label} forgetting": [*map(score, lost)] for label, lost in forgetting.items()},
             "capacity": _means(results.capacities, rows["method"], 2),
             "seconds": _means(results.seconds, rows["method"], 1),
             "paper AUROC": [labels.score(value, 4) for value in rows["published"]],
@@ -71,15 +72,11 @@ def summary(results: StreamResults) -> pd.DataFrame:
     return pd.concat([shown, pd.DataFrame(floor(results, columns))], ignore_index=True).fillna("")
 
 
-def by_score(results: StreamResults, name: str, metric: Metric) -> dict[str, list[str]]:
-    """Return columns of a metric, one per score that ranks or counts answers: AUROC forgetting, accuracy forgetting."""
-    scores = [key for key in results.scores_measured if key in TWO]
-    values = {labels.SCORES[key]: results.estimates_of(metric, key) for key in scores}
+def by_score(results: StreamResults, metric: Metric) -> dict[str, list[Estimate]]:
+    """Return a metric of the scores in TWO, by the label of the score: one estimate per row of the summary."""
+    values = {key: results.estimates_of(metric, key) for key in results.scores_measured if key in TWO}
     methods = list(results.summary["method"])
-    return {
-        f"{label} {name}": [score(by_method.get(method, MISSING)) for method in methods]
-        for label, by_method in values.items()
-    }
+    return {labels.SCORES[key]: [of.get(method, MISSING) for method in methods] for key, of in values.items()}
 
 
 def floor(results: StreamResults, columns: Mapping[str, str]) -> list[dict[str, str]]:

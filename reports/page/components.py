@@ -64,10 +64,10 @@ def tables_of(results: StreamResults) -> list[Table]:
 
 def kept(results: StreamResults) -> pd.DataFrame:
     """Return the scores of tasks when they are learned, and what later learning changed."""
-    columns = {"method": list(results.summary["method"])}
-    columns |= by_score(results, "when learned", metrics.plasticity)
-    columns |= by_score(results, "backward transfer", metrics.backward_transfer)
-    rows = pd.DataFrame(columns)
+    learned, later = by_score(results, metrics.plasticity), by_score(results, metrics.backward_transfer)
+    columns = {f"{label} when learned": [*map(score, values)] for label, values in learned.items()}
+    columns |= {f"{label} backward transfer": [*map(change, values)] for label, values in later.items()}
+    rows = pd.DataFrame({"method": list(results.summary["method"])} | columns)
     return rows[(rows.drop(columns="method") != "").any(axis=1)]
 
 

@@ -26,6 +26,11 @@ from reports.stream_results import StreamResults
 from reports.tables import Tables
 from reports.text_tables import Table
 
+SUMMARY = (
+    "Forgetting is a task’s best score before the last task minus its score after the last task. Capacity counts "
+    "weights relative to the base network. Seconds are the training time of one cell."
+)
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -171,6 +176,7 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
     environment.globals |= {
         "color": lambda method: style.look(method)["color"],
         "subject": SUBJECT,
+        "columns": SUMMARY,
         "floor": labels.MAJORITY,
     }
     return environment.get_template(template).render(
@@ -189,8 +195,9 @@ def _slug(text: str) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Return text that does not break between a number and its standard error."""
-    return text.replace(" ± ", "\u00a0±\u00a0")
+    """Return text that does not break between a number and its standard error, and within an interval or p."""
+    text = re.sub(r"(\([+−]\S+) (?=[+−])", "\\1\u00a0", text)
+    return re.sub(r" ([±=<]) ", "\u00a0\\1\u00a0", text)
 
 
 def _breakable(text: str) -> str:
