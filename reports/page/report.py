@@ -64,7 +64,6 @@ class Section:
     cells: pd.DataFrame
     heat_maps: HeatMaps
     drawings: list[Drawing]
-    commits: list[str]
     label_notes: str
 
     @property
@@ -98,7 +97,6 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Sectio
     compared = comparison.against_rival(results)
     leading = answers.question(results)
     drawings = {name: drawing for name in FIGURES if (drawing := _drawing(results, name, folder))}
-    cells = text_tables.cells(whole)
     return Section(
         stream=paths.part(whole.stream),
         tasks=whole.tasks,
@@ -119,10 +117,9 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Sectio
             *_departures(results),
             *certificates(results),
         ],
-        cells=cells,
+        cells=text_tables.cells(whole),
         heat_maps=heat_maps.draw(results),
         drawings=list(drawings.values()),
-        commits=sorted(set(cells["commit"])),
         label_notes=results.label_notes,
     )
 
@@ -186,7 +183,7 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
 
 def _commits(sections: list[Section]) -> str:
     """Return which commits the numbers come from: commit 632edf8, or two commits: 632edf8 and 7c1b2a0."""
-    commits = sorted({commit for section in sections for commit in section.commits})
+    commits = sorted({commit for section in sections for commit in section.cells["commit"]})
     return f"{f'{len(commits)} commits:' if len(commits) > 1 else 'commit'} {labels.listed(commits)}"
 
 

@@ -60,6 +60,8 @@ def test_the_answer_of_an_accepted_suite_has_the_numbers_of_the_comparison(suite
             assert official in texts(stream)[0]
         else:
             agree(stream)
+        for table in against_rival(stream).tables:
+            assert not [text for text in table["difference"] if re.search(r"[+−]\.0+( |$)", text)]
 
 
 def test_every_method_stands_on_the_side_of_its_p() -> None:
@@ -107,6 +109,16 @@ def test_departures_are_answered_with_the_numbers_of_their_table() -> None:
     for side, text in (("added", added), ("mended", mended)):
         counted = sum(p != "" and float(p.removeprefix("<")) >= inference.LEVEL for p in rows[f"p, {side}"])
         assert (f"level with {counted} of {len(rows)}" in text) == (counted > 0)
+
+
+def test_plus_minus_is_the_same_in_every_table() -> None:
+    stream = grid()
+    summary = text_tables.summary(stream).set_index("method")
+    for table in against_rival(stream).tables:
+        label = table.columns[1]
+        assert table.set_index("method")[label].to_dict() == summary[label].to_dict()
+    rows = stream.summary.set_index("method")
+    assert summary["AUROC"]["l2"] == labels.with_error(rows["auroc"]["l2"], rows["auroc_error"]["l2"])
 
 
 def test_p_of_a_pair_is_the_same_whatever_else_a_table_shows() -> None:

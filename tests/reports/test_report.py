@@ -260,7 +260,8 @@ class Outline(HTMLParser):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
-    cells = results("mnist_variation", 2) + results("another_stream", 1, ("den", "another"), 3)
+    other = [result("another_stream", method, 1, 3, commit="f" * 40) for method in ("den", "another")]
+    cells = results("mnist_variation", 2) + other
     report.write(tables.collect(cells, "odd & <script>"), folder, again="den report --accepted")
     return folder
 
@@ -294,8 +295,13 @@ def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
         assert all(value in text for value in text_tables.summary(mnist)["AUROC"])
         assert all(f" {id} " in text or f">{id}<" in text for id in mnist.cells["measurement"].str.slice(0, 8))
         assert ".8131" in text
+        assert text.count(READING) == 1
         assert "den report --accepted" in text
         assert set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text)) == advised
+
+
+def test_the_page_names_every_commit_that_its_numbers_come_from(folder: Path) -> None:
+    assert "The numbers above come from 2 commits: 8c5ce2b and fffffff." in (folder / "index.html").read_text()
 
 
 @pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
