@@ -72,7 +72,7 @@ def answer(comparison: Comparison) -> list[Sentence]:
         return [*_between(results.whole), *_departures(results.whole)]
     if question(results) == Question.PARTS:
         variants = {method: difference for method, difference in comparison.main.items() if is_part(method)}
-        return [_against(comparison, variants), *_saved(results)]
+        return [_against(comparison, variants, "compared with variants that lack a part "), *_saved(results)]
     return [_against(comparison, comparison.main)]
 
 
@@ -82,12 +82,13 @@ def _saved(results: StreamResults) -> Iterator[Sentence]:
         ratio = by_seed.ratio(results.seconds, SELECTS, WHOLE)
         difference = differences_to(results, WHOLE)[SELECTS]
         yield Sentence(
-            f"Selective retraining alone ({labels.method(SELECTS)}) takes {labels.number(ratio.mean, 2)} times the "
-            f"time of {labels.method(WHOLE)}, and scores {_judged(difference)} in average {results.score_label}."
+            f"Against {labels.method(WHOLE)}, selective retraining alone ({labels.method(SELECTS)}) takes "
+            f"{labels.number(ratio.mean, 2)} times the time and has {_judged(difference)}, in average "
+            f"{results.score_label}."
         )
 
 
-def _against(comparison: Comparison, differences: Mapping[str, Difference]) -> Sentence:
+def _against(comparison: Comparison, differences: Mapping[str, Difference], how: str = "") -> Sentence:
     """Return which methods the rival is better than, level with and behind; the largest differences come first."""
     results, rival = comparison.results, comparison.rival
     capacity = labels.number(mean_of(results.capacities, rival).mean, 2)
@@ -101,7 +102,7 @@ def _against(comparison: Comparison, differences: Mapping[str, Difference]) -> S
     if not parts:
         return Sentence(f"{opening}; there is no other method to compare it with.")
     few = "" if tested else "with too few seeds for a test "
-    return Sentence(f"{opening}; {few}it is", _closed(parts))
+    return Sentence(f"{opening}; {few}{how}it is", _closed(parts))
 
 
 def _between(results: StreamResults) -> Iterator[Sentence]:
