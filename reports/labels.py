@@ -1,7 +1,7 @@
 """Labels of methods, streams and scores, and numbers as tables and figures print them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 METHODS = {
@@ -26,6 +26,7 @@ METHODS = {
     "den_plus": "DEN+",
     "den_official": "Released code",
     "den_finetune": "DEN-Finetune",
+    "den_drift_measured_early": "DEN (drift measured early)",
     "single_task": "Single-task",
     "joint": "Joint",
 }
@@ -47,8 +48,14 @@ PUBLISHED_ONLY = {  # methods of published numbers that do not run here
     "wsn": "WSN",
     "multitask": "Multitask or single-task",
 }
+MAJORITY = "majority"
+"What stands for a method that answers every example with the most frequent class: the floor of a score."
 PLUS, MINUS = "plus_", "minus_"
 "How the names of methods begin that are one departure of the released code away from DEN, or from that code."
+SMALLEST = 5e-7
+"Differences below this are rounding, and read as 0."
+MOST = 6
+"The most digits of a difference."
 SCORES = {"auroc": "AUROC", "accuracy": "accuracy", "average_precision": "average precision"}
 STREAMS = {
     "mnist_variation": "MNIST-Variation",
@@ -78,6 +85,16 @@ def is_departure(name: str) -> bool:
 def quirk(name: str) -> str:
     """Return the label of a departure of the released code, from its name or a variant's: one step head."""
     return name.removeprefix(PLUS).removeprefix(MINUS).replace("_", " ")
+
+
+def added(departure: str) -> str:
+    """Return the name of DEN with a departure of the released code, from the departure's label."""
+    return PLUS + departure.replace(" ", "_")
+
+
+def mended(departure: str) -> str:
+    """Return the name of the released code without a departure, from the departure's label."""
+    return MINUS + departure.replace(" ", "_")
 
 
 def stream(name: str) -> str:
@@ -117,8 +134,45 @@ def with_error(mean: float, error: float, digits: int = 3) -> str:
 
 
 def changed(mean: float, error: float, digits: int = 3) -> str:
-    """Return a difference and its standard error as +.012 ± .004; the difference alone if the error is nan."""
+    """Return a difference and its standard error as +.012 ± .004, with more digits if either would read as 0.
+
+    Return the difference alone if the error is nan, and 0 if both are.
+    """
+    parts = {0.0, *(number for number in (mean, error) if abs(number) >= SMALLEST)}
+    if parts == {0.0} and not math.isnan(mean):
+        return "0"
+    digits = max(_apart({0.0, part}, digits) for part in parts)
     return signed(mean, digits) + ("" if math.isnan(error) else f" ± {score(error, digits)}")
+
+
+def difference(mean: float, low: float, high: float, digits: int = 3) -> str:
+    """Return a difference and the ends of its interval as +.012 (−.004, +.028); a zero as 0, without an interval.
+
+    It has `digits` digits, or as many as keep different numbers from reading alike, and all but 0 from reading as 0.
+    """
+    numbers = [mean, *(end for end in (low, high) if not math.isnan(end))]
+    apart = {0.0, *(number for number in numbers if abs(number) >= SMALLEST)}
+    if apart == {0.0} and not math.isnan(mean):
+        return "0"
+    digits = _apart(apart, digits)
+    mean_text, *ends = (signed(number, digits) for number in numbers)
+    return mean_text + (f" ({', '.join(ends)})" if ends else "")
+
+
+def probability(p: float) -> str:
+    """Return p with three digits, .021, or <.001; empty for nan. A p below .05 never reads as .050."""
+    return "<.001" if p < 0.0005 else score(p, 4 if 0.0495 <= p < 0.05 else 3)
+
+
+def relation(p: float) -> str:
+    """Return p for a sentence: p = .021, or p < .001; empty for nan."""
+    text = probability(p)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}" if text else ""
+
+
+def listed(words: Sequence[str], joint: str = ", ") -> str:
+    """Return words as a list in a sentence: a, b and c."""
+    return " and ".join(filter(None, (joint.join(words[:-1]), *words[-1:])))
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -129,6 +183,12 @@ def number(value: float, digits: int = 0) -> str:
 def heading(words: str) -> str:
     """Return words with a capital first letter."""
     return words[:1].upper() + words[1:]
+
+
+def _apart(numbers: Collection[float], digits: int) -> int:
+    """Return the digits, `digits` at least, with which different numbers read differently; MOST if none suffice."""
+    enough = (more for more in range(digits, MOST) if len({round(number, more) for number in numbers}) == len(numbers))
+    return next(enough, MOST)
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from den import metrics
-from reports import labels, published_numbers
+from den.measures import UNITS
+from reports import floors, label_notes, labels, published_numbers
 from reports.estimates import MISSING, Estimate, Matrix, Metric, Values, estimate, over_seeds
 
 MATRIX_METRICS = {name: metric for name, metric in metrics.METRICS.items() if name != "average"}
@@ -81,6 +82,23 @@ class StreamResults:
     def score_label(self) -> str:
         """The main score's label."""
         return labels.SCORES[self.main_score]
+
+    @cached_property
+    def scores_measured(self) -> list[str]:
+        """The scores that some method has, the main score first."""
+        measured = [score for score in labels.SCORES if self.matrices_of(score)]
+        return sorted(measured, key=lambda score: score != self.main_score)
+
+    @property
+    def floor(self) -> Mapping[str, float]:
+        """What the majority answer scores, by score; empty for a stream whose floor is not derived."""
+        return floors.of(self.stream)
+
+    @property
+    def label_notes(self) -> str:
+        """What the labels of the methods, of the majority answer and of capacities mean; empty if they are plain."""
+        majority = [labels.MAJORITY] if self.floor else []
+        return label_notes.of([*self.methods, *majority], max(self._fixed_capacities, default=1.0))
 
     @cached_property
     def matrices(self) -> Matrices:
@@ -169,6 +187,18 @@ class StreamResults:
         """Return one of STATISTICS by method."""
         metric = MATRIX_METRICS.get(name)
         return self.estimates_of(metric) if metric else self.estimates_of(metrics.average, name)
+
+    @cached_property
+    def _fixed_capacities(self) -> list[float]:
+        """The capacities of methods whose hidden layers keep their width."""
+        units = self.measured(UNITS)
+        widths = units[units["stage"].isna()].groupby(["method", "seed", "layer"])["value"].nunique()
+        fixed = widths.groupby("method").max() == 1
+        return [
+            estimate(seeds.values()).mean
+            for method, seeds in self.capacities.items()
+            if fixed.get(method, default=False)
+        ]
 
     @cached_property
     def _matrices(self) -> dict[str, Matrices]:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from den import metrics
 from reports import labels
-from reports.estimates import Estimate, Values, mean_of
+from reports.estimates import MISSING, Estimate, Metric, Values, mean_of
 from reports.stream_results import StreamResults
 
 WORDS = ("method", "stage", "departure", "source", "read from", "how", "machine")
 "Columns of words, which are aligned left."
+TWO = ("auroc", "accuracy")
+"Scores whose forgetting tables show: one of the order of answers, one of the answers."
 HASH_LETTERS = 8
 "Characters of a hash that tables show: enough for `den why`."
 
@@ -48,24 +51,42 @@ def number(value: Estimate, digits: int = 2) -> str:
 
 
 def summary(results: StreamResults) -> pd.DataFrame:
-    """Return a stream's summary as text: one row per method, standard errors, and the paper's score if it has one.
+    """Return a stream's summary as text: one row per method, and the floor of each score.
 
-    A score that no method has is left out.
+    It has standard errors, and the paper's score if it has one. A score that no method has is left out.
     """
     rows = results.summary
-    measured = [score for score in labels.SCORES if rows[score].notna().any()]
-    scores = sorted(measured, key=lambda score: score != results.main_score)
+    columns = {labels.SCORES[name]: name for name in results.scores_measured}
+    forgetting = by_score(results, metrics.forgetting)
     text = pd.DataFrame(
         {
             "method": rows["method"],
-            **{labels.SCORES[score]: _with_errors(rows, score) for score in scores},
-            "forgetting": _with_errors(rows, "forgetting"),
+            **{label: _with_errors(rows, name) for label, name in columns.items()},
+            **{f"{label} forgetting": [*map(score, lost)] for label, lost in forgetting.items()},
             "capacity": _means(results.capacities, rows["method"], 2),
             "seconds": _means(results.seconds, rows["method"], 1),
             "paper AUROC": [labels.score(value, 4) for value in rows["published"]],
         }
     )
-    return text if rows["published"].notna().any() else text.drop(columns="paper AUROC")
+    shown = text if rows["published"].notna().any() else text.drop(columns="paper AUROC")
+    return pd.concat([shown, pd.DataFrame(floor(results, columns))], ignore_index=True).fillna("")
+
+
+def by_score(results: StreamResults, metric: Metric) -> dict[str, list[Estimate]]:
+    """Return a metric of the scores in TWO, by the label of the score: one estimate per row of the summary."""
+    values = {key: results.estimates_of(metric, key) for key in results.scores_measured if key in TWO}
+    methods = list(results.summary["method"])
+    return {labels.SCORES[key]: [of.get(method, MISSING) for method in methods] for key, of in values.items()}
+
+
+def floor(results: StreamResults, columns: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the row of the majority answer; no row for a stream whose floor is not derived.
+
+    columns: the scores of a table, by the labels of its columns.
+    """
+    if not results.floor:
+        return []
+    return [{"method": labels.MAJORITY} | {label: labels.score(results.floor[name]) for label, name in columns.items()}]
 
 
 def cells(results: StreamResults) -> pd.DataFrame:

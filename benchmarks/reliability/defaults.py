@@ -35,7 +35,7 @@ from den.tasks import Stream
 from den.training import Diverged, set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD
 from reports import labels, text_tables
-from reports.analysis import comparison, inference
+from reports.analysis import inference
 from reports.analysis.inference import Difference
 from reports.estimates import Values, mean_of
 
@@ -214,7 +214,7 @@ def table(outcomes: Outcomes, score: str) -> str:
             "AUROC": text_tables.score(mean_of(columns["auroc"], method), DIGITS),
             "accuracy": text_tables.score(mean_of(columns["accuracy"], method), DIGITS),
             f"{labels.SCORES[score]} to fine-tuning": difference(gaps[method]) if method in gaps else "",
-            "p": comparison.probability(gaps[method].adjusted) if method in gaps else "",
+            "p": labels.probability(gaps[method].adjusted) if method in gaps else "",
             "capacity": text_tables.number(mean_of(columns["capacity"], method)) if is_den(method) else "",
             "seconds": labels.number(mean_of(columns["seconds"], method).mean, 2),
         }
@@ -246,7 +246,7 @@ def behind(gap: Difference) -> bool:
 
 def difference(gap: Difference) -> str:
     """Return a difference and its interval of 95 % as text."""
-    return comparison.difference(gap.over.mean, gap.over.low, gap.over.high, DIGITS)
+    return labels.difference(gap.over.mean, gap.over.low, gap.over.high, DIGITS)
 
 
 def is_den(method: str) -> bool:

@@ -5,17 +5,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from den import suites
+from den import metrics, suites
 from den.config import SettingsError
 from flows.commands import console
 from flows.pipeline import suite_results
 from flows.places import here
-from reports import accepted_results, labels, tables, text_tables
-from reports.analysis.comparison import Comparison, against_rival
+from reports import accepted_results, labels, latex_tables, tables, text_tables
+from reports.analysis.comparison import READING, Comparison, against_rival
 from reports.stream_results import StreamResults
 from reports.tables import Tables
-
-MATHS = str.maketrans({"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "’": "'"})
 
 
 def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: bool, form: str) -> None:
@@ -37,7 +35,8 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
         print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
         return
     for comparison in comparisons:
-        note = " ".join(filter(None, (comparison.note, _sources(collected, comparison.stream))))
+        about = (READING, comparison.note, comparison.results.label_notes, _sources(collected, comparison.stream))
+        note = " ".join(filter(None, about))
         _show(replace(comparison, note=note), form)
 
 
@@ -90,11 +89,18 @@ def _show(comparison: Comparison, form: str) -> None:
         return
     if form == "markdown":
         print(f"### {title}\n\n{comparison.note}")
-    for table in comparison.tables:
-        print(_latex(table, comparison.note) if form == "latex" else f"\n{text_tables.markdown(table)}")
+    for score, table in zip(comparison.results.scores_measured, comparison.tables, strict=True):
+        print(_latex(comparison, score, table) if form == "latex" else f"\n{text_tables.markdown(table)}")
 
 
-def _latex(table: pd.DataFrame, note: str) -> str:
-    labelled = table.assign(method=table["method"].map(labels.method))
-    about = {"caption": note.replace("%", r"\%"), "column_format": "l" + "r" * (len(table.columns) - 1)}
-    return labelled.to_latex(index=False, escape=True, **about).translate(MATHS)
+def _latex(comparison: Comparison, score: str, table: pd.DataFrame) -> str:
+    """Return a score's table as LaTeX; the caption of the main score says how to read them all."""
+    results = comparison.results
+    rest = comparison.note if score == results.main_score else "To be read as the table before."
+    caption = (
+        f"{labels.stream(results.stream)}: average {labels.SCORES[score]} after {results.tasks} tasks, "
+        f"{comparison.title}. {rest}"
+    )
+    averages = results.estimates_of(metrics.average, score)
+    best = max(averages, key=lambda method: averages[method].mean)
+    return latex_tables.latex(table, caption, f"tab:{results.stream}-{score}".replace("_", "-"), best)

@@ -1,27 +1,37 @@
 """The tables that end a run, and tables of text with a title and a note."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from den import metrics
 from flows.commands.terminal_tables import grid
 from reports import labels
-from reports.analysis import findings
+from reports.analysis import answers, comparison, findings
+from reports.stream_results import StreamResults
 from reports.tables import Tables
 
 COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
+SCORES = ("auroc", "accuracy")
+FORGETTING = "Forgetting is of AUROC, then of accuracy."
+MAJORITY = " Majority answers every example with the most frequent class."
 WORDS = ("method", "metric", "verdict")
 "Columns of words; those of numbers are aligned to the right."
 
 
 def show(tables: Tables) -> None:
-    """Print the summary of each stream: a table with a row per method, and how often networks grew."""
+    """Print for each stream a table with a row per method, the answer of the suite, and how often networks grew."""
     console = Console()
     for results in tables.per_stream:
-        console.print(_summary(results.stream, results.summary))
-        for sentence in findings.how_often(results.without_departures):
+        console.print(_summary(results))
+        console.print(FORGETTING + MAJORITY * bool(results.floor), highlight=False, soft_wrap=True)
+        shown = results.without_departures
+        answer = answers.answer(comparison.against_rival(shown))
+        reading = [comparison.READING] if len(results.seeds) > 1 else []
+        for sentence in [*(sentence.text for sentence in answer), *reading, *findings.how_often(shown)]:
             console.print(sentence, highlight=False, soft_wrap=True)
 
 
@@ -35,18 +45,28 @@ def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
     console.print(note, highlight=False, soft_wrap=True)
 
 
-def _summary(stream: str, rows: pd.DataFrame) -> Table:
+def _summary(results: StreamResults) -> Table:
+    rows = results.summary
     seeds = int(rows["seeds"].max())
-    title = f"{labels.stream(stream)}, {seeds} seed{'s' * (seeds > 1)}"
-    return grid(COLUMNS, map(_cells, rows.itertuples()), title=title, numbers=COLUMNS[1:])
+    title = f"{labels.stream(results.stream)}, {seeds} seed{'s' * (seeds > 1)}"
+    lost = [results.estimates_of(metrics.forgetting, score) for score in SCORES]
+    cells = [_cells(row, [labels.score(loss[row.method].mean) for loss in lost]) for row in rows.itertuples()]
+    return grid(COLUMNS, [*cells, *_floor(results)], title=title, numbers=COLUMNS[1:])
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: Any, lost: Sequence[str]) -> tuple[str, ...]:
     return (
         labels.method(row.method),
         labels.with_error(row.auroc, row.auroc_error),
         labels.with_error(row.accuracy, row.accuracy_error),
-        labels.score(row.forgetting),
+        ", ".join(filter(None, lost)),
         labels.number(row.capacity, 2),
         f"{labels.number(row.seconds, 1)} s",
     )
+
+
+def _floor(results: StreamResults) -> list[tuple[str, ...]]:
+    """Return the row of the majority answer; no row if its scores are not derived."""
+    if not results.floor:
+        return []
+    return [(labels.method(labels.MAJORITY), *(labels.score(results.floor[score]) for score in SCORES), "", "", "")]

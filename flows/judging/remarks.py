@@ -8,7 +8,6 @@ from flows.judging.differences import Change
 from flows.judging.evidence import Measured
 from reports import labels
 from reports.analysis import durations, repeats
-from reports.analysis.comparison import probability
 from reports.analysis.judgement import LABELS, Judgement
 from reports.analysis.repeats import Tally
 
@@ -51,9 +50,8 @@ def scores(judgements: Iterable[Judgement]) -> Iterator[str]:
         if judgement.grave in ("worse", "better", "changed"):
             digits = labels.score if judgement.metric in labels.SCORES else labels.number
             values = f"{digits(judgement.present, 3)}, before {digits(judgement.reference, 3)}"
-            p = probability(judgement.difference.adjusted)
-            relation = p if p.startswith("<") else f"= {p}"
-            evidence = f" (p {relation})" if p else "; its spread over seeds is unknown"
+            p = labels.relation(judgement.difference.adjusted)
+            evidence = f" ({p})" if p else "; its spread over seeds is unknown"
             series = f"{judgement.stream} · {judgement.method}"
             yield f"{judgement.grave}: {series}: {LABELS[judgement.metric]} {values}{evidence}"
 

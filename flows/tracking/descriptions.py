@@ -43,7 +43,7 @@ def of_parent(parent: Parent, twin: str = "") -> str:
         "\n".join(f"- {remark}" for remark in parent.remarks),
         f"The same bits as {twin}, which has the report." if twin else "",
         markdown(parent),
-        "Scores are averages over all tasks after the last task: means over seeds ± standard errors."
+        f"Scores are averages over all tasks after the last task: means over seeds ± standard errors. {_notes(parent)}"
         if parent.results
         else "",
         _reused(parent.reused),
@@ -97,6 +97,10 @@ def numbers(parent: Parent) -> pd.DataFrame:
 
 def _results(parent: Parent) -> StreamResults:
     return tables.collect(parent.results, parent.suite).of(parent.stream)
+
+
+def _notes(parent: Parent) -> str:
+    return _results(parent).label_notes if _tabular(parent) else ""
 
 
 def _tabular(parent: Parent) -> bool:

@@ -64,18 +64,19 @@ def ratio(values: Values, subject: str, base: str) -> Estimate:
 def departures(values: Values) -> dict[str, Departure]:
     """Return the effect of each departure of the released code, by its label; the one that lowers values most first."""
     quirks = {labels.quirk(method) for method in values if labels.is_departure(method)}
-    effects = {quirk: _departure(values, quirk.replace(" ", "_")) for quirk in sorted(quirks)}
+    effects = {quirk: _departure(values, quirk) for quirk in sorted(quirks)}
     return dict(sorted(effects.items(), key=lambda item: (math.isnan(item[1].added.mean), item[1].added.mean)))
 
 
-def lost(task: int) -> Metric:
-    """Return the metric of how much a task, counted from 1, lost between being learned and the end."""
-    return lambda R: float(R[task - 1, task - 1] - R[-1, task - 1])
+def changed(task: int) -> Metric:
+    """Return the metric of how much a task, counted from 1, changed between being learned and the end."""
+    return lambda R: float(R[-1, task - 1] - R[task - 1, task - 1])
 
 
 def _departure(values: Values, quirk: str) -> Departure:
     return Departure(
-        difference(values, labels.PLUS + quirk, PAPER_METHOD), difference(values, labels.MINUS + quirk, RELEASED_METHOD)
+        difference(values, labels.added(quirk), PAPER_METHOD),
+        difference(values, labels.mended(quirk), RELEASED_METHOD),
     )
 
 

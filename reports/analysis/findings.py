@@ -1,39 +1,23 @@
 """Sentences on what the numbers show, computed and never typed. Each takes one stream's results."""
 
 import math
+from collections.abc import Iterator
 
 import pandas as pd
 
 from den import measures, metrics
-from reports import labels
-from reports.analysis.by_seed import difference
+from reports import labels, text_tables
 from reports.analysis.optimality import far_from_optimal
 from reports.estimates import Estimate
 from reports.layer_labels import layer
 from reports.stream_results import StreamResults
-
-SUBJECT, REFERENCE = "den", "single_task"
-
-
-def verdict(results: StreamResults) -> str:
-    """Return how DEN did against single-task networks; if one is missing, the best method against the next."""
-    subject, rival = _pair(results.estimates)
-    scored = f"After {results.tasks} tasks {_scored(results, subject)} in average {results.score_label}"
-    if rival is None:
-        return f"{scored}; there is no other method to compare it with."
-    gap = difference(results.averages, subject, rival)
-    sizes = results.summary.set_index("method")["capacity"]
-    return (
-        f"{scored} against {_scored(results, rival)}: {_judged(gap)}, at {sizes[subject]:.2f} times the capacity of "
-        f"the base network against {sizes[rival]:.2f}.{' One seed: no error bars.' if gap.seeds == 1 else ''}"
-    )
 
 
 def findings(results: StreamResults) -> list[str]:
     """Return one sentence for each finding; without those on what was not measured."""
     sentences = [
         _extremes(results),
-        _forgotten(results),
+        *_forgotten(results),
         *how_often(results),
         *_widened(results),
         _kept(results),
@@ -64,30 +48,9 @@ def _ranking(estimates: dict[str, Estimate]) -> list[str]:
     return sorted(estimates, key=lambda method: -estimates[method].mean)
 
 
-def _pair(estimates: dict[str, Estimate]) -> tuple[str, str | None]:
-    """Return the method that the verdict is about, and its rival; None if there is no other method."""
-    ranking = _ranking(estimates)
-    subject = SUBJECT if SUBJECT in estimates else ranking[0]
-    rivals = [method for method in ranking if method != subject]
-    return subject, REFERENCE if REFERENCE in rivals else next(iter(rivals), None)
-
-
 def _scored(results: StreamResults, method: str) -> str:
     """Return a method and its average score: DEN .798 ± .004."""
     return f"{labels.method(method)} {labels.with_error(*results.estimates[method].pair)}"
-
-
-def _judged(gap: Estimate) -> str:
-    if not gap.seeds:
-        return "no seed in common, so no difference is given"
-    if not labels.score(gap.mean).strip("−.0"):
-        return "level"
-    ahead = "ahead" if gap.mean > 0 else "behind"
-    size = f"{ahead} by {labels.with_error(abs(gap.mean), gap.error)}"
-    if math.isnan(gap.error):
-        return size
-    clear = abs(gap.mean) > 2 * gap.error
-    return f"{size} over {gap.seeds} seeds, {'more' if clear else 'no more'} than two standard errors"
 
 
 def _extremes(results: StreamResults) -> str:
@@ -98,11 +61,13 @@ def _extremes(results: StreamResults) -> str:
     return f"Highest average {results.score_label}: {highest}; lowest: {lowest}."
 
 
-def _forgotten(results: StreamResults) -> str:
-    means = [(loss.mean, method) for method, loss in results.estimates_of(metrics.forgetting).items()]
-    ranking = sorted((mean, method) for mean, method in means if not math.isnan(mean))
-    text = ", ".join(f"{labels.method(method)} {labels.score(mean)}" for mean, method in ranking)
-    return f"Forgetting, from least to most: {text}." if text else ""
+def _forgotten(results: StreamResults) -> Iterator[str]:
+    for score in (key for key in results.scores_measured if key in text_tables.TWO):
+        means = [(loss.mean, method) for method, loss in results.estimates_of(metrics.forgetting, score).items()]
+        ranking = sorted((mean, method) for mean, method in means if not math.isnan(mean))
+        text = ", ".join(f"{labels.method(method)} {labels.score(mean)}" for mean, method in ranking)
+        if text:
+            yield f"Forgetting of {labels.SCORES[score]}, from least to most: {text}."
 
 
 def _often(stage: str, fired: int, tasks: int) -> str:

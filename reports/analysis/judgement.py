@@ -21,7 +21,7 @@ import pandas as pd
 from den import measures
 from den.ledger import Entry, Measurement
 from reports import labels
-from reports.analysis import comparison, inference
+from reports.analysis import inference
 from reports.analysis.inference import Difference
 from reports.published_numbers import main_score
 from reports.text_tables import Table
@@ -254,6 +254,6 @@ def _text(judgement: Judgement) -> dict[str, str]:
     }
     if judgement.outcome not in SETTLED:
         over = judgement.difference.over
-        row["difference"] = comparison.difference(over.mean, over.low, over.high)
-        row["p"] = comparison.probability(judgement.difference.adjusted)
+        row["difference"] = labels.difference(over.mean, over.low, over.high)
+        row["p"] = labels.probability(judgement.difference.adjusted)
     return row

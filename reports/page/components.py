@@ -8,11 +8,22 @@ import pandas as pd
 from den import measures, metrics
 from reports import labels, layer_labels, published_numbers
 from reports.analysis import growth
-from reports.analysis.by_seed import Departure, departures, ratio, selected_units, selective_share, training
+from reports.analysis.by_seed import (
+    PAPER_METHOD,
+    RELEASED_METHOD,
+    Departure,
+    departures,
+    ratio,
+    selected_units,
+    selective_share,
+    training,
+)
+from reports.analysis.comparison import UNKNOWN, differences_to, in_words
+from reports.analysis.inference import Difference
 from reports.estimates import Values, estimate, mean_of
 from reports.published_numbers import PARTIAL, WHOLE
 from reports.stream_results import StreamResults
-from reports.text_tables import Table, change, compact, number, score
+from reports.text_tables import Table, by_score, change, compact, number, score
 
 GROWTH = (
     "Units by task learned, or by several tasks together: those kept of what the expansion offered "
@@ -24,6 +35,12 @@ UNSELECTIVE = ("finetune", "dnn_l1")
 def tables_of(results: StreamResults) -> list[Table]:
     """Return the tables that are not empty."""
     tables = [
+        Table(
+            "Learned and kept",
+            "Scores of tasks right after learning them, and backward transfer: by how much later tasks changed them, "
+            "negative if they are forgotten",
+            kept(results),
+        ),
         Table(
             "Selective retraining",
             "Training on all tasks but the first. Its time is relative to fine-tuning on the same seeds; compare it "
@@ -37,12 +54,21 @@ def tables_of(results: StreamResults) -> list[Table]:
         Table("DEN in parts", f"Average {results.score_label} after the last task, and capacity", ablation(results)),
         Table(
             "The released code’s departures",
-            "What each departure changes if it is added to the paper’s algorithm, and if it is mended in the released "
-            "code; differences are paired by seed",
+            "What each departure changes if it is added to the paper’s algorithm (minus DEN), and if it is mended in "
+            "the released code (minus that code); p as in the comparison with each",
             differences(results),
         ),
     ]
     return [table for table in tables if len(table.rows)]
+
+
+def kept(results: StreamResults) -> pd.DataFrame:
+    """Return the scores of tasks when they are learned, and what later learning changed."""
+    learned, later = by_score(results, metrics.plasticity), by_score(results, metrics.backward_transfer)
+    columns = {f"{label} when learned": [*map(score, values)] for label, values in learned.items()}
+    columns |= {f"{label} backward transfer": [*map(change, values)] for label, values in later.items()}
+    rows = pd.DataFrame({"method": list(results.summary["method"])} | columns)
+    return rows[(rows.drop(columns="method") != "").any(axis=1)]
 
 
 def selective_retraining(results: StreamResults) -> pd.DataFrame:
@@ -111,10 +137,12 @@ def differences(results: StreamResults) -> pd.DataFrame:
     whole = results.whole
     averages, capacities = departures(whole.averages), departures(whole.capacities)
     forgetting = departures(whole.values_of(metrics.forgetting))
+    added, mended = (differences_to(whole, base) for base in (PAPER_METHOD, RELEASED_METHOD))
     rows = [
         {"departure": quirk}
-        | _sides(results.score_label, average, 4)
-        | _sides("forgetting", forgetting[quirk], 4)
+        | _tested(f"{results.score_label}, added", added.get(labels.added(quirk), UNKNOWN))
+        | _tested(f"{results.score_label}, mended", mended.get(labels.mended(quirk), UNKNOWN))
+        | _sides(f"{results.score_label} forgetting", forgetting[quirk], 4)
         | _sides("capacity", capacities[quirk], 2)
         | {"seeds": str(max(average.added.seeds, average.mended.seeds))}
         for quirk, average in averages.items()
@@ -134,6 +162,10 @@ def _selected(results: StreamResults, layers: Mapping[int, Values], method: str)
         row[name] = number(mean_of(values, method), 1)
         row[f"paper: {name}"] = labels.number(paper.get(method, math.nan))
     return row
+
+
+def _tested(name: str, difference: Difference) -> dict[str, str]:
+    return {name: in_words(difference, 4), f"p, {name.split(', ')[-1]}": labels.probability(difference.adjusted)}
 
 
 def _sides(name: str, departure: Departure, digits: int) -> dict[str, str]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from den import measures
 from reports import labels, published_numbers
-from reports.analysis.by_seed import PAPER_METHOD, RELEASED_METHOD, difference, lost
+from reports.analysis.by_seed import RELEASED_METHOD, changed
+from reports.analysis.comparison import Comparison, in_words
 from reports.estimates import Matrix, estimate, mean_of, over_seeds
 from reports.spacing import early, shown
 from reports.stream_results import StreamResults
@@ -15,20 +16,21 @@ from reports.text_tables import Table, change, compact, number, score
 
 REPRODUCTION, LOG = "Mariotti & Portelas 2018", "console log of dongkwan-kim/DEN"
 FINAL = "Average AUROC after the last task; the paper is Yoon et al. 2018"
-MARGINS = "Average {} of DEN minus that of the other method, on the same seeds"
+AGAINST = "Average {} of the method minus that of {}, on the same seeds"
 CAPACITY = "Capacity counts weights relative to the base network; the paper’s points are capacity: AUROC"
-DRIFT = "{} of a task right after learning it and at the end, and their difference"
+DRIFT = "{} of a task right after learning it and at the end; change: the latter minus the former"
 LOGGED = f"Measured beside one run of the released code, {LOG}; AUROC of a task is at the end"
 
 Row = dict[str, str]
 
 
-def tables_of(results: StreamResults) -> list[Table]:
+def tables_of(comparison: Comparison) -> list[Table]:
     """Return the tables that are not empty."""
+    results, rival = comparison.results, labels.method(comparison.rival)
     label, digits = results.score_label, _digits(results.stream)
     tables = [
         Table("The paper beside it", FINAL, final(results)),
-        Table("DEN’s margins", MARGINS.format(label), margins(results)),
+        Table(f"Against {rival}, here and in the paper", AGAINST.format(label, rival), against(comparison)),
         Table("After each task", f"Average {label} over the tasks learned so far", over_tasks(results, digits)),
         Table("Capacity", CAPACITY, capacity(results, digits)),
         Table("Drift", DRIFT.format(labels.heading(label)), drift(results, digits)),
@@ -56,20 +58,18 @@ def final(results: StreamResults) -> pd.DataFrame:
     return compact(rows)
 
 
-def margins(results: StreamResults) -> pd.DataFrame:
-    """Return by how much DEN exceeds every other method, paired by seed, and the paper's margin."""
-    paper = published_numbers.finals(results.stream)["value"]
-    rivals = [method for method in results.averages if method != PAPER_METHOD]
-    measured = {method: difference(results.averages, PAPER_METHOD, method) for method in rivals}
+def against(comparison: Comparison) -> pd.DataFrame:
+    """Return by how much every method exceeds the rival, and by how much it does in the paper, if it has both."""
+    paper = published_numbers.finals(comparison.stream)["value"]
     rows = [
         {
             "method": method,
-            "measured": change(margin, 4),
-            "paper": labels.signed(paper.get(PAPER_METHOD, math.nan) - paper.get(method, math.nan), 4),
-            "seeds": str(margin.seeds),
+            "measured": in_words(difference, 4),
+            "p": labels.probability(difference.adjusted),
+            "paper": labels.signed(paper[method] - paper[comparison.rival], 4),
         }
-        for method, margin in measured.items()
-        if margin.seeds
+        for method, difference in comparison.main.items()
+        if {method, comparison.rival} <= set(paper.index)
     ]
     return compact(rows)
 
@@ -109,7 +109,7 @@ def capacity(results: StreamResults, digits: int) -> pd.DataFrame:
 
 
 def drift(results: StreamResults, digits: int) -> pd.DataFrame:
-    """Return what an early, a middle and a late task lost, measured and in the paper: one row per task and method."""
+    """Return what an early, a middle and a late task changed by, here and in the paper: one row per task and method."""
     paper = published_numbers.numbers("drift", results.stream)
     rows = [
         _drift(method, seeds.values(), task, paper[(paper["method"] == method) & (paper["task"] == task)], digits)
@@ -117,7 +117,7 @@ def drift(results: StreamResults, digits: int) -> pd.DataFrame:
         if task < results.tasks
         for method, seeds in results.matrices.items()
     ]
-    return compact([row for row in rows if row["lost"]])
+    return compact([row for row in rows if row["change"]])
 
 
 def log(results: StreamResults) -> pd.DataFrame:
@@ -147,17 +147,17 @@ def _points(rows: pd.DataFrame, digits: int) -> list[str]:
 
 def _drift(method: str, matrices: Collection[Matrix], task: int, paper: pd.DataFrame, digits: int) -> Row:
     learned, end = (estimate(R[row, task - 1] for R in matrices) for row in (task - 1, -1))
-    loss = estimate(lost(task)(R) for R in matrices)
+    later = estimate(changed(task)(R) for R in matrices)
     published = list(paper["value"]) or [math.nan]
     return {
         "method": method,
         "task": str(task),
         "learned": score(learned, digits),
         "at the end": score(end, digits),
-        "lost": score(loss, digits),
+        "change": change(later, digits),
         "paper: learned": labels.score(published[0]),
         "paper: at the end": labels.score(published[-1]),
-        "paper: lost": labels.score(published[0] - published[-1]),
+        "paper: change": labels.signed(published[-1] - published[0]),
     }
 
 

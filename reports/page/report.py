@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from den import files, paths
 from reports import labels, tables, text_tables
-from reports.analysis import comparison
-from reports.analysis.comparison import Comparison
-from reports.analysis.findings import SUBJECT, findings, verdict
+from reports.analysis import answers, comparison
+from reports.analysis.answers import Sentence
+from reports.analysis.comparison import READING, SUBJECT, Comparison
+from reports.analysis.findings import findings
 from reports.analysis.optimality import certificates
 from reports.figures import FIGURES, export, style
 from reports.page import components, heat_maps, later_papers, paper
@@ -24,6 +25,11 @@ from reports.page.heat_maps import HeatMaps
 from reports.stream_results import StreamResults
 from reports.tables import Tables
 from reports.text_tables import Table
+
+SUMMARY = (
+    "Forgetting is a task’s best score before the last task minus its score after the last task. Capacity counts "
+    "weights relative to the base network. Seconds are the training time of one cell."
+)
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,18 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Section:
-    """One stream's part of the page: sentences, tables of text, figures, and score matrices as heat maps."""
+    """One stream's part of the page: sentences, tables of text, figures, and score matrices as heat maps.
+
+    lead: the figure of the answer, which is not among the drawings.
+    """
 
     stream: str
     tasks: int
     methods: int
     seeds: list[int]
     score: str
-    verdict: str
+    answer: list[Sentence]
+    lead: Drawing | None
     cautions: list[str]
     judged: Table | None
     comparison: Comparison
@@ -54,6 +64,7 @@ class Section:
     cells: pd.DataFrame
     heat_maps: HeatMaps
     drawings: list[Drawing]
+    label_notes: str
 
     @property
     def label(self) -> str:
@@ -83,28 +94,33 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
 def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Section:
     """Return a section. Departures of the released code count as methods and have cells, but tables of their own."""
     results = whole.without_departures
+    compared = comparison.against_rival(results)
+    leading = answers.question(results)
+    drawings = {name: drawing for name in FIGURES if (drawing := _drawing(results, name, folder))}
     return Section(
         stream=paths.part(whole.stream),
         tasks=whole.tasks,
         methods=len(whole.methods),
         seeds=whole.seeds,
         score=whole.score_label,
-        verdict=verdict(results),
+        answer=answers.answer(compared),
+        lead=drawings.pop(leading, None),
         cautions=cautions_of(results),
         judged=judged,
-        comparison=comparison.against_rival(results),
+        comparison=compared,
         findings=findings(results),
         summary=text_tables.summary(results),
         tables=[
             *later_papers.tables_of(results),
-            *paper.tables_of(results),
+            *paper.tables_of(compared),
             *components.tables_of(results),
             *_departures(results),
             *certificates(results),
         ],
         cells=text_tables.cells(whole),
         heat_maps=heat_maps.draw(results),
-        drawings=[drawing for name in FIGURES if (drawing := _drawing(results, name, folder))],
+        drawings=list(drawings.values()),
+        label_notes=results.label_notes,
     )
 
 
@@ -112,17 +128,20 @@ def _drawing(results: StreamResults, name: str, folder: Path) -> Drawing | None:
     figure = FIGURES[name](results)
     if figure is None:
         return None
-    stream, caption = results.stream, _caption(name, results.score_label)
+    stream, caption = results.stream, _caption(name, results)
     name = name.replace("auroc", results.main_score)
     files.write(folder / "figures" / stream / f"{name}.png", export.png(figure))
     files.write(folder / "figures" / stream / f"{name}.svg", export.svg(figure))
     return Drawing(name, caption, Markup(export.inline(figure, f"{_slug(stream)}-{name}", escape(caption))))
 
 
-def _caption(name: str, score: str) -> str:
-    """Return the first line of the docstring of the figure's module, with the stream's main score."""
+def _caption(name: str, results: StreamResults) -> str:
+    """Return the first line of the docstring of the figure's module, with the main score, and its floor if accuracy."""
     line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
-    return labels.heading(line.replace("AUROC", score))
+    caption = labels.heading(line.replace("AUROC", results.score_label))
+    if results.main_score != "accuracy" or "AUROC" not in line or not results.floor:
+        return caption
+    return f"{caption}; the majority answer has {labels.score(results.floor['accuracy'])}"
 
 
 def _departures(results: StreamResults) -> list[Table]:
@@ -151,8 +170,21 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
         "slug": _slug,
         "heading": labels.heading,
     }
-    environment.globals |= {"color": lambda method: style.look(method)["color"], "subject": SUBJECT}
-    return environment.get_template(template).render(suite=suite, again=again, sections=sections)
+    environment.globals |= {
+        "color": lambda method: style.look(method)["color"],
+        "subject": SUBJECT,
+        "columns": SUMMARY,
+        "floor": labels.MAJORITY,
+    }
+    return environment.get_template(template).render(
+        suite=suite, again=again, sections=sections, reading=READING, commits=_commits(sections)
+    )
+
+
+def _commits(sections: list[Section]) -> str:
+    """Return which commits the numbers come from: commit 632edf8, or two commits: 632edf8 and 7c1b2a0."""
+    commits = sorted({commit for section in sections for commit in section.cells["commit"]})
+    return f"{f'{len(commits)} commits:' if len(commits) > 1 else 'commit'} {labels.listed(commits)}"
 
 
 def _slug(text: str) -> str:
@@ -160,8 +192,9 @@ def _slug(text: str) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Return text that does not break between a number and its standard error."""
-    return text.replace(" ± ", "\u00a0±\u00a0")
+    """Return text that does not break between a number and its standard error, and within an interval or p."""
+    text = re.sub(r"(\([+−]\S+) (?=[+−])", "\\1\u00a0", text)
+    return re.sub(r" ([±=<]) ", "\u00a0\\1\u00a0", text)
 
 
 def _breakable(text: str) -> str:

@@ -4,19 +4,22 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more, with_scores
+from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more
 
 from den import measures
 from den.methods.quirks import QUIRKS
 from reports import labels, published_numbers, tables, text_tables
+from reports.analysis import answers
 from reports.analysis.by_seed import departures, difference, ratio, selected_units, training
-from reports.analysis.findings import findings, verdict
+from reports.analysis.comparison import READING, against_rival
+from reports.analysis.findings import findings
 from reports.figures import FIGURES, export, style
 from reports.page import components, paper, report
 from reports.page.paper import LOG, REPRODUCTION
@@ -73,7 +76,7 @@ def of(stream: str, seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: i
 
 def page_tables(stream: StreamResults) -> list[Table]:
     """Return the tables on the paper and on the parts of DEN."""
-    return [*paper.tables_of(stream), *components.tables_of(stream)]
+    return [*paper.tables_of(against_rival(stream)), *components.tables_of(stream)]
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -108,7 +111,7 @@ def test_departures_have_a_figure_and_a_table_of_their_own_and_no_curves() -> No
     labels = FIGURES["differences"](stream).axes[0].get_yticklabels()
     assert {label.get_text() for label in labels} == {"one step head", "all inputs"}
     assert "step head" not in export.svg(FIGURES["auroc_over_tasks"](stream)).decode()
-    assert not any("step head" in sentence for sentence in (verdict(stream), *findings(stream)))
+    assert not any("step head" in sentence for sentence in findings(stream))
     assert len(next(table for table in components.tables_of(stream) if "departures" in table.title).rows) == 2
 
 
@@ -167,17 +170,17 @@ def test_the_paper_stands_beside_what_was_measured() -> None:
     assert retraining["time ratio"]["dnn_selective"].startswith("0.7")
     assert rows["Selected units"].set_index("method")["paper: layer 2"]["dnn_l1"] == "112"
     assert rows["DEN in parts"].set_index("method").loc["den_constant_20", "paper: capacity"] == "1.89"
-    assert rows["DEN’s margins"].set_index("method")["paper"]["den_dynamic"] == "+.0447"
+    assert rows["Against DEN, here and in the paper"].set_index("method")["paper"]["den_dynamic"] == "−.0447"
     drift = rows["Drift"].set_index(["method", "task"])
-    assert drift.loc[("l2", "7"), "paper: lost"] == ".027"
+    assert drift.loc[("l2", "7"), "paper: change"] == "−.027"
     assert selected_units(grid(1, ABLATION))[1]["dnn_l1"] == {1: 140.0}
 
 
 def test_a_log_of_the_released_code_stands_beside_it_on_its_own_stream_alone() -> None:
     official = of("permuted_mnist", 1, ("den", "den_official"))
-    (rows,) = [table.rows for table in paper.tables_of(official) if "log" in table.title]
+    (rows,) = [table.rows for table in paper.tables_of(against_rival(official)) if "log" in table.title]
     assert rows["log: layer 1"].tolist()[-1] == "389"
-    assert not any("log" in table.title for table in paper.tables_of(grid(1, ("den", "den_official"))))
+    assert not any("log" in table.title for table in paper.tables_of(against_rival(grid(1, ("den", "den_official")))))
 
 
 def test_a_stream_that_nobody_published_has_no_column_for_it() -> None:
@@ -223,22 +226,6 @@ def test_a_method_looks_the_same_everywhere_and_like_no_other() -> None:
     assert style.look("homemade") == style.look("homemade")
 
 
-def test_the_verdict_is_honest_about_one_seed() -> None:
-    assert re.search(r"DEN \.8\d\d in average AUROC against Single-task \.8\d\d: ahead by", verdict(grid(1)))
-    assert verdict(grid(1)).endswith("One seed: no error bars.")
-    assert "over 3 seeds, more than two standard errors" in verdict(grid(3))
-
-
-def test_the_verdict_says_behind_when_it_is() -> None:
-    worse = with_scores(result("blobs", "den", 1), lambda score: 0.5)
-    assert "behind by" in verdict(tables.collect([worse, result("blobs", "single_task", 1)], "smoke").of())
-
-
-def test_the_verdict_needs_neither_den_nor_single_task() -> None:
-    assert "L2" in verdict(grid(1, ("l2", "finetune")))
-    assert "no other method" in verdict(grid(1, ("l2",)))
-
-
 def test_findings_count_how_often_stages_fired() -> None:
     sentences = findings(grid(1))
     assert "DEN: expansion fired on 9 of 9 tasks (always), split fired on 5 of 9 tasks." in sentences
@@ -273,7 +260,8 @@ class Outline(HTMLParser):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of two streams."""
     folder = tmp_path_factory.mktemp("out")
-    cells = results("mnist_variation", 2) + results("another_stream", 1, ("den", "another"), 3)
+    other = [result("another_stream", method, 1, 3, commit="f" * 40) for method in ("den", "another")]
+    cells = results("mnist_variation", 2) + other
     report.write(tables.collect(cells, "odd & <script>"), folder, again="den report --accepted")
     return folder
 
@@ -302,12 +290,18 @@ def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
     advised = {text_tables.cells(stream)["measurement"].iloc[0] for stream in (another, mnist)}
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")
-        assert all(sentence in text for sentence in [verdict(mnist), *findings(mnist)])
+        sentences = [*chain(*((answer.opening, *answer.parts) for answer in answers.answer(against_rival(mnist))))]
+        assert all(sentence in unescape(text) for sentence in [*sentences, *findings(mnist), READING])
         assert all(value in text for value in text_tables.summary(mnist)["AUROC"])
         assert all(f" {id} " in text or f">{id}<" in text for id in mnist.cells["measurement"].str.slice(0, 8))
         assert ".8131" in text
+        assert text.count(READING) == 1
         assert "den report --accepted" in text
         assert set(re.findall(r"den (?:why|rerun) ([0-9a-f]+)", text)) == advised
+
+
+def test_the_page_names_every_commit_that_its_numbers_come_from(folder: Path) -> None:
+    assert "The numbers above come from 2 commits: 8c5ce2b and fffffff." in (folder / "index.html").read_text()
 
 
 @pytest.mark.parametrize("how", ["measured", "reused", "accepted"])
@@ -331,7 +325,7 @@ def test_a_commit_that_is_dirty_or_not_recorded_says_so() -> None:
 def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
     twins = [result("blobs", "l2", 1), result("blobs", "l2", 1, load=1.0)]
     with pytest.raises(ValueError, match="one setting per method") as refusal:
-        verdict(tables.collect(twins, "smoke").of())
+        against_rival(tables.collect(twins, "smoke").of())
     assert all(twin.measurement.id in str(refusal.value) for twin in twins)
 
 

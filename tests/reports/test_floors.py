@@ -1,0 +1,51 @@
+"""Floors of scores: what the most frequent class as the answer to everything scores, by the scores' own functions."""
+
+from pathlib import Path
+
+import pytest
+from small import PREPARATION
+from torch import Tensor
+
+from den.scores import SCORES
+from den.streams import STREAMS, blobs, prepared
+from den.tasks import Stream
+from reports import floors
+
+
+def majority(y: Tensor) -> Tensor:
+    """Return logits that answer every example alike, with the most frequent class; y: (examples, outputs)."""
+    shares = y.float().mean(0)
+    best = (shares > 0.5).float() * 2 - 1 if len(shares) == 1 else (shares == shares.max()).float()
+    return best.expand(y.shape)
+
+
+def measured(stream: Stream) -> dict[str, float]:
+    """Return each score of the majority answer, a mean over the tasks of a stream."""
+    ys = [stream.tests[task].y for task in range(len(stream))]
+    return {name: sum(score(majority(y), y) for y in ys) / len(ys) for name, score in SCORES.items()}
+
+
+def test_a_floor_is_what_one_answer_to_everything_scores() -> None:
+    preparation = PREPARATION.model_copy(update={"classes": 10})
+    arrays = blobs.prepare(preparation, {}, 1)
+    params = blobs.Params(tasks=4, training_examples=4, validation_examples=4, test_examples=20)
+    stream = blobs.build(params, arrays, 0)
+    assert measured(stream) == pytest.approx(floors.of("blobs"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", floors.FLOORS)
+def test_floors_are_those_of_the_prepared_streams(name: str) -> None:
+    folder = Path("data/streams")
+    if not (folder / name / prepared.MANIFEST).exists():
+        pytest.skip(f"{name} is not prepared here")
+    stream = prepared.open_stream(folder, name, STREAMS[name].Params(), 0)
+    assert measured(stream) == pytest.approx(floors.of(name), abs=0.0005)
+
+
+def test_floors_are_of_streams_and_of_all_their_scores() -> None:
+    assert set(floors.FLOORS) <= set(STREAMS)
+    assert floors.of("mine") == {}
+    for floor in floors.FLOORS.values():
+        assert set(floor) == set(SCORES)
+        assert all(0 < value < 1 for value in floor.values())
