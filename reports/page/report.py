@@ -1,15 +1,11 @@
 """The report of a suite: tables and figures as files, and one page with all of them."""
 
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from den import files, paths
 from reports import labels, tables, text_tables
@@ -17,22 +13,14 @@ from reports.analysis import comparison
 from reports.analysis.comparison import Comparison
 from reports.analysis.findings import SUBJECT, findings, verdict
 from reports.analysis.optimality import certificates
-from reports.figures import FIGURES, export, style
-from reports.page import components, heat_maps, later_papers, paper
+from reports.figures import looks
+from reports.page import components, contents, drawings, heat_maps, later_papers, paper
 from reports.page.cautions import cautions_of
+from reports.page.drawings import Drawing
 from reports.page.heat_maps import HeatMaps
 from reports.stream_results import StreamResults
 from reports.tables import Tables
 from reports.text_tables import Table
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure of a section: its file name, caption and SVG element."""
-
-    name: str
-    caption: str
-    svg: Markup
 
 
 @dataclass(frozen=True)
@@ -65,7 +53,8 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
     """Write the report of one suite into `folder` and return its page, index.html.
 
     judged: by stream, the judgements against accepted results; again: the command that writes the same page.
-    The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name>.png and .svg.
+    The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name> as PNG,
+    SVG and PDF. Figures are numbered from 1 over all streams.
     """
     if collected.cells.empty:
         raise ValueError("there is nothing to report: no finished cell; run the suite first, with `den run`")
@@ -73,14 +62,19 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
     files.write(folder / "summary.csv", collected.summary.to_csv(index=False, lineterminator="\n"))
     suite = ", ".join(sorted(collected.cells["suite"].unique()))
     again = again or f"den report --suite {suite}"
-    sections = [_section(results, folder, (judged or {}).get(results.stream)) for results in collected.per_stream]
+    sections: list[Section] = []
+    for results in collected.per_stream:
+        first = 1 + sum(len(section.drawings) for section in sections)
+        sections.append(_section(results, folder, (judged or {}).get(results.stream), first))
     page = folder / "index.html"
     files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
-    files.write(page, _rendered("page.html", suite, again, sections))
+    text = contents.anchored(_rendered("page.html", suite, again, sections))
+    listed = _environment().get_template("contents.html").render(contents=contents.of_page(text))
+    files.write(page, text.replace(contents.PLACE, listed))
     return page
 
 
-def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Section:
+def _section(whole: StreamResults, folder: Path, judged: Table | None, first: int) -> Section:
     """Return a section. Departures of the released code count as methods and have cells, but tables of their own."""
     results = whole.without_departures
     return Section(
@@ -104,25 +98,8 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Sectio
         ],
         cells=text_tables.cells(whole),
         heat_maps=heat_maps.draw(results),
-        drawings=[drawing for name in FIGURES if (drawing := _drawing(results, name, folder))],
+        drawings=drawings.of_stream(results, folder, first),
     )
-
-
-def _drawing(results: StreamResults, name: str, folder: Path) -> Drawing | None:
-    figure = FIGURES[name](results)
-    if figure is None:
-        return None
-    stream, caption = results.stream, _caption(name, results.score_label)
-    name = name.replace("auroc", results.main_score)
-    files.write(folder / "figures" / stream / f"{name}.png", export.png(figure))
-    files.write(folder / "figures" / stream / f"{name}.svg", export.svg(figure))
-    return Drawing(name, caption, Markup(export.inline(figure, f"{_slug(stream)}-{name}", escape(caption))))
-
-
-def _caption(name: str, score: str) -> str:
-    """Return the first line of the docstring of the figure's module, with the stream's main score."""
-    line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
-    return labels.heading(line.replace("AUROC", score))
 
 
 def _departures(results: StreamResults) -> list[Table]:
@@ -136,6 +113,10 @@ def _departures(results: StreamResults) -> list[Table]:
 
 
 def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:
+    return _environment().get_template(template).render(suite=suite, again=again, sections=sections)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=select_autoescape(["html"]),
@@ -148,15 +129,12 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
         "markdown": text_tables.markdown,
         "unbroken": _unbroken,
         "breakable": _breakable,
-        "slug": _slug,
+        "of_table": drawings.of_table,
+        "others": drawings.others,
         "heading": labels.heading,
     }
-    environment.globals |= {"color": lambda method: style.look(method)["color"], "subject": SUBJECT}
-    return environment.get_template(template).render(suite=suite, again=again, sections=sections)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"\W+", "-", text)
+    environment.globals |= {"color": lambda method: looks.look(method)["color"], "subject": SUBJECT}
+    return environment
 
 
 def _unbroken(text: str) -> str:

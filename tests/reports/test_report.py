@@ -18,7 +18,7 @@ from reports import labels, published_numbers, tables, text_tables
 from reports.analysis.by_seed import departures, difference, ratio, selected_units, training
 from reports.analysis.findings import findings, verdict
 from reports.figures import FIGURES, export, style
-from reports.page import components, paper, report
+from reports.page import components, drawings, paper, report
 from reports.page.paper import LOG, REPRODUCTION
 from reports.published_numbers import PAPER, PUBLISHED
 from reports.stream_results import StreamResults
@@ -217,12 +217,6 @@ def test_published_curves_are_whole() -> None:
         assert grown.tolist() == log["kept units", layer].tolist()
 
 
-def test_a_method_looks_the_same_everywhere_and_like_no_other() -> None:
-    looks = [(style.look(method)["color"], style.look(method)["marker"]) for method in style.LOOKS]
-    assert len(set(looks)) == len(looks)
-    assert style.look("homemade") == style.look("homemade")
-
-
 def test_the_verdict_is_honest_about_one_seed() -> None:
     assert re.search(r"DEN \.8\d\d in average AUROC against Single-task \.8\d\d: ahead by", verdict(grid(1)))
     assert verdict(grid(1)).endswith("One seed: no error bars.")
@@ -292,7 +286,7 @@ def test_the_page_stands_alone_and_is_well_formed(folder: Path) -> None:
 def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -> None:
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= written
-    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg")} <= written
+    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg", "pdf")} <= written
     assert not [path for path in written if any(name in path for name in STUDIES)]
     assert not [path for path in written if path.startswith(".")]
 
@@ -337,7 +331,7 @@ def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
 
 def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = {name: FIGURES[name] for name in ("differences", "auroc_over_tasks")}
-    monkeypatch.setattr(report, "FIGURES", shown)
+    monkeypatch.setattr(drawings, "FIGURES", shown)
     collected = tables.collect(results("mnist_variation", 1, DIFFERENCES), "differences")
     text = report.write(collected, tmp_path).read_text()
     assert text.index("Released code without one step head") > text.index("Figures")
@@ -355,7 +349,7 @@ def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
 def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "FIGURES", {})
+    monkeypatch.setattr(drawings, "FIGURES", {})
     old = results("blobs", 1, ("den", "l2"), tasks=3)
     assert "verage precision" not in report.write(tables.collect(old, "smoke"), tmp_path).read_text()
     text = report.write(tables.collect([with_more(old[0]), old[1]], "smoke"), tmp_path).read_text()
