@@ -49,10 +49,17 @@ class Section:
         return labels.stream(self.stream)
 
 
-def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | None = None, again: str = "") -> Path:
+def write(
+    collected: Tables,
+    folder: Path,
+    judged: Mapping[str, Table | None] | None = None,
+    again: str = "",
+    home: str = "",
+) -> Path:
     """Write the report of one suite into `folder` and return its page, index.html.
 
-    judged: by stream, the judgements against accepted results; again: the command that writes the same page.
+    judged: by stream, the judgements against accepted results; again: the command that writes the same page; home: the
+    address of a page that this one belongs to.
     The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name> as PNG,
     SVG and PDF. Figures are numbered from 1 over all streams.
     """
@@ -67,9 +74,9 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
         first = 1 + sum(len(section.drawings) for section in sections)
         sections.append(_section(results, folder, (judged or {}).get(results.stream), first))
     page = folder / "index.html"
-    files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
-    text = contents.anchored(_rendered("page.html", suite, again, sections))
-    listed = _environment().get_template("contents.html").render(contents=contents.of_page(text))
+    files.write(folder / "report.md", _rendered("report.md", suite, again, home, sections))
+    text = contents.anchored(_rendered("page.html", suite, again, home, sections))
+    listed = environment().get_template("contents.html").render(contents=contents.of_page(text))
     files.write(page, text.replace(contents.PLACE, listed))
     return page
 
@@ -112,11 +119,12 @@ def _departures(results: StreamResults) -> list[Table]:
     return [Table("Departures one by one", note, text_tables.compact(rows.to_dict("records")))]
 
 
-def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:
-    return _environment().get_template(template).render(suite=suite, again=again, sections=sections)
+def _rendered(template: str, suite: str, again: str, home: str, sections: list[Section]) -> str:
+    return environment().get_template(template).render(suite=suite, again=again, home=home, sections=sections)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates, with the filters that write numbers and labels."""
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=select_autoescape(["html"]),
@@ -126,6 +134,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "method": labels.method,
+        "stream": labels.stream,
+        "score": labels.score,
         "markdown": text_tables.markdown,
         "unbroken": _unbroken,
         "breakable": _breakable,

@@ -283,6 +283,32 @@ def test_the_page_stands_alone_and_is_well_formed(folder: Path) -> None:
     assert {unescape(link) for link in re.findall(r'href="#([^"]+)"', text)} <= {*outline.ids}
 
 
+def test_the_list_of_contents_names_every_heading_and_every_figure(folder: Path) -> None:
+    text = (folder / "index.html").read_text()
+    nav = text[text.index("<nav") : text.index("</nav>")]
+    listed = [(id, unescape(words)) for id, words in re.findall(r'<a href="#([^"]+)">(.*?)</a>', nav)]
+    headings = re.findall(r'<h[23] id="([^"]+)">(.*?)</h[23]>', text)
+    assert len(headings) == len(re.findall(r"<h[23]", text))
+    assert [entry for entry in listed if not entry[0].startswith("figure-")] == [
+        (id, unescape(words)) for id, words in headings
+    ]
+    figures = [words for id, words in listed if id.startswith("figure-")]
+    numbers = [int(words.split()[1]) for words in figures]
+    assert sorted(numbers) == list(range(1, 1 + text.count("<figure")))
+    assert "Figure 1 Average AUROC over the number of tasks learned" in figures
+
+
+def test_the_command_that_writes_the_page_stands_on_it_once(folder: Path) -> None:
+    assert (folder / "index.html").read_text().count("den report --accepted") == 1
+
+
+def test_a_table_names_the_figure_that_draws_it(folder: Path) -> None:
+    text = (folder / "index.html").read_text()
+    growth = text[text.index(">Network growth</h3>") :]
+    (number,) = re.findall(r'Drawn in <a href="#figure-(\d+)">', growth[: growth.index("<h3")])
+    assert re.search(rf'<figcaption id="figure-{number}"><b>Figure {number}</b> <span>Network growth', text)
+
+
 def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -> None:
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= written
