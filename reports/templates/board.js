@@ -40,7 +40,7 @@ heads.forEach((head, column) => {
   button.disabled = false;
   button.addEventListener("click", () => sort(column));
 });
-form.addEventListener("input", filter);
+["input", "change"].forEach(kind => form.addEventListener(kind, filter));
 form.addEventListener("submit", event => event.preventDefault());
 form.hidden = false;
 filter();
