@@ -128,9 +128,13 @@ def report(suite: str, run_id: str | None, accepted: bool) -> None:
 
 @main.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default="reports/out/site", show_default=True,
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    default="reports/out/site",
+    show_default=True,
     help="The folder to write to; a new or empty one, or that of an earlier site.",
-)  # fmt: skip
+)
 def site(out: Path) -> None:
     """Write one static site of all accepted suites: a board, every suite's page, and the history of results.
 
