@@ -4,6 +4,7 @@ Each command imports Prefect, MLflow, torch and pandas only if it needs them, so
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -123,6 +124,25 @@ def report(suite: str, run_id: str | None, accepted: bool) -> None:
     from flows.commands.report import write_report
 
     write_report(suite, run_id, accepted)
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    default="reports/out/site",
+    show_default=True,
+    help="The folder to write to; a new or empty one, or that of an earlier site.",
+)
+def site(out: Path) -> None:
+    """Write one static site of all accepted suites: a board, every suite's page, and the history of results.
+
+    It needs neither a server nor a network: open its index.html.
+    """
+    from flows.commands.site import write_site
+
+    write_site(out)
 
 
 @main.command()

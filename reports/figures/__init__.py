@@ -24,8 +24,8 @@ from reports.stream_results import StreamResults
 
 FIGURES: dict[str, Callable[[StreamResults], Figure | None]] = {
     "auroc_over_tasks": auroc_over_tasks.draw,
-    "auroc_over_capacity": auroc_over_capacity.draw,
     "score_over_time": score_over_time.draw,
+    "auroc_over_capacity": auroc_over_capacity.draw,
     "units_over_tasks": units_over_tasks.draw,
     "network_growth": network_growth.draw,
     "selected_units": selected_units.draw,
@@ -34,3 +34,5 @@ FIGURES: dict[str, Callable[[StreamResults], Figure | None]] = {
     "training_time": training_time.draw,
     "differences": differences.draw,
 }
+PER_GROUP = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks")
+"Figures with a curve or a point per method: if methods are many, each group of them has its own (`groups`)."

@@ -5,7 +5,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports import labels, published_numbers
 from reports.estimates import mean_of
-from reports.figures import style
+from reports.figures import looks, style
 from reports.stream_results import StreamResults
 
 MARKS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
@@ -18,7 +18,7 @@ def draw(results: StreamResults) -> Figure:
     with style.house():
         figure, (axes,) = style.panels()
         for method, auroc in results.estimates.items():
-            capacity, look = mean_of(results.capacities, method), style.look(method)
+            capacity, look = mean_of(results.capacities, method), looks.look(method)
             axes.errorbar(capacity.mean, auroc.mean, auroc.error, capacity.error, fmt="none", ecolor=look["color"])
             axes.plot(capacity.mean, auroc.mean, linestyle="none", markersize=style.MARK, **look)
         _published(axes, results)
@@ -41,7 +41,7 @@ def _published(axes: style.Axes, results: StreamResults) -> None:
         of_paper = set(rows["source"]) == {published_numbers.PAPER}
         style.explain_open(axes, "open: the paper" if of_paper else "open: published")
     if rows["method"].isin(labels.PUBLISHED_ONLY).any():
-        style.explain_open(axes, "grey: not run here", style.PUBLISHED_ONLY[1])
+        style.explain_open(axes, "grey: not run here", looks.PUBLISHED_ONLY[1])
 
 
 def _capacities(axes: style.Axes) -> None:

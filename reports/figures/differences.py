@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from reports.analysis.by_seed import PAPER_METHOD, RELEASED_METHOD, Departure, departures
-from reports.figures import style
+from reports.figures import looks, style
 from reports.stream_results import StreamResults
 
 
@@ -14,7 +14,7 @@ def draw(results: StreamResults) -> Figure | None:
         return None
     with style.house():
         figure, (axes,) = style.rows(list(effects))
-        axes.axvline(0, color=style.FAINT, linewidth=0.8, zorder=1)
+        axes.axvline(0, color=looks.FAINT, linewidth=0.8, zorder=1)
         for row, departure in enumerate(effects.values()):
             _departure(axes, row, departure)
         axes.set_xlabel(f"Change of average {results.score_label}")
@@ -27,7 +27,7 @@ def draw(results: StreamResults) -> Figure | None:
 
 def _departure(axes: style.Axes, row: int, departure: Departure) -> None:
     ends = [departure.added.mean, departure.mended.mean]
-    axes.plot(ends, [row, row], color=style.GRID, linewidth=2.5, zorder=1)
+    axes.plot(ends, [row, row], color=looks.GRID, linewidth=2.5, zorder=1)
     for shift, method, change in (
         (-style.APART, PAPER_METHOD, departure.added),
         (style.APART, RELEASED_METHOD, departure.mended),
@@ -36,5 +36,5 @@ def _departure(axes: style.Axes, row: int, departure: Departure) -> None:
 
 
 def _marker(method: str) -> dict[str, object]:
-    look = style.look(method)
+    look = looks.look(method)
     return {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": style.MARK}

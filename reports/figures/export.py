@@ -1,4 +1,4 @@
-"""Figures as files, and as SVG that takes colours and fonts from the page around it."""
+"""Figures as PNG, SVG and PDF, and as SVG that takes colours and fonts from the page around it."""
 
 import re
 from io import BytesIO
@@ -6,9 +6,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import style
+from reports.figures import looks, style
 
-PAGE_COLORS = {style.INK: "var(--ink)", style.FAINT: "var(--faint)", style.GRID: "var(--line)"}
+PAGE_COLORS = {
+    looks.INK: "var(--ink)", looks.FAINT: "var(--faint)", looks.GRID: "var(--line)", "#ffffff": "var(--paper)",
+}  # fmt: skip
 
 
 def png(figure: Figure) -> bytes:
@@ -21,13 +23,17 @@ def svg(figure: Figure) -> bytes:
     return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def inline(figure: Figure, name: str, description: str) -> str:
-    """Return the figure as an SVG element for a page: ids begin with `name`, text and lines take the page's colours.
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as PDF without a background, the same bytes every time."""
+    return _saved(figure, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+
+
+def inline(drawing: bytes, name: str, description: str) -> str:
+    """Return what `svg` returned as an SVG element for a page: ids begin with `name`, colours and fonts are the page's.
 
     Screen readers read `description` instead of the drawing.
     """
-    text = svg(figure).decode()
-    text = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>", "", drawing.decode(), flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for color, page_color in PAGE_COLORS.items():
         text = text.replace(color, page_color)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports import labels
 from reports.analysis import history
 from reports.analysis.history import Step
-from reports.figures import style
+from reports.figures import looks, style
 from reports.stream_results import STATISTICS
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -43,7 +43,7 @@ def draw(groups: Sequence[pd.DataFrame], steps: Sequence[Sequence[Step]]) -> Fig
         for rows, (title, stroke), changed in zip(groups, _looks(groups), steps, strict=True):
             _line(axes, rows, title, stroke)
             for step in changed:
-                color = style.look(rows["method"].iloc[0])["color"]
+                color = looks.look(rows["method"].iloc[0])["color"]
                 axes.axvline(step.first["started"], color=color, linestyle=style.DOTS, linewidth=0.9, zorder=1)
         if any(steps):
             style.explain(axes, "dotted: a change", linestyle=style.DOTS, linewidth=0.9)
@@ -78,7 +78,7 @@ def _distinction(rows: pd.DataFrame, of_method: pd.DataFrame) -> str:
 
 
 def _line(axes: Axes, rows: pd.DataFrame, title: str, stroke: object) -> None:
-    look = style.look(rows["method"].iloc[0]) | {"label": title, "markersize": 4, "linewidth": 0.8}
+    look = looks.look(rows["method"].iloc[0]) | {"label": title, "markersize": 4, "linewidth": 0.8}
     solid, hollow = rows[rows["measured"]], rows[~rows["measured"]]
     if len(solid) > MARKED:
         look["marker"] = "none"

@@ -7,13 +7,13 @@ from matplotlib.ticker import MaxNLocator
 
 from reports import labels, layer_labels
 from reports.analysis import growth
-from reports.figures import style
+from reports.figures import looks, style
 from reports.spacing import stride
 from reports.stream_results import StreamResults
 
 PARTS = {"kept": (-0.21, 1.0), "split": (0.21, 0.45)}
 "How far a part's bar stands from its task, and how opaque it is."
-WIDTH, ROW, BESIDE_ROWS, TITLE = 0.36, 0.95, 0.7, 0.2
+WIDTH, ROW, BESIDE_ROWS, TITLE = 0.36, 1.05, 0.75, 0.2
 
 
 def draw(results: StreamResults) -> Figure | None:
@@ -35,7 +35,7 @@ def draw(results: StreamResults) -> Figure | None:
             for axes, layer in zip(style.first(of_method, len(layers)), layers, strict=True):
                 _panel(axes, by_task.loc[(method, layer)], method, every)
                 axes.set_title(layer_labels.title(results, layer) if rows > 1 or not place else "")
-                axes.set_ylabel(labels.method(method) if style.leftmost(axes) else "")
+                axes.set_ylabel(f"{labels.method(method)}\nunits" if style.leftmost(axes) else "")
         figure.supxlabel("Task learned" if every == 1 else f"Tasks learned, {every} to a bar")
         _explain(panels[0])
         style.legend(figure)
@@ -43,13 +43,13 @@ def draw(results: StreamResults) -> Figure | None:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, method: str, every: int) -> None:
-    tasks, color = rows.index.to_numpy() - (every - 1) / 2, style.look(method)["color"]
-    axes.bar(tasks, rows["added", "mean"], 0.92 * every, color="none", edgecolor=style.FAINT, linewidth=0.5)
+    tasks, color = rows.index.to_numpy() - (every - 1) / 2, looks.look(method)["color"]
+    axes.bar(tasks, rows["added", "mean"], 0.92 * every, color="none", edgecolor=looks.FAINT, linewidth=0.5)
     for part, (shift, alpha) in PARTS.items():
         mean, error, places = rows[part, "mean"], rows[part, "sem"], tasks + shift * every
         axes.bar(places, mean, WIDTH * every, color=color, alpha=alpha)
-        axes.errorbar(places, mean, error, fmt="none", ecolor=style.INK, elinewidth=0.6)
-    axes.errorbar(tasks, rows["added", "mean"], rows["added", "sem"], fmt="none", ecolor=style.FAINT, elinewidth=0.6)
+        axes.errorbar(places, mean, error, fmt="none", ecolor=looks.INK, elinewidth=0.6)
+    axes.errorbar(tasks, rows["added", "mean"], rows["added", "sem"], fmt="none", ecolor=looks.FAINT, elinewidth=0.6)
     if every > 1:
         axes.set_xlim(0.4, tasks[-1] + every / 2 + 0.1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))

@@ -7,7 +7,7 @@ from den import measures
 from reports import labels, layer_labels, published_numbers
 from reports.analysis import by_seed
 from reports.estimates import mean_of
-from reports.figures import style
+from reports.figures import looks, style
 from reports.stream_results import StreamResults
 
 
@@ -32,4 +32,4 @@ def draw(results: StreamResults) -> Figure | None:
 
 def _base(axes: Axes, results: StreamResults, layer: int) -> None:
     units = results.measured(measures.UNITS, layer=layer, after_task=1)["value"]
-    axes.axvline(units.max(), color=style.FAINT, linestyle=style.DOTS, linewidth=1, label="all units of task 1")
+    axes.axvline(units.max(), color=looks.FAINT, linestyle=style.DOTS, linewidth=1, label="all units of task 1")

@@ -26,7 +26,7 @@ def draw(results: StreamResults) -> Figure | None:
         style.comparison(times, methods, ratios, paper["seconds"])
         auroc = {method: mean.pair for method, mean in results.estimates.items()}
         style.comparison(scores, methods, auroc, paper["auroc"])
-        times.set(xlabel="Time, relative to fine-tuning")
+        times.set(xlabel="Time, relative\nto fine-tuning")
         style.from_zero(times)
         scores.set(xlabel=f"Average {results.score_label}")
         style.scores(scores, axis="x")

@@ -1,77 +1,48 @@
-"""One look for every figure: a colour and a marker per method, and the width of a paper's column."""
+"""The house style of every figure: fonts, panels, axes and legends, in the widths of a paper's columns."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
-from zlib import crc32
 
 import matplotlib as mpl
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from reports import labels
+from reports.figures.looks import FAINT, GRID, INK, look
 from reports.spacing import MOST, stride
 
-WIDTH, HEIGHT = 3.4, 2.6
-"Inches of a figure: its width is that of one column of a two-column paper."
-LETTER, ENTRY = 0.06, 0.38
-"Inches of a letter in a legend, and of the space around an entry's letters."
+WIDTH, WIDE, HEIGHT = 3.4, 7.0, 2.6
+"Inches of a figure: its width is that of one column of a two-column paper, or of both."
+FONT = 8
+"The size of all text in points: figures are printed in the width they are drawn in."
+LETTER, ENTRY, LINE = 0.066, 0.25, 2.4
+"Inches of a letter in a legend and of the space between entries; and the length of an entry's line, in letters' sizes."
 APART = 0.18
 "The distance of the measured point, and of the paper's, from the middle of a row, in rows."
-ROW, LEGEND_ROW, BESIDE_ROWS, BESIDE_PANEL = 0.22, 0.15, 0.95, 0.5
+ROW, LEGEND_ROW, BESIDE_ROWS, BESIDE_PANEL = 0.22, 0.17, 1.0, 0.55
 "Inches of a row of points, a line of the legend, the space above and below the rows, and that between panels."
+FLAT = 4
+"An axis is logarithmic if its largest value is at least so many times its smallest."
 MARK = 5
 "The size of a marker without a line, in points."
-DASHES, DOTS = (0, (4, 2)), (0, (1, 2))
-INK, FAINT, GRID = "#22262b", "#6b7280", "#e4e6ea"
-
-# Hues of Okabe & Ito, which colour-blind readers can distinguish, with a contrast of 3:1 or more against the light and
-# the dark page. Methods of similar hue differ in lightness or marker.
-LOOKS = {
-    "finetune": ("#8c8f94", "X"),
-    "l2": ("#b0508a", "v"),
-    "l2_published": ("#c878ab", "v"),
-    "l2_published_permuted": ("#c878ab", "s"),
-    "ewc": ("#1f6fb4", "^"),
-    "ewc_published": ("#5898cf", "^"),
-    "ewc_published_permuted": ("#5898cf", "s"),
-    "progressive": ("#8a6a00", "P"),
-    "progressive_small": ("#ab8d3c", "P"),
-    "dnn_l1": ("#5b6b7a", "d"),
-    "dnn_selective": ("#3f9c9c", "<"),
-    "den_constant": ("#8b6fc4", "*"),
-    "den_constant_13": ("#7455b8", "p"),
-    "den_constant_20": ("#9d86c9", "p"),
-    "den_dynamic": ("#7a8f3c", ">"),
-    "den_no_stamp": ("#c4605f", "H"),
-    "den": ("#d55e00", "o"),
-    "den_euclidean": ("#b5762f", "X"),
-    "den_plus": ("#b8480a", "P"),
-    "den_official": ("#5163bf", "D"),
-    "den_finetune": ("#c28600", "h"),
-    "single_task": ("#009e73", "s"),
-    "joint": ("#1a9cc2", "D"),
-}
-PUBLISHED_ONLY = (FAINT, "p")
-"Colour and marker of all methods of published numbers that do not run here."
-SPARE = [(color, marker) for marker in "<>*p" for color in ("#8b6fc4", "#a3922f", "#3f9c9c", "#c4605f", "#7a8f3c")]
-"Looks of methods that have none of their own."
+DOTS = (0, (1, 2))
 
 HOUSE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
-    "font.size": 7,
+    "font.size": FONT,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
-    "figure.labelsize": 7,
-    "axes.titlesize": 7.5,
+    "figure.labelsize": FONT,
+    "axes.titlesize": FONT,
+    "axes.labelsize": FONT,
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -91,10 +62,11 @@ HOUSE: Any = {
     "errorbar.capsize": 0,
     "lines.markersize": 3.4,
     "legend.frameon": False,
-    "legend.fontsize": 7,
+    "legend.fontsize": FONT,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # letters as TrueType, which journals ask for
     "svg.fonttype": "none",
     "svg.hashsalt": "den",
 }
@@ -107,23 +79,11 @@ def house() -> Iterator[None]:
         yield
 
 
-def look(method: str) -> dict[str, Any]:
-    """Return a method's colour, marker and label, always the same for a name; a method not run here is grey."""
-    spare = PUBLISHED_ONLY if method in labels.PUBLISHED_ONLY else SPARE[crc32(method.encode()) % len(SPARE)]
-    color, marker = LOOKS.get(method, spare)
-    above = 3 if method == "den" else 2
-    return {
-        "color": color,
-        "marker": marker,
-        "label": labels.method(method),
-        "zorder": above,
-        "markeredgecolor": "none",
-    }
-
-
-def panels(rows: int = 1, columns: int = 1, share: bool = True, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
-    """Return a figure one column wide and its axes, row by row. share: all have the same y axis."""
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
+def panels(
+    rows: int = 1, columns: int = 1, share: bool | Literal["row"] = True, height: float = HEIGHT, width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its axes, row by row. share: all have the same y axis, or those of a row."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=share).flat)
 
@@ -158,25 +118,26 @@ def legend(figure: Figure) -> None:
             handles.setdefault(label, handle)
     if not handles:
         return
-    columns = _columns(list(handles))
+    length = LINE if any(handle.get_linestyle() != "None" for handle in handles.values()) else 1
+    columns = _columns(list(handles), figure.get_figwidth(), ENTRY + length * FONT / 72)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * max(0, math.ceil(len(handles) / columns) - 2))
     figure.legend(
         _by_row(list(handles.values()), columns),
         _by_row(list(handles), columns),
         loc="outside upper left",
         ncols=columns,
-        handlelength=1.6,
+        handlelength=length,
         columnspacing=1.2,
     )
 
 
-def _columns(labels: Sequence[str]) -> int:
-    """Return how many columns of a legend fit, four at most."""
+def _columns(labels: Sequence[str], room: float, entry: float) -> int:
+    """Return how many columns of a legend fit into a width, at least one. entry: inches beside an entry's letters."""
 
     def width(columns: int) -> float:
-        return sum(ENTRY + LETTER * max(map(len, labels[column::columns]), default=0) for column in range(columns))
+        return sum(entry + LETTER * max(map(len, labels[column::columns]), default=0) for column in range(columns))
 
-    return max(columns for columns in range(1, 5) if columns == 1 or width(columns) < WIDTH)
+    return max(columns for columns in range(1, len(labels) + 1) if columns == 1 or width(columns) < room)
 
 
 def _by_row(entries: Sequence[Any], columns: int) -> list[Any]:
@@ -199,6 +160,19 @@ def scores(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
     chosen.set_major_formatter(Score(useOffset=False))
 
 
+def spread(axes: Axes, values: Sequence[float], axis: Literal["x", "y"]) -> bool:
+    """Make an axis logarithmic if the largest value would flatten the others; return whether it did."""
+    positive = [value for value in values if value > 0]
+    if not positive or max(positive) < FLAT * min(positive):
+        return False
+    axes.set(**{f"{axis}scale": "log"})
+    chosen = axes.yaxis if axis == "y" else axes.xaxis
+    chosen.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    chosen.set_minor_locator(NullLocator())
+    chosen.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    return True
+
+
 def tasks(axes: Axes, last: int, first: int = 1, most: int = 10) -> None:
     """Label whole tasks on the x axis, at most `most` of them, with room for markers at both ends."""
     room = max(0.3, (last - first) / 30)
@@ -206,34 +180,6 @@ def tasks(axes: Axes, last: int, first: int = 1, most: int = 10) -> None:
     every = stride(last - first, most * 2 // 3)  # numbers of two digits need more room
     few = MaxNLocator(integer=True, nbins=most, min_n_ticks=1)
     axes.xaxis.set_major_locator(few if last <= MOST else FixedLocator([*range(every, last + 1, every)]))
-
-
-def curve(axes: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, method: str) -> None:
-    """Draw a method's curve over `x`, with a band of one standard error; nan is left out.
-
-    If there are many points, only some have markers.
-    """
-    finite = ~np.isnan(y)
-    axes.plot(x[finite], y[finite], markevery=stride(len(x)), **look(method))
-    axes.fill_between(x, y - error, y + error, color=look(method)["color"], alpha=0.18, linewidth=0)
-
-
-def dashed(axes: Axes, x: Sequence[float], y: Sequence[float], method: str) -> None:
-    """Draw the paper's curve of a method: in the method's colour, dashed, without a label.
-
-    If its points are more than one task apart, they have open markers.
-    """
-    drawn = {"color": look(method)["color"], "linestyle": DASHES, "linewidth": 1, "alpha": 0.8, "zorder": 1.5}
-    far = {"marker": look(method)["marker"], "markerfacecolor": "none"} if max(np.diff(x), default=1) > 1 else {}
-    axes.plot(x, y, **drawn, **far)
-
-
-def paper_curves(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the paper's curves, with an entry in the legend. rows: method, after_task and value of each point."""
-    for method, curve in rows.groupby("method"):
-        dashed(axes, curve["after_task"], curve["value"], str(method))
-    if len(rows):
-        explain(axes, "dashed: the paper", linestyle=DASHES, linewidth=1)
 
 
 def open_point(axes: Axes, x: float, y: float, method: str) -> None:

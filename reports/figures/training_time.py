@@ -12,8 +12,12 @@ def draw(results: StreamResults) -> Figure:
     """Draw one row per method; bars are standard errors over seeds."""
     with style.house():
         figure, (axes,) = style.rows([labels.method(method) for method in results.methods])
-        for row, method in enumerate(results.methods):
-            style.point(axes, row, *mean_of(results.seconds, method).pair, method)
-        style.from_zero(axes)
-        axes.set_xlabel("Seconds of training")
+        seconds = {method: mean_of(results.seconds, method) for method in results.methods}
+        for row, (method, estimate) in enumerate(seconds.items()):
+            style.point(axes, row, *estimate.pair, method)
+        if style.spread(axes, [estimate.mean for estimate in seconds.values()], "x"):
+            axes.set_xlabel("Seconds of training, logarithmic")
+        else:
+            style.from_zero(axes)
+            axes.set_xlabel("Seconds of training")
     return figure

@@ -7,7 +7,8 @@ from matplotlib.ticker import MaxNLocator
 
 from den import measures
 from reports import labels, layer_labels
-from reports.figures import style
+from reports.figures import curves, looks, style
+from reports.figures.curves import Curve
 from reports.stream_results import StreamResults
 
 HIGHER = 1.5
@@ -30,7 +31,8 @@ def draw(results: StreamResults) -> Figure | None:
         for axes, layer in zip(style.first(panels, len(layers)), layers, strict=True):
             _layer(axes, units[units["layer"] == layer])
             axes.set_title(layer_labels.title(results, layer))
-            axes.set_ylabel("Units" if style.leftmost(axes) else "")
+            unit = "Units, logarithmic" if axes.get_yscale() == "log" else "Units"
+            axes.set_ylabel(unit if style.leftmost(axes) else "")
             style.tasks(axes, int(units["after_task"].max()), most=6)
         figure.supxlabel("Tasks learned")
         style.legend(figure)
@@ -41,9 +43,14 @@ def _layer(axes: Axes, units: pd.DataFrame) -> None:
     by_method = units.groupby("method")["value"]
     fixed = by_method.agg(lambda widths: widths.iloc[0] if widths.nunique() == 1 else None).dropna()
     for width in sorted(fixed.unique()):
-        axes.axhline(width, color=style.FAINT, linestyle=(0, (4, 3)), linewidth=1, label="Fixed width")
-    for method in labels.ordered(set(units["method"]) - set(fixed.index)):
-        growth = units[units["method"] == method].groupby("after_task")["value"].agg(["mean", "sem"])
-        style.curve(axes, growth.index.to_numpy(), growth["mean"].to_numpy(), growth["sem"].to_numpy(), method)
+        axes.axhline(width, color=looks.FAINT, linestyle=style.DOTS, linewidth=1, label="Fixed width")
+    growing = [_curve(units, method) for method in labels.ordered(set(units["method"]) - set(fixed.index))]
+    curves.draw(axes, growing)
     axes.margins(y=0.12)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))
+    if not style.spread(axes, [value for curve in growing for value in curve.mean], "y"):
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))
+
+
+def _curve(units: pd.DataFrame, method: str) -> Curve:
+    growth = units[units["method"] == method].groupby("after_task")["value"].agg(["mean", "sem"])
+    return Curve(method, *(column.to_numpy() for column in (growth.index, growth["mean"], growth["sem"])))

@@ -1,15 +1,12 @@
 """The report of a suite: tables and figures as files, and one page with all of them."""
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from den import files, paths
 from reports import labels, tables, text_tables
@@ -18,9 +15,10 @@ from reports.analysis.answers import Sentence
 from reports.analysis.comparison import READING, SUBJECT, Comparison
 from reports.analysis.findings import findings
 from reports.analysis.optimality import certificates
-from reports.figures import FIGURES, export, style
-from reports.page import components, heat_maps, later_papers, paper
+from reports.figures import looks
+from reports.page import components, contents, drawings, heat_maps, later_papers, paper
 from reports.page.cautions import cautions_of
+from reports.page.drawings import Drawing
 from reports.page.heat_maps import HeatMaps
 from reports.stream_results import StreamResults
 from reports.tables import Tables
@@ -30,15 +28,6 @@ SUMMARY = (
     "Forgetting is a task’s best score before the last task minus its score after the last task. Capacity counts "
     "weights relative to the base network. Seconds are the training time of one cell."
 )
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure of a section: its file name, caption and SVG element."""
-
-    name: str
-    caption: str
-    svg: Markup
 
 
 @dataclass(frozen=True)
@@ -72,11 +61,19 @@ class Section:
         return labels.stream(self.stream)
 
 
-def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | None = None, again: str = "") -> Path:
+def write(
+    collected: Tables,
+    folder: Path,
+    judged: Mapping[str, Table | None] | None = None,
+    again: str = "",
+    home: str = "",
+) -> Path:
     """Write the report of one suite into `folder` and return its page, index.html.
 
-    judged: by stream, the judgements against accepted results; again: the command that writes the same page.
-    The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name>.png and .svg.
+    judged: by stream, the judgements against accepted results; again: the command that writes the same page; home: the
+    address of a page that this one belongs to.
+    The folder also gets report.md, the three tables and the summary as CSV, and figures/<stream>/<name> as PNG,
+    SVG and PDF. Figures are numbered from 1 over all streams.
     """
     if collected.cells.empty:
         raise ValueError("there is nothing to report: no finished cell; run the suite first, with `den run`")
@@ -84,19 +81,23 @@ def write(collected: Tables, folder: Path, judged: Mapping[str, Table | None] | 
     files.write(folder / "summary.csv", collected.summary.to_csv(index=False, lineterminator="\n"))
     suite = ", ".join(sorted(collected.cells["suite"].unique()))
     again = again or f"den report --suite {suite}"
-    sections = [_section(results, folder, (judged or {}).get(results.stream)) for results in collected.per_stream]
+    sections: list[Section] = []
+    for results in collected.per_stream:
+        first = 1 + sum(len(section.drawings) + (section.lead is not None) for section in sections)
+        sections.append(_section(results, folder, (judged or {}).get(results.stream), first))
     page = folder / "index.html"
-    files.write(folder / "report.md", _rendered("report.md", suite, again, sections))
-    files.write(page, _rendered("page.html", suite, again, sections))
+    files.write(folder / "report.md", _rendered("report.md", suite, again, home, sections))
+    text = contents.anchored(_rendered("page.html", suite, again, home, sections))
+    listed = environment().get_template("contents.html").render(contents=contents.of_page(text))
+    files.write(page, text.replace(contents.PLACE, listed))
     return page
 
 
-def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Section:
+def _section(whole: StreamResults, folder: Path, judged: Table | None, first: int) -> Section:
     """Return a section. Departures of the released code count as methods and have cells, but tables of their own."""
     results = whole.without_departures
     compared = comparison.against_rival(results)
-    leading = answers.question(results)
-    drawings = {name: drawing for name in FIGURES if (drawing := _drawing(results, name, folder))}
+    lead, others = drawings.of_stream(results, folder, first, answers.question(results))
     return Section(
         stream=paths.part(whole.stream),
         tasks=whole.tasks,
@@ -104,7 +105,7 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Sectio
         seeds=whole.seeds,
         score=whole.score_label,
         answer=answers.answer(compared),
-        lead=drawings.pop(leading, None),
+        lead=lead,
         cautions=cautions_of(results),
         judged=judged,
         comparison=compared,
@@ -119,29 +120,9 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None) -> Sectio
         ],
         cells=text_tables.cells(whole),
         heat_maps=heat_maps.draw(results),
-        drawings=list(drawings.values()),
+        drawings=others,
         label_notes=results.label_notes,
     )
-
-
-def _drawing(results: StreamResults, name: str, folder: Path) -> Drawing | None:
-    figure = FIGURES[name](results)
-    if figure is None:
-        return None
-    stream, caption = results.stream, _caption(name, results)
-    name = name.replace("auroc", results.main_score)
-    files.write(folder / "figures" / stream / f"{name}.png", export.png(figure))
-    files.write(folder / "figures" / stream / f"{name}.svg", export.svg(figure))
-    return Drawing(name, caption, Markup(export.inline(figure, f"{_slug(stream)}-{name}", escape(caption))))
-
-
-def _caption(name: str, results: StreamResults) -> str:
-    """Return the first line of the docstring of the figure's module, with the main score, and its floor if accuracy."""
-    line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
-    caption = labels.heading(line.replace("AUROC", results.score_label))
-    if results.main_score != "accuracy" or "AUROC" not in line or not results.floor:
-        return caption
-    return f"{caption}; the majority answer has {labels.score(results.floor['accuracy'])}"
 
 
 def _departures(results: StreamResults) -> list[Table]:
@@ -154,7 +135,19 @@ def _departures(results: StreamResults) -> list[Table]:
     return [Table("Departures one by one", note, text_tables.compact(rows.to_dict("records")))]
 
 
-def _rendered(template: str, suite: str, again: str, sections: list[Section]) -> str:
+def _rendered(template: str, suite: str, again: str, home: str, sections: list[Section]) -> str:
+    about = {"suite": suite, "again": again, "home": home, "sections": sections}
+    return environment().get_template(template).render(**about, reading=READING, commits=_commits(sections))
+
+
+def _commits(sections: list[Section]) -> str:
+    """Return which commits the numbers come from: commit 632edf8, or two commits: 632edf8 and 7c1b2a0."""
+    commits = sorted({commit for section in sections for commit in section.cells["commit"]})
+    return f"{f'{len(commits)} commits:' if len(commits) > 1 else 'commit'} {labels.listed(commits)}"
+
+
+def environment() -> Environment:
+    """Return the templates, with the filters that write numbers and labels."""
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=select_autoescape(["html"]),
@@ -164,31 +157,22 @@ def _rendered(template: str, suite: str, again: str, sections: list[Section]) ->
     )
     environment.filters |= {
         "method": labels.method,
+        "stream": labels.stream,
+        "score": labels.score,
         "markdown": text_tables.markdown,
         "unbroken": _unbroken,
         "breakable": _breakable,
-        "slug": _slug,
+        "of_table": drawings.of_table,
+        "others": drawings.others,
         "heading": labels.heading,
     }
     environment.globals |= {
-        "color": lambda method: style.look(method)["color"],
+        "color": lambda method: looks.look(method)["color"],
         "subject": SUBJECT,
         "columns": SUMMARY,
         "floor": labels.MAJORITY,
     }
-    return environment.get_template(template).render(
-        suite=suite, again=again, sections=sections, reading=READING, commits=_commits(sections)
-    )
-
-
-def _commits(sections: list[Section]) -> str:
-    """Return which commits the numbers come from: commit 632edf8, or two commits: 632edf8 and 7c1b2a0."""
-    commits = sorted({commit for section in sections for commit in section.cells["commit"]})
-    return f"{f'{len(commits)} commits:' if len(commits) > 1 else 'commit'} {labels.listed(commits)}"
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"\W+", "-", text)
+    return environment
 
 
 def _unbroken(text: str) -> str:

@@ -1,33 +1,16 @@
 """The report in a real browser, without a network: it draws all it has, asks for nothing, and can be read anywhere."""
 
 import base64
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from browsers import DESK, PHONE, requested, show, started
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from synthetic import ORIGIN, result
 
 from reports import tables
 from reports.page import report
-
-CHROMIUM, CHROMEDRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-LOGS = {"browser": "ALL", "performance": "ALL"}
-PHONE, DESK = 390, 1280
 
 DRAWN = """
 return [...document.querySelectorAll('figure')].map(figure => {
@@ -79,32 +62,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """Start a browser with a profile of its own, found on this machine and never downloaded."""
-    if not (CHROMIUM and CHROMEDRIVER):
-        pytest.skip("chromium and chromedriver are not both installed here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", LOGS)
-    driver = webdriver.Chrome(options=options, service=Service(executable_path=CHROMEDRIVER))
-    yield driver
-    driver.quit()
-
-
-def show(browser: webdriver.Chrome, address: str, width: int = DESK, scheme: str = "light") -> None:
-    """Open the page in a window of this width, light or dark."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    browser.get(address)
-
-
-def requested(browser: webdriver.Chrome) -> set[str]:
-    """Return the addresses that the browser has asked for since the last call."""
-    events: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    return {request["request"]["url"] for request in sent}
+    with started(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 def test_nothing_is_complained_of_and_no_request_leaves_the_page(browser: webdriver.Chrome, address: str) -> None:

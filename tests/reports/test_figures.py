@@ -1,13 +1,16 @@
 """What figures, heat maps and tables show of synthetic results, with its error, and that it can be seen."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from html import escape
 from itertools import combinations, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from projects import ROOT
 from synthetic import ABLATION, LARGE, LATER, METHODS, results
 
@@ -16,8 +19,9 @@ from reports import labels, layer_labels, tables, text_tables
 from reports.accepted_results import ACCEPTED
 from reports.analysis import answers, growth
 from reports.analysis.comparison import against_rival
-from reports.figures import FIGURES, style
-from reports.page import components, heat_maps, later_papers, paper, report
+from reports.figures import FIGURES, curves, groups, style
+from reports.figures.curves import Curve
+from reports.page import components, drawings, heat_maps, later_papers, paper, report
 from reports.page.cautions import BAGS_OF_WORDS, FEATURES, cautions_of
 from reports.page.heat_maps import STRONGEST
 from reports.published_numbers import main_score
@@ -31,23 +35,6 @@ CROWDED = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_
 def grid(seeds: int = 1, methods: tuple[str, ...] = METHODS) -> StreamResults:
     """Return the results of a synthetic run of one stream."""
     return tables.collect(results("mnist_variation", seeds, methods), "quick").of()
-
-
-@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])
-def test_every_method_stands_out_from_a_light_and_a_dark_page(ground: str) -> None:
-    colors = {style.look(method)["color"] for method in (*style.LOOKS, "homemade")}
-    assert min(contrast(color, ground) for color in colors) >= 3
-
-
-def contrast(color: str, ground: str) -> float:
-    """Return the contrast of two colours as the Web Content Accessibility Guidelines define it."""
-    light, dark = sorted((luminance(color), luminance(ground)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(color: str) -> float:
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color)]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_growth_is_what_is_kept_and_split_and_the_network_has_got_wider_by() -> None:
@@ -111,12 +98,77 @@ def test_no_label_stands_on_another_where_tasks_or_layers_are_many(stream: str, 
 
 
 def test_the_axis_of_fifty_tasks_reaches_the_last_and_the_papers_points_are_marked() -> None:
-    axes = FIGURES["auroc_over_tasks"](large("awa")).axes[0]
-    low, high = axes.get_xlim()
+    measured, paper = FIGURES["auroc_over_tasks"](large("awa")).axes
+    low, high = measured.get_xlim()
     assert low < 1 < 50 < high
-    papers = [line for line in axes.lines if list(line.get_xdata()) == [1, 10, 20, 30, 40, 50]]
-    assert len(papers) == 7
-    assert all(line.get_marker() != "None" for line in papers)
+    assert [axes.get_title("left") for axes in (measured, paper)] == ["Measured", "The paper"]
+    assert measured.get_ylim() == paper.get_ylim()
+    curves = [line for line in paper.lines if list(line.get_xdata()) == [1, 10, 20, 30, 40, 50]]
+    assert len(curves) == 6
+    assert [list(line.get_xdata()) for line in paper.lines if line not in curves] == [[50]]  # joint, measured once
+    assert all(line.get_marker() != "None" for line in paper.lines)
+
+
+def test_curves_that_lie_on_one_line_are_enlarged() -> None:
+    def curve(low: float, high: float, error: float = 0.0) -> Curve:
+        return Curve("den", np.arange(1, 4), np.array([high, high, low]), np.full(3, error))
+
+    close, far = [curve(0.997 + place / 1e4, 0.999) for place in range(3)], curve(0.96, 0.999)
+    assert curves.crowd([*close, far]) == (0.997, 0.999)
+    assert curves.crowd(close) is None
+    assert curves.crowd([*close[:2], far]) is None
+    assert curves.crowd([*(curve(0.997, 0.999, error=0.002) for _ in range(3)), far]) is None
+
+
+def test_methods_are_split_into_groups_of_six_curves_with_den_in_each() -> None:
+    assert groups.of(grid(1, METHODS)) == [labels.ordered(METHODS)]
+    many = (*METHODS, "progressive", "l2_published", "ewc_published", "progressive_small", "den_finetune")
+    main, further = groups.of(grid(1, many))
+    assert main == labels.ordered((*METHODS, "progressive"))  # joint is a point
+    assert further == labels.ordered(("den", "l2_published", "ewc_published", "progressive_small", "den_finetune"))
+
+
+def test_the_axis_of_units_is_logarithmic_if_one_method_flattens_the_others() -> None:
+    stream = grid(1, ("den", "single_task"))
+    rows = stream.measures
+    alone = (rows["method"] == "single_task") & (rows["measure"] == measures.UNITS)
+    separate = rows.assign(value=rows["value"].where(~alone, rows["value"] * rows["after_task"]))
+    axes = FIGURES["units_over_tasks"](replace(stream, measures=separate)).axes[0]
+    assert (axes.get_yscale(), axes.get_ylabel()) == ("log", "Units, logarithmic")
+    axes = FIGURES["units_over_tasks"](grid(1, ("den", "l2"))).axes[0]
+    assert (axes.get_yscale(), axes.get_ylabel()) == ("linear", "Units")
+
+
+def test_the_axes_of_network_growth_name_method_and_units() -> None:
+    figure = FIGURES["network_growth"](grid(1, ("den", "den_finetune")))
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["DEN\nunits", "DEN-Finetune\nunits"]
+
+
+@pytest.mark.slow
+def test_files_of_a_figure_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    code = (
+        "import hashlib, tables_and_figures as t\n"
+        "print([hashlib.sha256(kind(t.figure())).hexdigest() for kind in t.KINDS])\n"
+    )
+    (tmp_path / "tables_and_figures.py").write_text(
+        "from synthetic import results\nfrom reports import tables\nfrom reports.figures import FIGURES, export\n"
+        "KINDS = (export.png, export.svg, export.pdf)\n"
+        "def figure():\n"
+        "    stream = tables.collect(results('mnist_variation', 1), 'quick').of()\n"
+        "    return FIGURES['auroc_over_tasks'](stream)\n"
+    )
+    path = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "tests/support")))
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(prints) == 1
 
 
 def test_layers_go_by_their_form_where_some_are_convolutions() -> None:
@@ -195,7 +247,7 @@ def test_features_with_a_known_hash_are_named_and_others_are_looked_up() -> None
 def test_the_page_has_cautions_and_published_numbers_and_names_its_figures_after_the_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
+    monkeypatch.setattr(drawings, "FIGURES", {"auroc_over_tasks": FIGURES["auroc_over_tasks"]})
     superclass = large_tables("cifar100_superclass")
     cautions = cautions_of(superclass.of())
     html = report.write(superclass, tmp_path).read_text()

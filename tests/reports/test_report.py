@@ -21,7 +21,7 @@ from reports.analysis.by_seed import departures, difference, ratio, selected_uni
 from reports.analysis.comparison import READING, against_rival
 from reports.analysis.findings import findings
 from reports.figures import FIGURES, export, style
-from reports.page import components, paper, report
+from reports.page import components, drawings, paper, report
 from reports.page.paper import LOG, REPRODUCTION
 from reports.published_numbers import PAPER, PUBLISHED
 from reports.stream_results import StreamResults
@@ -220,12 +220,6 @@ def test_published_curves_are_whole() -> None:
         assert grown.tolist() == log["kept units", layer].tolist()
 
 
-def test_a_method_looks_the_same_everywhere_and_like_no_other() -> None:
-    looks = [(style.look(method)["color"], style.look(method)["marker"]) for method in style.LOOKS]
-    assert len(set(looks)) == len(looks)
-    assert style.look("homemade") == style.look("homemade")
-
-
 def test_findings_count_how_often_stages_fired() -> None:
     sentences = findings(grid(1))
     assert "DEN: expansion fired on 9 of 9 tasks (always), split fired on 5 of 9 tasks." in sentences
@@ -277,10 +271,36 @@ def test_the_page_stands_alone_and_is_well_formed(folder: Path) -> None:
     assert {unescape(link) for link in re.findall(r'href="#([^"]+)"', text)} <= {*outline.ids}
 
 
+def test_the_list_of_contents_names_every_heading_and_every_figure(folder: Path) -> None:
+    text = (folder / "index.html").read_text()
+    nav = text[text.index("<nav") : text.index("</nav>")]
+    listed = [(id, unescape(words)) for id, words in re.findall(r'<a href="#([^"]+)">(.*?)</a>', nav)]
+    headings = re.findall(r'<h[23] id="([^"]+)">(.*?)</h[23]>', text)
+    assert len(headings) == len(re.findall(r"<h[23]", text))
+    assert [entry for entry in listed if not entry[0].startswith("figure-")] == [
+        (id, unescape(words)) for id, words in headings
+    ]
+    figures = [words for id, words in listed if id.startswith("figure-")]
+    numbers = [int(words.split()[1]) for words in figures]
+    assert sorted(numbers) == list(range(1, 1 + text.count("<figure")))
+    assert "Figure 1 Average AUROC over the number of tasks learned" in figures
+
+
+def test_the_command_that_writes_the_page_stands_on_it_once(folder: Path) -> None:
+    assert (folder / "index.html").read_text().count("den report --accepted") == 1
+
+
+def test_a_table_names_the_figure_that_draws_it(folder: Path) -> None:
+    text = (folder / "index.html").read_text()
+    growth = text[text.index(">Network growth</h3>") :]
+    (number,) = re.findall(r'Drawn in <a href="#figure-(\d+)">', growth[: growth.index("<h3")])
+    assert re.search(rf'<figcaption id="figure-{number}"><b>Figure {number}</b> <span>Network growth', text)
+
+
 def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -> None:
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"index.html", "report.md", "scores.csv", "cells.csv", "measures.csv", "summary.csv"} <= written
-    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg")} <= written
+    assert {f"figures/mnist_variation/{name}.{kind}" for name in CURVES for kind in ("png", "svg", "pdf")} <= written
     assert not [path for path in written if any(name in path for name in STUDIES)]
     assert not [path for path in written if path.startswith(".")]
 
@@ -331,7 +351,7 @@ def test_two_measurements_of_a_cell_are_refused_by_their_ids() -> None:
 
 def test_departures_are_listed_below_and_not_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = {name: FIGURES[name] for name in ("differences", "auroc_over_tasks")}
-    monkeypatch.setattr(report, "FIGURES", shown)
+    monkeypatch.setattr(drawings, "FIGURES", shown)
     collected = tables.collect(results("mnist_variation", 1, DIFFERENCES), "differences")
     text = report.write(collected, tmp_path).read_text()
     assert text.index("Released code without one step head") > text.index("Figures")
@@ -349,7 +369,7 @@ def test_a_stream_that_the_paper_lacks_has_no_column_for_it() -> None:
 def test_a_score_that_came_later_is_on_the_page_once_anything_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "FIGURES", {})
+    monkeypatch.setattr(drawings, "FIGURES", {})
     old = results("blobs", 1, ("den", "l2"), tasks=3)
     assert "verage precision" not in report.write(tables.collect(old, "smoke"), tmp_path).read_text()
     text = report.write(tables.collect([with_more(old[0]), old[1]], "smoke"), tmp_path).read_text()

@@ -1,0 +1,34 @@
+"""Which methods share a figure: at most six curves, the standard methods first, DEN in every figure."""
+
+import math
+
+import numpy as np
+
+from reports import labels
+from reports.analysis.by_seed import PAPER_METHOD
+from reports.stream_results import StreamResults
+
+MOST = 6
+"The most curves of a figure."
+STANDARD = ("finetune", "l2", "ewc", "progressive", "single_task")
+"The paper's baselines, which stand beside DEN in the first figure."
+
+
+def of(results: StreamResults) -> list[list[str]]:
+    """Return the methods of each figure, the main figure first; one group of all methods if they are few.
+
+    A method that is measured after the last task alone has a point and no curve. All points are in the main figure.
+    """
+    curves = [method for method in results.methods if _lengths(results).get(method, 0) > 1]
+    points = [method for method in results.methods if method not in curves]
+    if len(curves) <= MOST:
+        return [results.methods]
+    subject = [method for method in curves if method == PAPER_METHOD]
+    others = sorted((method for method in curves if method not in subject), key=lambda method: method not in STANDARD)
+    parts = np.array_split(others, math.ceil(len(others) / (MOST - len(subject))))
+    return [labels.ordered([*subject, *map(str, part), *(() if place else points)]) for place, part in enumerate(parts)]
+
+
+def _lengths(results: StreamResults) -> dict[str, int]:
+    """Return after how many tasks each method was measured."""
+    return {method: int(np.isfinite(mean).sum()) for method, (mean, _) in results.learning_curves.items()}

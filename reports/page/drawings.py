@@ -1,0 +1,99 @@
+"""The figures of one stream: as files, and numbered on the page, those of further methods last."""
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from den import files
+from reports import labels
+from reports.figures import FIGURES, PER_GROUP, export, groups, style
+from reports.stream_results import StreamResults
+
+TABLES = {
+    "Selective retraining": "selective_retraining",
+    "Selected units": "selected_units",
+    "Network growth": "network_growth",
+    "Time": "training_time",
+    "DEN in parts": "expansion_ablation",
+    "The released code’s departures": "differences",
+    "After each task": "auroc_over_tasks",
+    "Capacity": "auroc_over_capacity",
+    "Drift": "score_over_time",
+}
+"The figure that draws a table, by the table's title."
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of a page.
+
+    figure: its name among FIGURES; file: the path of its files without an ending, from the page's folder; wide: it is
+    as wide as two columns; further: it shows methods beyond those of the main figure.
+    """
+
+    number: int
+    figure: str
+    caption: str
+    file: str
+    svg: Markup
+    wide: bool
+    further: bool
+
+
+def of_stream(results: StreamResults, folder: Path, first: int, leading: str) -> tuple[Drawing | None, list[Drawing]]:
+    """Write the figures of a stream into `folder`, and return them numbered from `first`.
+
+    leading: the name of the figure that comes first; returned apart, None if the stream has no such figure.
+    """
+    drawn = sorted(_drawn(results), key=lambda drawn: (drawn[1] > 0, drawn[0] != leading))
+    drawings = [_drawing(number, *about, results, folder) for number, about in enumerate(drawn, start=first)]
+    if drawings and drawings[0].figure == leading:
+        return drawings[0], drawings[1:]
+    return None, drawings
+
+
+def of_table(drawings: list[Drawing], title: str) -> list[Drawing]:
+    """Return the figures that draw a table; none if no figure does."""
+    figures = [figure for table, figure in TABLES.items() if re.match(rf"{table}\b", title)]
+    return [drawing for drawing in drawings if drawing.figure in figures]
+
+
+def others(drawings: list[Drawing], drawing: Drawing) -> list[Drawing]:
+    """Return the figures that show other methods in the same way."""
+    return [other for other in drawings if other.figure == drawing.figure and other != drawing]
+
+
+def _drawn(results: StreamResults) -> Iterator[tuple[str, int, Figure]]:
+    """Yield the name, the place of the group of methods, and the figure."""
+    parts = groups.of(results)
+    for name, draw in FIGURES.items():
+        for place, methods in enumerate(parts if name in PER_GROUP else [results.methods]):
+            figure = draw(results.among(methods) if methods != results.methods else results)
+            if figure is not None:
+                yield name, place, figure
+
+
+def _drawing(number: int, name: str, place: int, figure: Figure, results: StreamResults, folder: Path) -> Drawing:
+    file = name.replace("auroc", results.main_score) + (f"_{place + 1}" if place else "")
+    path, caption = f"figures/{results.stream}/{file}", _caption(name, results)
+    rendered = {"png": export.png(figure), "svg": export.svg(figure), "pdf": export.pdf(figure)}
+    for kind, drawing in rendered.items():
+        files.write(folder / f"{path}.{kind}", drawing)
+    id = re.sub(r"\W+", "-", f"{results.stream}-{file}")
+    svg = Markup(export.inline(rendered["svg"], id, escape(caption)))
+    return Drawing(number, name, caption, path, svg, figure.get_figwidth() > style.WIDTH, place > 0)
+
+
+def _caption(name: str, results: StreamResults) -> str:
+    """Return the first line of the docstring of the figure's module, with the main score, and its floor if accuracy."""
+    line = (sys.modules[FIGURES[name].__module__].__doc__ or name).splitlines()[0].rstrip(".")
+    caption = labels.heading(line.replace("AUROC", results.score_label))
+    if results.main_score != "accuracy" or "AUROC" not in line or not results.floor:
+        return caption
+    return f"{caption}; the majority answer has {labels.score(results.floor['accuracy'])}"
