@@ -114,6 +114,11 @@ def data_of(cell: Cell, places: Places) -> str:
         raise
 
 
+def is_prepared(cell: Cell, places: Places) -> bool:
+    """Return whether files of the cell's stream are there at all; they may be damaged, or lack the cell's seed."""
+    return (places.data / cell.stream / prepared.MANIFEST).exists()
+
+
 def modules_of(method: str, stream: str) -> tuple[str, ...]:
     """Return the modules that, with their imports, determine the numbers of a method on a stream."""
     return METHODS[method].__module__, f"den.streams.{stream}", harness.__name__

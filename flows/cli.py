@@ -169,9 +169,9 @@ def history(
 ) -> None:
     """Show a metric over all runs, with change points; one series per method, settings, seeds and kind of machine."""
     from flows.commands.history import print_history
-    from flows.places import here
+    from flows.places import of_project
 
-    print_history(suite, streams, methods, metric, since, form, here())
+    print_history(suite, streams, methods, metric, since, form, of_project())
 
 
 @main.command()
@@ -184,17 +184,18 @@ def accept(suite: str, run_id: str | None, partial: bool) -> None:
     Later runs are judged against these results. `den report --accepted` draws the published report from them.
     """
     from flows.commands.accept import accept_run
-    from flows.places import here
+    from flows.places import of_project
 
-    click.echo(accept_run(suite, run_id, partial, here()))
+    click.echo(accept_run(suite, run_id, partial, of_project()))
 
 
 @main.command()
-@click.argument("result", shell_complete=completion.results)
-def why(result: str) -> None:
+@click.argument("result", required=False, shell_complete=completion.results)
+def why(result: str | None) -> None:
     """Print the origin of a measurement: run, machine, versions, code, data and settings.
 
-    RESULT is the beginning of the measurement's id.
+    RESULT is the beginning of the measurement's id, by default of the newest in the ledger. Needs neither data nor the
+    machine of the measurement.
     """
     from flows.commands.why import print_origin
 

@@ -17,9 +17,9 @@ def ledger_commands() -> None:
 def export_ledger(file: Path, run_id: str) -> None:
     """Write measurements and runs to FILE, for `den ledger import` on another machine."""
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
 
-    click.echo(f"{Ledger.of(here()).export(file, run_id)} measurements and run files written to {file}")
+    click.echo(f"{Ledger.of(of_project()).export(file, run_id)} measurements and run files written to {file}")
 
 
 @ledger_commands.command(name="import")
@@ -30,10 +30,10 @@ def import_ledger(file: Path) -> None:
     Changes nothing that the ledger has. Exits with 1 if FILE has damaged lines.
     """
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
     from reports.accepted_results import MEASUREMENTS
 
-    imported = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
+    imported = Ledger.of(of_project()).take(file / MEASUREMENTS if file.is_dir() else file)
     click.echo(f"{imported.added} added, {imported.present} were there")
     for fault in imported.faults:
         click.echo(f"left out: {fault}", err=True)
@@ -44,9 +44,9 @@ def import_ledger(file: Path) -> None:
 def check_ledger() -> None:
     """Read every file of the ledger. Exits with 1 if a file is damaged."""
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
 
-    ledger = Ledger.of(here())
+    ledger = Ledger.of(of_project())
     faults = ledger.check()
     for path, fault in faults.items():
         click.echo(f"{path}: {fault}", err=True)

@@ -13,7 +13,7 @@ from den.ledger import Measurement, Order, Places
 from den.worker import Worker
 from flows.commands.lookup import locate
 from flows.judging import differences
-from flows.places import here
+from flows.places import of_project
 from reports.analysis import repeats
 
 
@@ -38,10 +38,10 @@ def measure_again(prefix: str) -> int:
 
     Returns the exit code, 1 if a number differs. Raises SettingsError if no measurement matches, or several.
     """
-    measurement = locate(prefix, here()).measurement
+    measurement = locate(prefix, of_project()).measurement
     for difference in differences.since(measurement):
         click.echo(f"changed since: {difference}", err=True)
-    agreement = remeasure(measurement, here(), lambda title: click.echo(title, err=True))
+    agreement = remeasure(measurement, of_project(), lambda title: click.echo(title, err=True))
     if agreement.same:
         click.echo(f"all {agreement.compared} scores and measures are the same, to the last bit")
         return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 
 from den import suites
-from den.cells import Cell, current, present_of
+from den.cells import Cell, current, is_prepared, present_of
 from den.ledger import Ledger
 from flows.commands import console
 from flows.pipeline.benchmark import benchmark, refuse_nowhere
@@ -62,11 +62,15 @@ def run(request: Request, check: bool = False) -> int:
 
 
 def estimated(request: Request) -> str:
-    """Return how many cells of a suite will run and for how long. Raises DataError if a stream is not prepared."""
+    """Return how many cells of a suite will run and for how long; cells of an unprepared stream will."""
     cells, places = request.cells(), here()
     ledger, elsewhere = Ledger.of(places), request.on != "here"
     waiting = [
-        cell for cell in cells if request.again or current(cell, ledger, places, present_of(cell, elsewhere)) is None
+        cell
+        for cell in cells
+        if request.again
+        or not is_prepared(cell, places)
+        or current(cell, ledger, places, present_of(cell, elsewhere)) is None
     ]
     slots = request.slots or (1 if elsewhere else concurrency.slots(cells))
     return estimates.announce(waiting, len(cells), slots, request.suite, places)

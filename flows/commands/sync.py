@@ -2,10 +2,10 @@
 
 import click
 
-from flows.places import here
+from flows.places import of_project
 from flows.tracking import tracker
 
 
 def sync_mlflow() -> int:
     """Show in MLflow what it lacks, with a line of progress per run; return the exit code, 1 if MLflow fails."""
-    return 0 if tracker.sync(here(), lambda line: click.echo(line, err=True)) else 1
+    return 0 if tracker.sync(of_project(), lambda line: click.echo(line, err=True)) else 1

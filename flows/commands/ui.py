@@ -5,6 +5,7 @@ import socket
 import sys
 
 from den.config import SettingsError
+from flows.places import of_project
 from flows.runtime import addresses
 from flows.tracking import remedies, tracker, views
 
@@ -14,8 +15,9 @@ HOST = "127.0.0.1"
 def serve(port: int) -> None:
     """Print links to the runs of each stream, and replace this process by MLflow's server.
 
-    Raises SettingsError if another server has the runs, or another process the port.
+    Raises SettingsError outside of a project, if another server has the runs, or another process the port.
     """
+    of_project()
     address = tracker.address()
     if address.startswith("http"):
         server = addresses.shown(address)

@@ -157,6 +157,19 @@ def test_the_ledger_is_exported_imported_and_checked(suite: tuple[Cell, ...]) ->
     assert str(path) in answer.stderr
 
 
+def test_reading_results_needs_no_data(suite: tuple[Cell, ...], caplog: pytest.LogCaptureFixture) -> None:
+    run_of(suite)
+    words = ["results", "--suite", "tiny", "--format", "csv"]
+    prepared = CliRunner().invoke(main, words, catch_exceptions=False).output
+    assert len(prepared.splitlines()) > 10
+    assert not caplog.records
+    Path("data").rename("gone")
+    assert CliRunner().invoke(main, words, catch_exceptions=False).output == prepared
+    assert "blobs is not prepared here" in caplog.text
+    estimate = CliRunner().invoke(main, ["run", "--suite", "tiny", "--estimate"], catch_exceptions=False).output
+    assert estimate.startswith("2 of 2 cells to run: about ")
+
+
 def test_tables_that_were_never_accepted_are_asked_for(here: Path) -> None:
     answer = CliRunner().invoke(main, ["report", "--accepted", "--suite", "tiny"])
     assert answer.exit_code == 2

@@ -19,6 +19,16 @@ def project(here: Path, blobs_folder: Path) -> Path:
     return here
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["run", "search --stream blobs", "prepare", "status", "results", "report", "compare", "history", "accept --suite x",
+     "why 12", "why", "rerun 12", "prune --keep 1d", "sync", "ui", "ledger check", "ledger export all.xz"],
+)  # fmt: skip
+def test_outside_of_a_project_every_command_says_so_and_leaves_nothing(words: str, here: Path) -> None:
+    assert "params.yaml is missing: no project is here" in refusal(words)
+    assert not list(here.iterdir())
+
+
 def refusal(words: str) -> str:
     """Return the one line that a command ends in."""
     answer = CliRunner().invoke(main, words.split(), catch_exceptions=False, prog_name="den")
@@ -33,7 +43,6 @@ def refusal(words: str) -> str:
     [
         ("run --suite nonesuch", "params.yaml has quick"),
         ("run --suite smoke --on nonesuch", "there are here, pool"),
-        ("run --suite quick --estimate", "den prepare"),
         ("run --suite smoke --seeds 99 --estimate", "raise data.seeds"),
         ("status --suite nonesuch", "params.yaml has quick"),
         ("results --suite nonesuch", "params.yaml has quick"),
@@ -109,11 +118,12 @@ def test_accepted_tables_that_are_not_whole_are_named(here: Path) -> None:
 
 
 def test_a_port_in_use_is_refused_before_mlflow_begins(here: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", here)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert "choose another with --port" in refusal(f"ui --port {taken.getsockname()[1]}")
-    assert not list(here.iterdir())
+    assert [path.name for path in here.iterdir()] == ["params.yaml"]
 
 
 def test_a_fault_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
