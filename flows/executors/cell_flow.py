@@ -37,7 +37,8 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
     """
     order = order.model_copy(update=circumstances(cell))
     context = run_context.current()
-    with concurrency(LIMIT, occupy=1, strict=False), Worker(cell, places, order) as worker, context.at_work(worker):
+    limit = concurrency(LIMIT, occupy=1, suppress_warnings=True)  # most servers have none, which is no reason to warn
+    with limit, Worker(cell, places, order) as worker, context.at_work(worker):
         for step in worker.steps():
             context.watcher.began(cell, step.task, step.stage)
             with dead_runs.untagged():

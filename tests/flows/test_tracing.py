@@ -152,6 +152,14 @@ def test_the_flow_records_which_run_of_it_measured_and_dvc_which_data(with_a_res
 
 
 @pytest.mark.slow
+def test_a_run_without_a_limit_of_cells_logs_no_warning(with_a_result: Path) -> None:
+    with sqlite3.connect(with_a_result / ".prefect/prefect.db") as connection:
+        messages = connection.execute("select message from log where level >= 30").fetchall()
+        assert not messages
+        assert connection.execute("select count(*) from log").fetchone()[0] > 5
+
+
+@pytest.mark.slow
 def test_a_number_that_does_not_come_again_is_an_error(with_a_result: Path) -> None:
     (entry,) = ledger_of(with_a_result).entries()
     measurement = ledger_of(with_a_result).load(entry.id)
