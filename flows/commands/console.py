@@ -4,9 +4,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import Grid, grid, say
 from reports import labels
 from reports.analysis import findings
 from reports.tables import Tables
@@ -22,7 +21,7 @@ def show(tables: Tables) -> None:
     for results in tables.per_stream:
         console.print(_summary(results.stream, results.summary))
         for sentence in findings.how_often(results.without_departures):
-            console.print(sentence, highlight=False, soft_wrap=True)
+            say(console, sentence)
 
 
 def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
@@ -32,10 +31,10 @@ def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
     for table in tables:
         rows = table.assign(method=table["method"].map(labels.method)).itertuples(index=False)
         console.print(grid(table, rows, numbers=set(table).difference(WORDS), padding=0))
-    console.print(note, highlight=False, soft_wrap=True)
+    say(console, note)
 
 
-def _summary(stream: str, rows: pd.DataFrame) -> Table:
+def _summary(stream: str, rows: pd.DataFrame) -> Grid:
     seeds = int(rows["seeds"].max())
     title = f"{labels.stream(stream)}, {seeds} seed{'s' * (seeds > 1)}"
     return grid(COLUMNS, map(_cells, rows.itertuples()), title=title, numbers=COLUMNS[1:])

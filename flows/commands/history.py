@@ -15,7 +15,7 @@ from rich.console import Console
 from den import files, measures, paths
 from den.config import SettingsError
 from den.ledger import Ledger, Places
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import grid, say
 from flows.runtime import garbage_collection
 from reports import accepted_results, labels
 from reports.analysis import change_points, history
@@ -28,7 +28,7 @@ LONGEST = 120  # characters that the names of methods may take in the name of a 
 RUNS_SHOWN, CHANGES_SHOWN = 40, 8
 NUMBERS = ("runs", "lowest", "highest", "last", "value")
 DISTINCTIONS = ("suite", "settings", "seeds", "machine")
-"Columns that a table shows only if their values differ between rows."
+"Columns of text that a table shows only if their values differ between rows."
 NO_CHANGE = f"A change point needs {change_points.FEWEST} complete runs of a series."
 
 
@@ -118,7 +118,7 @@ def _show_stream(
         console.print("There is only one run so far, so there is no history to draw yet.")
         return
     for sentence in [*_changes(series, metric), f"Figure: {_draw(series, suite, stream, methods, metric)}"]:
-        console.print(sentence, highlight=False, soft_wrap=True)
+        say(console, sentence)
 
 
 def _summary(rows: pd.DataFrame, steps: Sequence[Step], metric: str) -> dict[str, str]:
@@ -215,10 +215,10 @@ def _print(console: Console, title: str, rows: pd.DataFrame) -> None:
     """Print a table; columns with the same value in all rows become a sentence below it."""
     common = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
     table = rows.drop(columns=common)
-    console.print(grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, fold=True, padding=0))
+    console.print(grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, text=DISTINCTIONS, padding=0))
     values = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in common if rows[column].iloc[0])
     if values:
-        console.print(f"All have {values}.", highlight=False, soft_wrap=True)
+        say(console, f"All have {values}.")
 
 
 def _number(value: float, metric: str) -> str:

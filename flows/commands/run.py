@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from rich.console import Console
+
 from den import suites
 from den.cells import Cell, current, is_prepared, present_of
 from den.ledger import Ledger
 from flows.commands import console
+from flows.commands.terminal_tables import say
 from flows.pipeline.benchmark import benchmark, refuse_nowhere
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import REPORTS, here
@@ -77,6 +80,7 @@ def estimated(request: Request) -> str:
 
 
 def _show(outcome: Outcome) -> None:
+    terminal = Console()
     if outcome.results:
         console.show(outcome.tables)
         for stream, judged in outcome.judged.items():
@@ -84,7 +88,7 @@ def _show(outcome: Outcome) -> None:
                 title = f"{labels.stream(stream)}: {outcome.verdict.of(stream)}, {judged.title.lower()}"
                 console.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
         for remark in outcome.verdict.remarks:
-            print(remark)
+            say(terminal, remark)
         print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / outcome.run.suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)

@@ -1,10 +1,13 @@
 """One cell as a Prefect flow; each stage of its method is a Prefect task."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import prefect
+from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from den import suites
@@ -37,13 +40,25 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
     """
     order = order.model_copy(update=circumstances(cell))
     context = run_context.current()
-    limit = concurrency(LIMIT, occupy=1, suppress_warnings=True)  # most servers have none, which is no reason to warn
-    with limit, Worker(cell, places, order) as worker, context.at_work(worker):
+    with limited(), Worker(cell, places, order) as worker, context.at_work(worker):
         for step in worker.steps():
             context.watcher.began(cell, step.task, step.stage)
             with dead_runs.untagged():
                 stages.stage(worker, step)
         return Worked(worker.measurement, worker.measurement.origin.run == order.run)
+
+
+def limited() -> AbstractContextManager[None]:
+    """Return a context that holds a slot of the server's limit; it holds nothing if the server has no such limit.
+
+    Prefect itself would warn of the missing limit at every cell.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(LIMIT)
+        except ObjectNotFound:
+            return nullcontext()
+    return concurrency(LIMIT, occupy=1)
 
 
 def circumstances(cell: Cell) -> dict[str, Any]:

@@ -64,12 +64,17 @@ def benchmark(
     )
     with run_records.begun(request, cells, places, tasks.circumstances(slots), fresh) as begun:
         results, failures = run_cells(cells, begun, places, executor, slots)
+        watcher = run_context.current().watcher
+        watcher.goes_on("judging the results against accepted ones and earlier runs")
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
+    watcher.goes_on("drawing the report")
     folder = tasks.report(outcome) if results else None
+    watcher.goes_on("showing the run in MLflow")
     if results and tasks.track(outcome, folder):
         run_records.discard_checkpoints(run, places)
+    watcher.goes_on("showing the run in Prefect")
     tasks.announce(outcome, folder)
     if verdict.alarming:
         raise RunFailed(outcome)

@@ -57,7 +57,13 @@ def scores(suite: str | None, accepted: bool, form: str) -> str:
     if form == "json":
         rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
         return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    return frame.to_string(index=False) + "\n"
+    return "".join(map(_text, frame.groupby(["suite", "stream"], sort=False))) or "no scores\n"
+
+
+def _text(group: tuple[tuple[str, str], pd.DataFrame]) -> str:
+    """Return the scores of a suite and stream as text; lines fit 80 columns."""
+    (suite, stream), rows = group
+    return f"{suite}, {stream}\n{rows.drop(columns=['suite', 'stream']).to_string(index=False)}\n\n"
 
 
 def _draw(suite: str, collected: Tables, judged: Mapping[str, Table | None], again: str = "") -> Path:
