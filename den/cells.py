@@ -1,6 +1,6 @@
 """A cell: one stream, one method and one seed, with all settings; its key, its code and its stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from den import harness, provenance, sources
-from den.config import Network, Params, SettingsError, Training, completed, read, reduced
+from den.config import Network, Params, SettingsError, Training, alternatives, completed, read, reduced
 from den.ledger import Entry, Ledger, Origin, Places
 from den.ledger.settings import Settings
 from den.ledger.settings import key_of as key_of_settings
@@ -44,9 +44,9 @@ class Cell(Params):
     @classmethod
     def registered(cls, name: str, info: ValidationInfo) -> str:
         """Refuse a name that the registry does not have."""
-        registry: Iterable[str] = STREAMS if info.field_name == "stream" else METHODS
+        registry: Collection[str] = STREAMS if info.field_name == "stream" else METHODS
         if name not in registry:
-            raise SettingsError(f"{info.field_name}: {name!r} is unknown; there are {', '.join(registry)}")
+            raise SettingsError(f"{info.field_name}: {name!r} is unknown; {alternatives(name, registry)}")
         return name
 
     @field_validator("stream_params")

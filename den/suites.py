@@ -10,7 +10,7 @@ from typing import Any
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, SettingsError, Training, read, shortened
+from den.config import Network, SettingsError, Training, alternatives, read, shortened
 from den.methods import METHODS
 from den.params_file import Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS
@@ -63,7 +63,7 @@ class Plan:
     def suite(self, name: str) -> Suite:
         """Return a suite. Raises SettingsError if it is unknown."""
         if name not in self.file.suites:
-            raise SettingsError(f"suite {name!r} is unknown; params.yaml has {', '.join(self.suites)}")
+            raise SettingsError(f"suite {shortened(repr(name))} is unknown; {alternatives(name, self.suites)}")
         return self.file.suites[name]
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _wrong_names(file: File) -> Iterator[str]:
     """Yield the names that match no registry entry, and the variants that are named like a method."""
     for key, name, names in _names(file):
         if name not in names:
-            yield f"{key}: {name!r} is unknown; there are {', '.join(names) or 'none'}"
+            yield f"{key}: {name!r} is unknown; {alternatives(name, names)}"
     for name in file.variants:
         if name in METHODS:
             yield f"variants.{name}: a method has this name; give the variant another"
@@ -193,7 +193,9 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     """Set one dotted key in place."""
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
-        raise SettingsError(f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}")
+        raise SettingsError(
+            f"{shortened(key)}: cannot be set; keys begin with a block: {alternatives(key.split('.')[0], SETTABLE)}"
+        )
     if len(path) > DEEPEST:
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in NAMED:
@@ -221,6 +223,6 @@ def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
 
 
 def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
-    """Raise SettingsError for a name that is not in the registry; the message names the key and all entries."""
+    """Raise SettingsError for a name that is not in the registry; the message names the key and what is meant."""
     if name not in registry:
-        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; there are {', '.join(registry)}")
+        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; {alternatives(name, registry)}")

@@ -14,8 +14,16 @@ from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
 from flows.runtime import garbage_collection
 
+GROUPS = {  # of commands, in the order of the help
+    "Run": ("run", "prepare", "search", "status"),
+    "Look": ("results", "report", "history", "why", "list", "ui"),
+    "Compare": ("compare", "rerun"),
+    "Keep": ("accept", "ledger", "sync", "prune"),
+    "Set up": ("doctor", "completion"),
+}
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=Commands, groups=GROUPS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="den-bench", prog_name="den")
 def main() -> None:
     """DEN Bench: run, version and track Dynamically Expandable Networks and their baselines."""
@@ -57,7 +65,7 @@ def run(check: bool, estimate: bool, **choices: Any) -> None:
 
     request = run.Request(**choices)
     if estimate:
-        click.echo(run.estimated(request))
+        print(run.estimated(request))
         return
     sys.exit(run.run(request, check))
 
@@ -79,7 +87,7 @@ def search(
     if write:
         from flows.tuning import chosen_numbers
 
-        click.echo("\n".join(chosen_numbers.write(streams, methods, trials)))
+        print("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
     from den.worker import make_ready
 
@@ -155,7 +163,7 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
     default="auroc",
     show_default=True,
     metavar="NAME",
-    help="The metric: auroc, accuracy, capacity, seconds …",
+    help="The metric: auroc, accuracy, capacity, seconds, ...",
 )
 @click.option("--since", metavar="DATE", help="Only runs that began on this day or later, such as 2026-11-29.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
@@ -186,7 +194,7 @@ def accept(suite: str, run_id: str | None, partial: bool) -> None:
     from flows.commands.accept import accept_run
     from flows.places import of_project
 
-    click.echo(accept_run(suite, run_id, partial, of_project()))
+    print(accept_run(suite, run_id, partial, of_project()))
 
 
 @main.command()
@@ -267,6 +275,15 @@ def status(suite: str | None) -> None:
     print_status(suite)
 
 
+@main.command(name="list")
+@click.argument("kind", required=False, type=click.Choice(["suites", "streams", "methods", "variants"]))
+def list_names(kind: str | None) -> None:
+    """List the names of suites, streams, methods and variants."""
+    from flows.commands.listing import print_names
+
+    print_names(kind)
+
+
 @main.command(name="completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def complete(shell: str) -> None:
@@ -274,7 +291,7 @@ def complete(shell: str) -> None:
 
     For bash, in ~/.bashrc: eval "$(den completion bash)"
     """
-    click.echo(completion.script(main, shell))
+    print(completion.script(main, shell))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
 import pandas as pd
 from rich.console import Console
 
@@ -52,7 +51,7 @@ def print_history(
         ledger = Ledger.of(places)
         points = history.points(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
         if search is None:
-            click.echo(_rows(points, form), nl=False)
+            print(_rows(points, form), end="")
         else:
             _show_tables(points, suite, methods, metric, since, search)
 
@@ -90,7 +89,7 @@ def _show_tables(
     points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None, search: Search
 ) -> None:
     if points.empty:
-        click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
+        print(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
         return
     groups = [
         rows.reset_index(drop=True) for _, of_stream in points.groupby("stream") for rows in history.series(of_stream)
@@ -215,7 +214,9 @@ def _print(console: Console, title: str, rows: pd.DataFrame) -> None:
     """Print a table; columns with the same value in all rows become a sentence below it."""
     common = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
     table = rows.drop(columns=common)
-    console.print(grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, text=DISTINCTIONS, padding=0))
+    console.print(
+        grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, text=DISTINCTIONS, padding=0)
+    )
     values = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in common if rows[column].iloc[0])
     if values:
         say(console, f"All have {values}.")

@@ -19,7 +19,7 @@ def export_ledger(file: Path, run_id: str) -> None:
     from den.ledger import Ledger
     from flows.places import of_project
 
-    click.echo(f"{Ledger.of(of_project()).export(file, run_id)} measurements and run files written to {file}")
+    print(f"{Ledger.of(of_project()).export(file, run_id)} measurements and run files written to {file}")
 
 
 @ledger_commands.command(name="import")
@@ -34,9 +34,9 @@ def import_ledger(file: Path) -> None:
     from reports.accepted_results import MEASUREMENTS
 
     imported = Ledger.of(of_project()).take(file / MEASUREMENTS if file.is_dir() else file)
-    click.echo(f"{imported.added} added, {imported.present} were there")
+    print(f"{imported.added} added, {imported.present} were there")
     for fault in imported.faults:
-        click.echo(f"left out: {fault}", err=True)
+        print(f"left out: {fault}", file=sys.stderr)
     sys.exit(1 if imported.faults else 0)
 
 
@@ -49,6 +49,6 @@ def check_ledger() -> None:
     ledger = Ledger.of(of_project())
     faults = ledger.check()
     for path, fault in faults.items():
-        click.echo(f"{path}: {fault}", err=True)
-    click.echo(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
+        print(f"{path}: {fault}", file=sys.stderr)
+    print(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
     sys.exit(1 if faults else 0)

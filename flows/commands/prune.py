@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
-
 from den.config import SettingsError
 from den.execution import LOCKS, lock_of
 from den.ledger import Ledger, Places
@@ -26,7 +24,7 @@ NOTHING = "nothing is old enough to remove"
 def print_removed(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
     """Remove old files and runs, and print what was removed. keep: an age such as 90d. The rest is as in remove_old."""
     age = duration(keep) if keep else None
-    click.echo("\n".join(remove_old(age, keep_runs, dry_run, of_project())))
+    print("\n".join(remove_old(age, keep_runs, dry_run, of_project())))
 
 
 def remove_old(keep: timedelta | None, keep_runs: int | None, dry_run: bool, places: Places) -> list[str]:

@@ -4,8 +4,6 @@ import json
 from statistics import median
 from typing import Any
 
-import click
-
 from den import measures
 from den.config import SettingsError
 from den.ledger import Measurement, Origin, Places
@@ -23,7 +21,7 @@ def print_origin(prefix: str | None) -> None:
     Raises SettingsError if no measurement matches, or several.
     """
     places = of_project()
-    click.echo(describe(locate(prefix, places) if prefix else newest(places), places))
+    print(describe(locate(prefix, places) if prefix else newest(places), places))
 
 
 def describe(located: Located, places: Places) -> str:
