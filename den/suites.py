@@ -11,6 +11,7 @@ from typing import Any
 from den import yaml_files
 from den.cells import Cell, refuse
 from den.config import Network, SettingsError, Training, alternatives, read, shortened
+from den.ledger.settings import flat
 from den.methods import METHODS
 from den.params_file import Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS
@@ -25,10 +26,14 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chos
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated params.yaml with the overrides of a command line, by dotted key."""
+    """A validated params.yaml with the overrides of a command line, by dotted key.
+
+    own_data: whether overrides change what is prepared.
+    """
 
     file: File
     overrides: Mapping[str, Any]
+    own_data: bool = False
 
     @property
     def data(self) -> Data:
@@ -82,38 +87,87 @@ class Plan:
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
         variant = self.file.variants.get(name) or Variant(method=name)
         method = variant.method
-        layers = (
-            _within(method, self.file.numbers(stream, method)),
-            self.file.per_stream.get(stream, {}),
-            suite.set,
-            _within(method, variant.set),
-            self.overrides,
-        )
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
         _own_training(settings, method)
-        for layer in layers:
+        for layer in self.layers(suite, stream, name).values():
             for key, value in layer.items():
                 _put(settings, key, value)
             _own_training(settings, method)
         return _cell(settings, stream, method, seed, name if name in self.file.variants else "")
 
+    def layers(self, suite: Suite, stream: str, name: str) -> dict[str, Mapping[str, Any]]:
+        """Return the values that override the file's blocks for a cell, by their source, the strongest last."""
+        variant = self.file.variants.get(name) or Variant(method=name)
+        method = variant.method
+        entry = self.file.chosen.get(stream, {}).get(method)
+        study = entry and (f"study {entry.study}" if entry.study else f"as {entry.of}")
+        return {
+            f"chosen, {study}": _within(method, self.file.numbers(stream, method)),
+            f"per_stream.{stream}": self.file.per_stream.get(stream, {}),
+            "set of the suite": suite.set,
+            f"variants.{name}": _within(method, variant.set),
+            "--set": self.overrides,
+        }
+
+    def sources(self, suite: Suite, stream: str, name: str) -> dict[str, str]:
+        """Return where each setting of a cell comes from, by its key in a measurement; defaults are left out."""
+        method = (self.file.variants.get(name) or Variant(method=name)).method
+        blocks = self.file.model_dump(mode="json", include={"training", "network", "streams", "methods"})
+        sources: dict[str, str] = {}
+        for source, layer in {"": blocks, **self.layers(suite, stream, name)}.items():
+            for key, _ in flat(layer):
+                if (place := _place(key, stream, method)) is not None:
+                    sources[place] = source or key.rpartition(".")[0]
+        return sources
+
+
+def _place(key: str, stream: str, method: str) -> str | None:
+    """Return the key in a measurement of a key of params.yaml; None if it is of another stream or method."""
+    key = key.replace(f"methods.{method}.training.", "training.", 1)
+    key = key.replace(f"methods.{method}.", "method_params.", 1).replace(f"streams.{stream}.", "stream_params.", 1)
+    return None if key.startswith(("streams.", "methods.")) else key
+
 
 def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Plan:
     """Return the plan of a params file, with every block and every suite validated.
 
-    overrides: texts `key.path=value`, with values in YAML. Raises SettingsError, which names the wrong keys and the
-    allowed values.
+    overrides: texts `key.path=value`, with values in YAML. `data.*` changes what is prepared; `chosen=none` leaves out
+    the numbers that were chosen for methods. Raises SettingsError, which names the wrong keys and the allowed values.
     """
-    plan = Plan(
-        read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml"),
-        yaml_files.overrides(overrides),
-    )
+    file = read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml")
+    values = yaml_files.overrides(overrides)
+    data = _data(file, {key: values.pop(key) for key in list(values) if key.split(".")[0] == "data"})
+    chosen = _unchosen(file, values.pop("chosen")) if "chosen" in values else file
+    plan = Plan(chosen.model_copy(update={"data": data}), values, own_data=data != file.data)
     for stream in plan.data.streams:
         refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
         plan.data.preparation(stream)
     for problem in _problems(plan):
         raise SettingsError(problem)
     return plan
+
+
+def _data(file: File, values: Mapping[str, Any]) -> Data:
+    """Return the block `data` with overrides. Raises SettingsError."""
+    block = {"data": file.data.model_dump(mode="json")}
+    for key, value in values.items():
+        *path, last = key.split(".")
+        _descend(block, path, key)[last] = deepcopy(value)
+    return read(Data, block["data"], "data")
+
+
+def _unchosen(file: File, value: Any) -> File:
+    """Return the file without the numbers that searches or hands chose for methods on streams.
+
+    Raises SettingsError for another value than none.
+    """
+    if value != "none":
+        raise SettingsError(f"chosen: none leaves the chosen numbers out, not {shortened(repr(value))}")
+    settings = {
+        stream: {key: value for key, value in block.items() if not key.startswith("methods.")}
+        for stream, block in file.per_stream.items()
+    }
+    return file.model_copy(update={"chosen": {}, "per_stream": settings})
 
 
 def _problems(plan: Plan) -> Iterator[str]:
@@ -200,12 +254,18 @@ def _put(settings: Settings, key: str, value: Any) -> None:
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in NAMED:
         refuse_unknown((*path, last)[1], NAMED[path[0]], key)
-    block = settings
-    for part in path:
-        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
+    block = _descend(settings, path, key)
     block[last] = deepcopy(value)
     if path[-1] == "training" and last in LENGTHS and value is not None:
         block[LENGTHS[last]] = None
+
+
+def _descend(settings: Settings, path: Sequence[str], key: str) -> Settings:
+    """Return the block at a path, made where it is missing. Raises SettingsError if a value is on the way."""
+    block = settings
+    for part in path:
+        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
+    return block
 
 
 def _mapping(value: Any, key: str) -> Settings:

@@ -48,14 +48,20 @@ main.add_command(ledger_commands)
 @click.option(
     "--estimate", is_flag=True, help="Run nothing; print how many cells would run and how long they would take."
 )
-def run(check: bool, estimate: bool, **choices: Any) -> None:
+@click.option("--show", is_flag=True, help="Run nothing; print the settings in effect, and where each comes from.")
+@click.option(
+    "--without-chosen",
+    is_flag=True,
+    help="Leave out the numbers that were chosen for methods; as --set chosen=none.",
+)
+def run(check: bool, estimate: bool, show: bool, without_chosen: bool, **choices: Any) -> None:
     """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
 
     A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
     An interrupted run of the same request continues from its last finished stage.
     Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
-    if not estimate:
+    if not (estimate or show):
         from den.worker import make_ready
 
         make_ready()  # another process loads torch while this one loads the rest
@@ -63,7 +69,11 @@ def run(check: bool, estimate: bool, **choices: Any) -> None:
     with garbage_collection.loading():
         from flows.commands import run
 
+    choices["overrides"] += ("chosen=none",) * without_chosen
     request = run.Request(**choices)
+    if show:
+        run.show(request)
+        return
     if estimate:
         print(run.estimated(request))
         return
@@ -102,11 +112,12 @@ def search(
 @main.command()
 @STREAMS
 @click.option("--force", is_flag=True, help="Prepare again, even if the files are there and current.")
-def prepare(streams: tuple[str, ...], force: bool) -> None:
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the block data.")
+def prepare(streams: tuple[str, ...], force: bool, overrides: tuple[str, ...]) -> None:
     """Fetch raw data and prepare the named streams, by default those of all suites."""
     from flows.commands.prepare import prepare_streams
 
-    prepare_streams(streams, force)
+    prepare_streams(streams, force, overrides)
 
 
 @main.command()

@@ -10,9 +10,11 @@ from rich.console import Console
 from den import suites
 from den.cells import Cell, current, is_prepared, present_of
 from den.ledger import Ledger
-from flows.commands import console
+from den.suites import Plan
+from flows.commands import console, effective
 from flows.commands.terminal_tables import say
-from flows.pipeline.benchmark import benchmark, refuse_nowhere
+from flows.data import stream_files
+from flows.pipeline.benchmark import benchmark, refuse_nowhere, refuse_own_data_elsewhere
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import REPORTS, here
 from flows.runtime import concurrency, estimates, garbage_collection, progress, signals
@@ -40,7 +42,12 @@ class Request:
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the requested cells. Raises SettingsError."""
-        return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
+        return self.plan.cells(self.suite, self.streams, self.methods, self.seeds)
+
+    @property
+    def plan(self) -> Plan:
+        """params.yaml with the request's overrides. Raises SettingsError."""
+        return suites.load(overrides=self.overrides)
 
 
 def run(request: Request, check: bool = False) -> int:
@@ -51,6 +58,7 @@ def run(request: Request, check: bool = False) -> int:
     request = replace(request, again=request.again or check)
     request.cells()
     refuse_nowhere(request.on)
+    refuse_own_data_elsewhere(request.plan, request.on)
     here()  # refuses a folder that cannot be written, before the server starts
     try:
         with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
@@ -66,7 +74,7 @@ def run(request: Request, check: bool = False) -> int:
 
 def estimated(request: Request) -> str:
     """Return how many cells of a suite will run and for how long; cells of an unprepared stream will."""
-    cells, places = request.cells(), here()
+    cells, places = request.cells(), stream_files.places_of(request.plan, here())
     ledger, elsewhere = Ledger.of(places), request.on != "here"
     waiting = [
         cell
@@ -77,6 +85,11 @@ def estimated(request: Request) -> str:
     ]
     slots = request.slots or (1 if elsewhere else concurrency.slots(cells))
     return estimates.announce(waiting, len(cells), slots, request.suite, places)
+
+
+def show(request: Request) -> None:
+    """Print the settings of the requested cells. Raises SettingsError."""
+    effective.print_settings(request.plan, request.suite, request.cells())
 
 
 def _show(outcome: Outcome) -> None:

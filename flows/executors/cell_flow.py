@@ -38,7 +38,7 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
     If another run is measuring the cell, wait for it, and reuse its measurement unless the order says `again`.
     The concurrency limit LIMIT of the server, if any, holds for the cells of all machines together.
     """
-    order = order.model_copy(update=circumstances(cell))
+    order = order.model_copy(update=circumstances(cell, places))
     context = run_context.current()
     with limited(), Worker(cell, places, order) as worker, context.at_work(worker):
         for step in worker.steps():
@@ -61,9 +61,10 @@ def limited() -> AbstractContextManager[None]:
     return concurrency(LIMIT, occupy=1)
 
 
-def circumstances(cell: Cell) -> dict[str, Any]:
+def circumstances(cell: Cell, places: Places) -> dict[str, Any]:
     """Return provenance that only the flow knows: Prefect's flow-run id and the version of the data."""
-    return {"flow_run": flow_run.id, "data_version": dvc_lock.pinned(cell.stream)}
+    version = dvc_lock.pinned(cell.stream) if places.data == Places().data else None
+    return {"flow_run": flow_run.id, "data_version": version}
 
 
 def received(settings: dict[str, Any], order: dict[str, Any]) -> tuple[Cell, Places, Order]:
