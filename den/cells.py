@@ -167,8 +167,9 @@ def refuse(cell: Cell) -> None:
     if cell.training.optimizer_state == "keep" and not method.keeps_moments:
         keep = ", ".join(name for name, kind in METHODS.items() if kind.keeps_moments)
         raise SettingsError(f"training.optimizer_state: {cell.method} shares no lasting parameters; keep is for {keep}")
-    if cell.evaluation == "validation" and cell.stream_params.get("validation_images") == 0:
-        raise SettingsError(f"streams.{cell.stream}.validation_images: 0 leaves nothing to choose by; ask for some")
+    for key in ("validation_images", "validation_examples"):
+        if cell.evaluation == "validation" and cell.stream_params.get(key) == 0:
+            raise SettingsError(f"streams.{cell.stream}.{key}: 0 leaves nothing to choose by; ask for some")
     if cell.network.convolutions and cell.stream not in IMAGES:
         raise SettingsError(f"network.convolutions: the examples of {cell.stream} are not images; leave it empty")
 
