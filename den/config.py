@@ -200,9 +200,8 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
     key = ".".join(str(part) for part in (path, *error["loc"]))
     if error["type"] == "extra_forbidden":
         allowed = _block(kind, error["loc"][:-1]).model_fields
-        like = get_close_matches(str(error["loc"][-1]), allowed, n=1)
-        question = f"did you mean {like[0]}? " if like else ""
-        return f"{key}: unknown key; {question}allowed here: {', '.join(sorted(allowed)) or 'none'}"
+        names = f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
+        return "; ".join(filter(None, (names, meant(str(error["loc"][-1]), allowed))))
     if error["type"] == "missing":
         return f"{key}: missing"
     return f"{key}: {error['msg']}, not {shortened(repr(error['input']))}"
@@ -213,11 +212,14 @@ def alternatives(name: str, names: Collection[str], listing: str = "`den list`")
 
     listing: the command that lists them.
     """
-    like = get_close_matches(str(name), names, n=3)
-    question = f"did you mean {' or '.join(like)}? " if like else ""
-    if len(names) > LISTED:
-        return f"{question}{listing} lists all {len(names)}"
-    return f"{question}there are {', '.join(names) or 'none'}"
+    listed = f"there are {', '.join(names) or 'none'}" if len(names) <= LISTED else f"{listing} lists all {len(names)}"
+    return " ".join(filter(None, (meant(name, names), listed)))
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """Return a question with the names that are like an unknown one; empty if there are none."""
+    like = get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(like)}?" if like else ""
 
 
 def shortened(text: str, longest: int = 60) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, SettingsError, Training, alternatives, read, shortened
+from den.config import Network, SettingsError, Training, alternatives, meant, read, shortened
 from den.ledger.settings import flat
 from den.methods import METHODS
 from den.params_file import Data, File, Suite, Variant, refuse_repeats
@@ -247,9 +247,8 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     """Set one dotted key in place."""
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
-        raise SettingsError(
-            f"{shortened(key)}: cannot be set; keys begin with a block: {alternatives(key.split('.')[0], SETTABLE)}"
-        )
+        blocks = f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}"
+        raise SettingsError("; ".join(filter(None, (blocks, meant(key.partition(".")[0], SETTABLE)))))
     if len(path) > DEEPEST:
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in NAMED:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -53,7 +53,7 @@ class Grid:
             title, padding = None if number else self.title, (0, self.padding)
             table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=padding)
             for column, width in zip(columns, self.widths(columns, options.max_width), strict=True):
-                justify = "right" if column.is_number else "left"
+                justify: JustifyMethod = "right" if column.is_number else "left"
                 table.add_column(column.name, justify=justify, overflow="fold", width=width)
             for row in zip(*(column.cells for column in columns), strict=True):
                 table.add_row(*row)
