@@ -251,7 +251,7 @@ def test_the_server_prints_the_links_and_no_advice_to_open_it_to_others(mirrored
     with subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True, **pipes) as server:
         try:
             lines = [server.stdout.readline() for _ in range(3)]
-            sites.until(lambda: httpx.get(f"http://127.0.0.1:{port}").is_success, 60)
+            sites.until(lambda: httpx.get(f"http://127.0.0.1:{port}").is_success, 240)
         finally:
             os.killpg(server.pid, 15)
         lines += server.stdout.readlines()
