@@ -1,6 +1,6 @@
 """A cell: one stream, one method and one seed, with all settings; its key, its code and its stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from den import harness, provenance, sources
-from den.config import Network, Params, SettingsError, Training, completed, read, reduced
+from den.config import Network, Params, SettingsError, Training, alternatives, completed, read, reduced
 from den.ledger import Entry, Ledger, Origin, Places
 from den.ledger.settings import Settings
 from den.ledger.settings import key_of as key_of_settings
@@ -44,9 +44,9 @@ class Cell(Params):
     @classmethod
     def registered(cls, name: str, info: ValidationInfo) -> str:
         """Refuse a name that the registry does not have."""
-        registry: Iterable[str] = STREAMS if info.field_name == "stream" else METHODS
+        registry: Collection[str] = STREAMS if info.field_name == "stream" else METHODS
         if name not in registry:
-            raise SettingsError(f"{info.field_name}: {name!r} is unknown; there are {', '.join(registry)}")
+            raise SettingsError(f"{info.field_name}: {name!r} is unknown; {alternatives(name, registry)}")
         return name
 
     @field_validator("stream_params")
@@ -114,6 +114,11 @@ def data_of(cell: Cell, places: Places) -> str:
         raise
 
 
+def is_prepared(cell: Cell, places: Places) -> bool:
+    """Return whether files of the cell's stream are there at all; they may be damaged, or lack the cell's seed."""
+    return (places.data / cell.stream / prepared.MANIFEST).exists()
+
+
 def modules_of(method: str, stream: str) -> tuple[str, ...]:
     """Return the modules that, with their imports, determine the numbers of a method on a stream."""
     return METHODS[method].__module__, f"den.streams.{stream}", harness.__name__
@@ -162,8 +167,9 @@ def refuse(cell: Cell) -> None:
     if cell.training.optimizer_state == "keep" and not method.keeps_moments:
         keep = ", ".join(name for name, kind in METHODS.items() if kind.keeps_moments)
         raise SettingsError(f"training.optimizer_state: {cell.method} shares no lasting parameters; keep is for {keep}")
-    if cell.evaluation == "validation" and cell.stream_params.get("validation_images") == 0:
-        raise SettingsError(f"streams.{cell.stream}.validation_images: 0 leaves nothing to choose by; ask for some")
+    for key in ("validation_images", "validation_examples"):
+        if cell.evaluation == "validation" and cell.stream_params.get(key) == 0:
+            raise SettingsError(f"streams.{cell.stream}.{key}: 0 leaves nothing to choose by; ask for some")
     if cell.network.convolutions and cell.stream not in IMAGES:
         raise SettingsError(f"network.convolutions: the examples of {cell.stream} are not images; leave it empty")
 

@@ -1,8 +1,9 @@
 """The base class of all parameters, which are closed, frozen and validated; the blocks `training` and `network`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 LARGEST, SMALLEST = 1e9, 1e-12  # magnitudes of a setting other than 0; float32 or memory does not reach further
+LISTED = 20  # names that a message lists
 MOST_WEIGHTS = 10**9  # between two hidden layers
 
 
@@ -204,10 +206,26 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
     key = ".".join(str(part) for part in (path, *error["loc"]))
     if error["type"] == "extra_forbidden":
         allowed = _block(kind, error["loc"][:-1]).model_fields
-        return f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
+        names = f"{key}: unknown key; allowed here: {', '.join(sorted(allowed)) or 'none'}"
+        return "; ".join(filter(None, (names, meant(str(error["loc"][-1]), allowed))))
     if error["type"] == "missing":
         return f"{key}: missing"
     return f"{key}: {error['msg']}, not {shortened(repr(error['input']))}"
+
+
+def alternatives(name: str, names: Collection[str], listing: str = "`den list`") -> str:
+    """Return for a message the names that are like an unknown one, and all of them if they are few.
+
+    listing: the command that lists them.
+    """
+    listed = f"there are {', '.join(names) or 'none'}" if len(names) <= LISTED else f"{listing} lists all {len(names)}"
+    return " ".join(filter(None, (meant(name, names), listed)))
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """Return a question with the names that are like an unknown one; empty if there are none."""
+    like = get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(like)}?" if like else ""
 
 
 def shortened(text: str, longest: int = 60) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, SettingsError, Training, read, shortened
+from den.config import Network, SettingsError, Training, alternatives, meant, read, shortened
+from den.ledger.settings import flat
 from den.methods import METHODS
 from den.params_file import Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS
@@ -25,10 +26,14 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chos
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated params.yaml with the overrides of a command line, by dotted key."""
+    """A validated params.yaml with the overrides of a command line, by dotted key.
+
+    own_data: whether overrides change what is prepared.
+    """
 
     file: File
     overrides: Mapping[str, Any]
+    own_data: bool = False
 
     @property
     def data(self) -> Data:
@@ -63,7 +68,7 @@ class Plan:
     def suite(self, name: str) -> Suite:
         """Return a suite. Raises SettingsError if it is unknown."""
         if name not in self.file.suites:
-            raise SettingsError(f"suite {name!r} is unknown; params.yaml has {', '.join(self.suites)}")
+            raise SettingsError(f"suite {shortened(repr(name))} is unknown; {alternatives(name, self.suites)}")
         return self.file.suites[name]
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -81,40 +86,88 @@ class Plan:
         """
         refuse_unknown(stream, STREAMS, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
-        variant = self.file.variants.get(name) or Variant(method=name)
-        method, origin = variant.method, suite.numbers or stream
-        layers = (
-            _within(method, self.file.numbers(origin, method)),
-            self.file.settings_of(stream, origin),
-            suite.set,
-            _within(method, variant.set),
-            self.overrides,
-        )
+        method = (self.file.variants.get(name) or Variant(method=name)).method
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
         _own_training(settings, method)
-        for layer in layers:
+        for layer in self.layers(suite, stream, name).values():
             for key, value in layer.items():
                 _put(settings, key, value)
             _own_training(settings, method)
         return _cell(settings, stream, method, seed, name if name in self.file.variants else "")
 
+    def layers(self, suite: Suite, stream: str, name: str) -> dict[str, Mapping[str, Any]]:
+        """Return the values that override the file's blocks for a cell, by their source, the strongest last."""
+        variant = self.file.variants.get(name) or Variant(method=name)
+        method, origin = variant.method, suite.numbers or stream
+        entry = self.file.chosen.get(origin, {}).get(method)
+        study = entry and (f"study {entry.study}" if entry.study else f"as {entry.of}")
+        return {
+            f"chosen, {study}": _within(method, self.file.numbers(origin, method)),
+            f"per_stream.{stream}": self.file.settings_of(stream, origin),
+            "set of the suite": suite.set,
+            f"variants.{name}": _within(method, variant.set),
+            "--set": self.overrides,
+        }
+
+    def sources(self, suite: Suite, stream: str, name: str) -> dict[str, str]:
+        """Return where each setting of a cell comes from, by its key in a measurement; defaults are left out."""
+        method = (self.file.variants.get(name) or Variant(method=name)).method
+        blocks = self.file.model_dump(mode="json", include={"training", "network", "streams", "methods"})
+        sources: dict[str, str] = {}
+        for source, layer in {"": blocks, **self.layers(suite, stream, name)}.items():
+            for key, _ in flat(layer):
+                if (place := _place(key, stream, method)) is not None:
+                    sources[place] = source or key.rpartition(".")[0]
+        return sources
+
+
+def _place(key: str, stream: str, method: str) -> str | None:
+    """Return the key in a measurement of a key of params.yaml; None if it is of another stream or method."""
+    key = key.replace(f"methods.{method}.training.", "training.", 1)
+    key = key.replace(f"methods.{method}.", "method_params.", 1).replace(f"streams.{stream}.", "stream_params.", 1)
+    return None if key.startswith(("streams.", "methods.")) else key
+
 
 def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Plan:
     """Return the plan of a params file, with every block and every suite validated.
 
-    overrides: texts `key.path=value`, with values in YAML. Raises SettingsError, which names the wrong keys and the
-    allowed values.
+    overrides: texts `key.path=value`, with values in YAML. `data.*` changes what is prepared; `chosen=none` leaves out
+    the numbers that were chosen for methods. Raises SettingsError, which names the wrong keys and the allowed values.
     """
-    plan = Plan(
-        read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml"),
-        yaml_files.overrides(overrides),
-    )
+    file = read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml")
+    values = yaml_files.overrides(overrides)
+    data = _data(file, {key: values.pop(key) for key in list(values) if key.split(".")[0] == "data"})
+    chosen = _unchosen(file, values.pop("chosen")) if "chosen" in values else file
+    plan = Plan(chosen.model_copy(update={"data": data}), values, own_data=data != file.data)
     for stream in plan.data.streams:
         refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
         plan.data.preparation(stream)
     for problem in _problems(plan):
         raise SettingsError(problem)
     return plan
+
+
+def _data(file: File, values: Mapping[str, Any]) -> Data:
+    """Return the block `data` with overrides. Raises SettingsError."""
+    block = {"data": file.data.model_dump(mode="json")}
+    for key, value in values.items():
+        *path, last = key.split(".")
+        _descend(block, path, key)[last] = deepcopy(value)
+    return read(Data, block["data"], "data")
+
+
+def _unchosen(file: File, value: Any) -> File:
+    """Return the file without the numbers that searches or hands chose for methods on streams.
+
+    Raises SettingsError for another value than none.
+    """
+    if value != "none":
+        raise SettingsError(f"chosen: none leaves the chosen numbers out, not {shortened(repr(value))}")
+    settings = {
+        stream: {key: value for key, value in block.items() if not key.startswith("methods.")}
+        for stream, block in file.per_stream.items()
+    }
+    return file.model_copy(update={"chosen": {}, "per_stream": settings})
 
 
 def _problems(plan: Plan) -> Iterator[str]:
@@ -132,7 +185,7 @@ def _wrong_names(file: File) -> Iterator[str]:
     """Yield the names that match no registry entry, and the variants that are named like a method."""
     for key, name, names in _names(file):
         if name not in names:
-            yield f"{key}: {name!r} is unknown; there are {', '.join(names) or 'none'}"
+            yield f"{key}: {name!r} is unknown; {alternatives(name, names)}"
     for name in file.variants:
         if name in METHODS:
             yield f"variants.{name}: a method has this name; give the variant another"
@@ -196,17 +249,24 @@ def _put(settings: Settings, key: str, value: Any) -> None:
     """Set one dotted key in place."""
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
-        raise SettingsError(f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}")
+        blocks = f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}"
+        raise SettingsError("; ".join(filter(None, (blocks, meant(key.partition(".")[0], SETTABLE)))))
     if len(path) > DEEPEST:
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in NAMED:
         refuse_unknown((*path, last)[1], NAMED[path[0]], key)
-    block = settings
-    for part in path:
-        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
+    block = _descend(settings, path, key)
     block[last] = deepcopy(value)
     if path[-1] == "training" and last in LENGTHS and value is not None:
         block[LENGTHS[last]] = None
+
+
+def _descend(settings: Settings, path: Sequence[str], key: str) -> Settings:
+    """Return the block at a path, made where it is missing. Raises SettingsError if a value is on the way."""
+    block = settings
+    for part in path:
+        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
+    return block
 
 
 def _mapping(value: Any, key: str) -> Settings:
@@ -224,6 +284,6 @@ def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
 
 
 def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
-    """Raise SettingsError for a name that is not in the registry; the message names the key and all entries."""
+    """Raise SettingsError for a name that is not in the registry; the message names the key and what is meant."""
     if name not in registry:
-        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; there are {', '.join(registry)}")
+        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; {alternatives(name, registry)}")

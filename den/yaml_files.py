@@ -53,7 +53,7 @@ def read(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     try:
         content = parsed(path.read_text(encoding="utf-8"), FILE)
     except FileNotFoundError:
-        raise SettingsError(f"{path} is missing; run the command in the project's folder") from None
+        raise SettingsError(f"{path} is missing: no project is here; run the command in the project's folder") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not YAML: {error}") from None
     except Refused as error:

@@ -15,8 +15,16 @@ from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
 from flows.runtime import garbage_collection
 
+GROUPS = {  # of commands, in the order of the help
+    "Run": ("run", "prepare", "search", "status"),
+    "Look": ("results", "report", "history", "why", "list", "ui"),
+    "Compare": ("compare", "rerun"),
+    "Keep": ("accept", "ledger", "sync", "prune"),
+    "Set up": ("doctor", "completion"),
+}
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=Commands, groups=GROUPS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="den-bench", prog_name="den")
 def main() -> None:
     """DEN Bench: run, version and track Dynamically Expandable Networks and their baselines."""
@@ -41,14 +49,20 @@ main.add_command(ledger_commands)
 @click.option(
     "--estimate", is_flag=True, help="Run nothing; print how many cells would run and how long they would take."
 )
-def run(check: bool, estimate: bool, **choices: Any) -> None:
+@click.option("--show", is_flag=True, help="Run nothing; print the settings in effect, and where each comes from.")
+@click.option(
+    "--without-chosen",
+    is_flag=True,
+    help="Leave out the numbers that were chosen for methods; as --set chosen=none.",
+)
+def run(check: bool, estimate: bool, show: bool, without_chosen: bool, **choices: Any) -> None:
     """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
 
     A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
     An interrupted run of the same request continues from its last finished stage.
     Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
-    if not estimate:
+    if not (estimate or show):
         from den.worker import make_ready
 
         make_ready()  # another process loads torch while this one loads the rest
@@ -56,9 +70,13 @@ def run(check: bool, estimate: bool, **choices: Any) -> None:
     with garbage_collection.loading():
         from flows.commands import run
 
+    choices["overrides"] += ("chosen=none",) * without_chosen
     request = run.Request(**choices)
+    if show:
+        run.show(request)
+        return
     if estimate:
-        click.echo(run.estimated(request))
+        print(run.estimated(request))
         return
     sys.exit(run.run(request, check))
 
@@ -80,7 +98,7 @@ def search(
     if write:
         from flows.tuning import chosen_numbers
 
-        click.echo("\n".join(chosen_numbers.write(streams, methods, trials)))
+        print("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
     from den.worker import make_ready
 
@@ -95,11 +113,12 @@ def search(
 @main.command()
 @STREAMS
 @click.option("--force", is_flag=True, help="Prepare again, even if the files are there and current.")
-def prepare(streams: tuple[str, ...], force: bool) -> None:
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the block data.")
+def prepare(streams: tuple[str, ...], force: bool, overrides: tuple[str, ...]) -> None:
     """Fetch raw data and prepare the named streams, by default those of all suites."""
     from flows.commands.prepare import prepare_streams
 
-    prepare_streams(streams, force)
+    prepare_streams(streams, force, overrides)
 
 
 @main.command()
@@ -175,7 +194,7 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
     default="auroc",
     show_default=True,
     metavar="NAME",
-    help="The metric: auroc, accuracy, capacity, seconds …",
+    help="The metric: auroc, accuracy, capacity, seconds, ...",
 )
 @click.option("--since", metavar="DATE", help="Only runs that began on this day or later, such as 2026-11-29.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
@@ -189,9 +208,9 @@ def history(
 ) -> None:
     """Show a metric over all runs, with change points; one series per method, settings, seeds and kind of machine."""
     from flows.commands.history import print_history
-    from flows.places import here
+    from flows.places import of_project
 
-    print_history(suite, streams, methods, metric, since, form, here())
+    print_history(suite, streams, methods, metric, since, form, of_project())
 
 
 @main.command()
@@ -204,17 +223,18 @@ def accept(suite: str, run_id: str | None, partial: bool) -> None:
     Later runs are judged against these results. `den report --accepted` draws the published report from them.
     """
     from flows.commands.accept import accept_run
-    from flows.places import here
+    from flows.places import of_project
 
-    click.echo(accept_run(suite, run_id, partial, here()))
+    print(accept_run(suite, run_id, partial, of_project()))
 
 
 @main.command()
-@click.argument("result", shell_complete=completion.results)
-def why(result: str) -> None:
+@click.argument("result", required=False, shell_complete=completion.results)
+def why(result: str | None) -> None:
     """Print the origin of a measurement: run, machine, versions, code, data and settings.
 
-    RESULT is the beginning of the measurement's id.
+    RESULT is the beginning of the measurement's id, by default of the newest in the ledger. Needs neither data nor the
+    machine of the measurement.
     """
     from flows.commands.why import print_origin
 
@@ -286,6 +306,15 @@ def status(suite: str | None) -> None:
     print_status(suite)
 
 
+@main.command(name="list")
+@click.argument("kind", required=False, type=click.Choice(["suites", "streams", "methods", "variants"]))
+def list_names(kind: str | None) -> None:
+    """List the names of suites, streams, methods and variants."""
+    from flows.commands.listing import print_names
+
+    print_names(kind)
+
+
 @main.command(name="completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def complete(shell: str) -> None:
@@ -293,7 +322,7 @@ def complete(shell: str) -> None:
 
     For bash, in ~/.bashrc: eval "$(den completion bash)"
     """
-    click.echo(completion.script(main, shell))
+    print(completion.script(main, shell))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from den.config import SettingsError
 from den.ledger import Places
 
 REPORTS = Path("reports/out")
+PARAMS = Path("params.yaml")
 LEDGER = "DEN_LEDGER"  # variable with the folder of the ledger, which several machines may share
 LONGEST = 470  # bytes of the project's path: SQLite opens a file only if its journal's path has at most 511
 
@@ -22,3 +23,10 @@ def here() -> Places:
         )
     folder = os.environ.get(LEDGER)
     return Places(ledger=Path(folder)) if folder else Places()
+
+
+def of_project() -> Places:
+    """Return the places of the project in the working folder. Raises SettingsError if the folder is no project."""
+    if not PARAMS.exists():
+        raise SettingsError(f"{PARAMS} is missing: no project is here; run the command in the project's folder")
+    return here()

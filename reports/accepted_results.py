@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from den import files, paths
-from den.config import SettingsError
+from den.config import SettingsError, alternatives
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
 from reports import tables
@@ -104,7 +104,8 @@ def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
 def _folder(suite: str) -> Path:
     folder = ACCEPTED / paths.part(suite)
     if not folder.exists():
-        raise SettingsError(f"{folder} is missing; `den accept --suite {suite}` makes it")
+        accepted = alternatives(suite, suites())
+        raise SettingsError(f"{suite!r} has no accepted results ({accepted}); `den accept` accepts those of a run")
     return folder
 
 

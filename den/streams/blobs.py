@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from den import config
@@ -33,7 +33,7 @@ class Params(config.Params):
 
     tasks: PositiveInt = 10
     training_examples: PositiveInt = 50
-    validation_examples: PositiveInt = 50
+    validation_examples: NonNegativeInt = 50
     test_examples: PositiveInt = 100
 
 

@@ -16,12 +16,12 @@ def of_seed(name: str, table: np.ndarray, seed: int) -> np.ndarray:
     if not 0 <= seed < len(table):
         raise SettingsError(
             f"seeds: {seed} requested, {name} is prepared for seeds 0 to {len(table) - 1}; "
-            "raise data.seeds in params.yaml and run `den prepare`"
+            "add `--set data.seeds=NUMBER` to prepare more, or raise data.seeds in params.yaml"
         )
     return np.asarray(table[seed])
 
 
 def tasks(name: str, requested: int, available: int) -> None:
     """Raise SettingsError if more tasks are requested than prepared."""
-    remedy = f"ask for fewer, or prepare more (data.streams.{name} in params.yaml, then `den prepare`)"
+    remedy = f"ask for fewer, or prepare more (data.streams.{name}, by `--set` or in params.yaml)"
     at_most(f"streams.{name}.tasks", requested, available, remedy)

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from den import metrics
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import Grid, grid, say
 from reports import labels
 from reports.analysis import answers, comparison, findings
 from reports.stream_results import StreamResults
@@ -27,12 +26,12 @@ def show(tables: Tables) -> None:
     console = Console()
     for results in tables.per_stream:
         console.print(_summary(results))
-        console.print(FORGETTING + MAJORITY * bool(results.floor), highlight=False, soft_wrap=True)
+        say(console, FORGETTING + MAJORITY * bool(results.floor))
         shown = results.without_departures
         answer = answers.answer(comparison.against_rival(shown))
         reading = [comparison.READING] if len(results.seeds) > 1 else []
         for sentence in [*(sentence.text for sentence in answer), *reading, *findings.how_often(shown)]:
-            console.print(sentence, highlight=False, soft_wrap=True)
+            say(console, sentence)
 
 
 def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
@@ -42,10 +41,10 @@ def show_table(title: str, *tables: pd.DataFrame, note: str) -> None:
     for table in tables:
         rows = table.assign(method=table["method"].map(labels.method)).itertuples(index=False)
         console.print(grid(table, rows, numbers=set(table).difference(WORDS), padding=0))
-    console.print(note, highlight=False, soft_wrap=True)
+    say(console, note)
 
 
-def _summary(results: StreamResults) -> Table:
+def _summary(results: StreamResults) -> Grid:
     rows = results.summary
     seeds = int(rows["seeds"].max())
     title = f"{labels.stream(results.stream)}, {seeds} seed{'s' * (seeds > 1)}"

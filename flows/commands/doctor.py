@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows.commands.checks import CHECKS, Finding, State, missing
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import grid, say
 from flows.runtime import addresses
 
 COLOURS = {State.FINE: "green", State.HINT: "yellow", State.MISSING: "red"}
@@ -18,10 +18,10 @@ def print_checks(checks: Mapping[str, Callable[[], Finding]] = CHECKS) -> int:
     findings = {name: run_check(check) for name, check in checks.items()}
     rows = [(_coloured(finding.state), name, escape(finding.summary)) for name, finding in findings.items()]
     terminal = Console(highlight=False)
-    terminal.print(grid(COLUMNS, rows, unwrapped=COLUMNS[:2], fold=True))
+    terminal.print(grid(COLUMNS, rows, names=2, text=COLUMNS[2:]))
     for name, finding in findings.items():
         if finding.state != State.FINE:
-            terminal.print(f"{_coloured(finding.state)}  {name}: {escape(finding.advice)}", soft_wrap=True)
+            say(terminal, f"{finding.state}  {name}: {finding.advice}")
     return int(any(finding.state == State.MISSING for finding in findings.values()))
 
 

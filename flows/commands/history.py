@@ -8,14 +8,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
 import pandas as pd
 from rich.console import Console
 
 from den import files, measures, paths
 from den.config import SettingsError
 from den.ledger import Ledger, Places
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import grid, say
 from flows.runtime import garbage_collection
 from reports import accepted_results, labels
 from reports.analysis import change_points, history
@@ -28,7 +27,7 @@ LONGEST = 120  # characters that the names of methods may take in the name of a 
 RUNS_SHOWN, CHANGES_SHOWN = 40, 8
 NUMBERS = ("runs", "lowest", "highest", "last", "value")
 DISTINCTIONS = ("suite", "settings", "seeds", "machine")
-"Columns that a table shows only if their values differ between rows."
+"Columns of text that a table shows only if their values differ between rows."
 NO_CHANGE = f"A change point needs {change_points.FEWEST} complete runs of a series."
 
 
@@ -52,7 +51,7 @@ def print_history(
         ledger = Ledger.of(places)
         points = history.points(ledger, suite or "", streams, methods, metric, _date(since), _accepted(suite))
         if search is None:
-            click.echo(_rows(points, form), nl=False)
+            print(_rows(points, form), end="")
         else:
             _show_tables(points, suite, methods, metric, since, search)
 
@@ -90,7 +89,7 @@ def _show_tables(
     points: pd.DataFrame, suite: str | None, methods: Sequence[str], metric: str, since: str | None, search: Search
 ) -> None:
     if points.empty:
-        click.echo(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
+        print(f"No ended run has measurements{f' since {since}' if since else ''}; `den run` makes them.")
         return
     groups = [
         rows.reset_index(drop=True) for _, of_stream in points.groupby("stream") for rows in history.series(of_stream)
@@ -118,7 +117,7 @@ def _show_stream(
         console.print("There is only one run so far, so there is no history to draw yet.")
         return
     for sentence in [*_changes(series, metric), f"Figure: {_draw(series, suite, stream, methods, metric)}"]:
-        console.print(sentence, highlight=False, soft_wrap=True)
+        say(console, sentence)
 
 
 def _summary(rows: pd.DataFrame, steps: Sequence[Step], metric: str) -> dict[str, str]:
@@ -215,10 +214,12 @@ def _print(console: Console, title: str, rows: pd.DataFrame) -> None:
     """Print a table; columns with the same value in all rows become a sentence below it."""
     common = [column for column in DISTINCTIONS if column in rows and rows[column].nunique() == 1]
     table = rows.drop(columns=common)
-    console.print(grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, fold=True, padding=0))
+    console.print(
+        grid(table, table.itertuples(index=False), title=title, numbers=NUMBERS, text=DISTINCTIONS, padding=0)
+    )
     values = "; ".join(f"{column}: {rows[column].iloc[0]}" for column in common if rows[column].iloc[0])
     if values:
-        console.print(f"All have {values}.", highlight=False, soft_wrap=True)
+        say(console, f"All have {values}.")
 
 
 def _number(value: float, metric: str) -> str:

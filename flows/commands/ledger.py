@@ -17,9 +17,9 @@ def ledger_commands() -> None:
 def export_ledger(file: Path, run_id: str) -> None:
     """Write measurements and runs to FILE, for `den ledger import` on another machine."""
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
 
-    click.echo(f"{Ledger.of(here()).export(file, run_id)} measurements and run files written to {file}")
+    print(f"{Ledger.of(of_project()).export(file, run_id)} measurements and run files written to {file}")
 
 
 @ledger_commands.command(name="import")
@@ -30,13 +30,13 @@ def import_ledger(file: Path) -> None:
     Changes nothing that the ledger has. Exits with 1 if FILE has damaged lines.
     """
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
     from reports.accepted_results import MEASUREMENTS
 
-    imported = Ledger.of(here()).take(file / MEASUREMENTS if file.is_dir() else file)
-    click.echo(f"{imported.added} added, {imported.present} were there")
+    imported = Ledger.of(of_project()).take(file / MEASUREMENTS if file.is_dir() else file)
+    print(f"{imported.added} added, {imported.present} were there")
     for fault in imported.faults:
-        click.echo(f"left out: {fault}", err=True)
+        print(f"left out: {fault}", file=sys.stderr)
     sys.exit(1 if imported.faults else 0)
 
 
@@ -44,11 +44,11 @@ def import_ledger(file: Path) -> None:
 def check_ledger() -> None:
     """Read every file of the ledger. Exits with 1 if a file is damaged."""
     from den.ledger import Ledger
-    from flows.places import here
+    from flows.places import of_project
 
-    ledger = Ledger.of(here())
+    ledger = Ledger.of(of_project())
     faults = ledger.check()
     for path, fault in faults.items():
-        click.echo(f"{path}: {fault}", err=True)
-    click.echo(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
+        print(f"{path}: {fault}", file=sys.stderr)
+    print(f"{len(ledger.entries())} measurements, {len(ledger.runs())} runs, {len(faults)} damaged files")
     sys.exit(1 if faults else 0)

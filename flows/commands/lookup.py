@@ -15,6 +15,14 @@ class Located:
     source: str
 
 
+def newest(places: Places) -> Located:
+    """Return the newest measurement of the ledger. Raises SettingsError if the ledger is empty."""
+    ledger = Ledger.of(places)
+    if not (entries := ledger.entries()):
+        raise SettingsError("the ledger has no measurement yet; `den run` measures, `den ledger import` adds others'")
+    return Located(ledger.load(entries[-1].id), "ledger")
+
+
 def locate(prefix: str, places: Places) -> Located:
     """Return the measurement whose id, or whose identity of version 0.5.0, begins with `prefix`.
 
@@ -27,4 +35,4 @@ def locate(prefix: str, places: Places) -> Located:
     if len(matches) == 1:
         return next(iter(matches.values()))
     problem = f"{len(matches)} ids begin with it; give more characters" if matches else "no measurement has this id"
-    raise SettingsError(f"{prefix}: {problem}; `den report` and MLflow show ids")
+    raise SettingsError(f"{prefix}: {problem}; reports and MLflow show ids, `den why` alone takes the newest")

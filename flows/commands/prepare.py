@@ -7,7 +7,10 @@ from flows.data import stream_files
 from flows.places import here
 
 
-def prepare_streams(streams: Sequence[str], force: bool) -> None:
-    """Prepare these streams, by default those of all suites. Raises SettingsError, DataError or PreparationError."""
-    plan = suites.load()
-    stream_files.prepare(streams or stream_files.of_suites(plan), plan, here(), force)
+def prepare_streams(streams: Sequence[str], force: bool, overrides: Sequence[str] = ()) -> None:
+    """Prepare these streams, by default those of all suites. Raises SettingsError, DataError or PreparationError.
+
+    overrides: of the block `data`, whose streams lie in a folder of their own.
+    """
+    plan = suites.load(overrides=overrides)
+    stream_files.prepare(streams or stream_files.of_suites(plan), plan, stream_files.places_of(plan, here()), force)

@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
-
 from den.config import SettingsError
 from den.execution import LOCKS, lock_of
 from den.ledger import Ledger, Places
 from flows.commands import old_runs
 from flows.commands.old_runs import counted, size_of, sized
-from flows.places import REPORTS, here
+from flows.places import REPORTS, of_project
 from flows.runtime import processes
 from flows.runtime.run_records import LOCK
 
@@ -26,7 +24,7 @@ NOTHING = "nothing is old enough to remove"
 def print_removed(keep: str | None, keep_runs: int | None, dry_run: bool) -> None:
     """Remove old files and runs, and print what was removed. keep: an age such as 90d. The rest is as in remove_old."""
     age = duration(keep) if keep else None
-    click.echo("\n".join(remove_old(age, keep_runs, dry_run, here())))
+    print("\n".join(remove_old(age, keep_runs, dry_run, of_project())))
 
 
 def remove_old(keep: timedelta | None, keep_runs: int | None, dry_run: bool, places: Places) -> list[str]:

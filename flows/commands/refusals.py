@@ -3,10 +3,12 @@
 import errno
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from flows.commands import characters
 from flows.runtime import addresses, signals
 
 ADVICE = {  # by the error of a file or disk
@@ -29,15 +31,30 @@ class Refused(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Write the lines to standard error; an indented line continues the line before it."""
         for line in re.sub(r"\n\s+", " ", self.format_message()).splitlines():
-            click.echo(f"den: {line}", file=file or sys.stderr)
+            print(f"den: {line}", file=file or sys.stderr)
 
 
 class Commands(click.Group):
-    """Commands that report user errors in one line with exit code 2, and that clean up when a signal ends them."""
+    """Commands that report user errors in one line with exit code 2, and that clean up when a signal ends them.
+
+    groups: the names of the commands, by the heading under which the help lists them.
+    """
+
+    def __init__(self, *args: Any, groups: Mapping[str, Sequence[str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.groups = groups
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in groups, each with the whole of its summary."""
+        width = max(map(len, self.commands))
+        for heading, names in self.groups.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), _summary(self.commands[name])) for name in names])
 
     def main(self, args: Any = None, *more: Any, **options: Any) -> Any:
         """Run the command of `args`, or of this process's command line."""
         if args is None:
+            characters.make_printable()
             signals.heed_signals()
         return super().main(args, *more, **options)
 
@@ -53,6 +70,11 @@ class Commands(click.Group):
             if message := _message(error):
                 raise Refused(addresses.without_secrets(message)) from None
             raise
+
+
+def _summary(command: click.Command) -> str:
+    """Return the first paragraph of a command's help."""
+    return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 def _help(error: click.UsageError) -> str:

@@ -1,7 +1,5 @@
 """`den report`: tables, figures and the page of a suite."""
 
-import click
-
 from flows.pipeline import reporting
 
 
@@ -10,4 +8,4 @@ def write_report(suite: str, run: str | None, accepted: bool) -> None:
 
     run: the run to report on, by default the newest measurements. accepted: report on the accepted results.
     """
-    click.echo(reporting.redraw(suite) if accepted else reporting.refresh(suite, run))
+    print(reporting.redraw(suite) if accepted else reporting.refresh(suite, run))

@@ -1,19 +1,18 @@
 """`den rerun`: measure a cell again and compare the two measurements."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-import click
-
 from den.cells import cell_of
 from den.ledger import Measurement, Order, Places
 from den.worker import Worker
 from flows.commands.lookup import locate
 from flows.judging import differences
-from flows.places import here
+from flows.places import of_project
 from reports.analysis import repeats
 
 
@@ -38,15 +37,15 @@ def measure_again(prefix: str) -> int:
 
     Returns the exit code, 1 if a number differs. Raises SettingsError if no measurement matches, or several.
     """
-    measurement = locate(prefix, here()).measurement
+    measurement = locate(prefix, of_project()).measurement
     for difference in differences.since(measurement):
-        click.echo(f"changed since: {difference}", err=True)
-    agreement = remeasure(measurement, here(), lambda title: click.echo(title, err=True))
+        print(f"changed since: {difference}", file=sys.stderr)
+    agreement = remeasure(measurement, of_project(), lambda title: print(title, file=sys.stderr))
     if agreement.same:
-        click.echo(f"all {agreement.compared} scores and measures are the same, to the last bit")
+        print(f"all {agreement.compared} scores and measures are the same, to the last bit")
         return 0
     numbers = f"{agreement.different} of {agreement.compared} numbers differ"
-    click.echo(f"{numbers}, scores by up to {agreement.largest:.2g}")
+    print(f"{numbers}, scores by up to {agreement.largest:.2g}")
     return 1
 
 

@@ -1,7 +1,5 @@
 """`den results`: the newest scores, one per row."""
 
-import click
-
 from flows.pipeline import reporting
 
 
@@ -10,4 +8,4 @@ def print_scores(suite: str | None, accepted: bool, form: str) -> None:
 
     accepted: print the accepted scores.
     """
-    click.echo(reporting.scores(suite, accepted, form), nl=False)
+    print(reporting.scores(suite, accepted, form), end="")

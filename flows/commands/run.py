@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from rich.console import Console
+
 from den import suites
-from den.cells import Cell, current, present_of
+from den.cells import Cell, current, is_prepared, present_of
 from den.ledger import Ledger
-from flows.commands import console
-from flows.pipeline.benchmark import benchmark, refuse_nowhere
+from den.suites import Plan
+from flows.commands import console, effective
+from flows.commands.terminal_tables import say
+from flows.data import stream_files
+from flows.pipeline.benchmark import benchmark, refuse_nowhere, refuse_own_data_elsewhere
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import REPORTS, here
 from flows.runtime import concurrency, estimates, garbage_collection, progress, signals
@@ -37,7 +42,12 @@ class Request:
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the requested cells. Raises SettingsError."""
-        return suites.load(overrides=self.overrides).cells(self.suite, self.streams, self.methods, self.seeds)
+        return self.plan.cells(self.suite, self.streams, self.methods, self.seeds)
+
+    @property
+    def plan(self) -> Plan:
+        """params.yaml with the request's overrides. Raises SettingsError."""
+        return suites.load(overrides=self.overrides)
 
 
 def run(request: Request, check: bool = False) -> int:
@@ -48,6 +58,7 @@ def run(request: Request, check: bool = False) -> int:
     request = replace(request, again=request.again or check)
     request.cells()
     refuse_nowhere(request.on)
+    refuse_own_data_elsewhere(request.plan, request.on)
     here()  # refuses a folder that cannot be written, before the server starts
     try:
         with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
@@ -62,17 +73,27 @@ def run(request: Request, check: bool = False) -> int:
 
 
 def estimated(request: Request) -> str:
-    """Return how many cells of a suite will run and for how long. Raises DataError if a stream is not prepared."""
-    cells, places = request.cells(), here()
+    """Return how many cells of a suite will run and for how long; cells of an unprepared stream will."""
+    cells, places = request.cells(), stream_files.places_of(request.plan, here())
     ledger, elsewhere = Ledger.of(places), request.on != "here"
     waiting = [
-        cell for cell in cells if request.again or current(cell, ledger, places, present_of(cell, elsewhere)) is None
+        cell
+        for cell in cells
+        if request.again
+        or not is_prepared(cell, places)
+        or current(cell, ledger, places, present_of(cell, elsewhere)) is None
     ]
     slots = request.slots or (1 if elsewhere else concurrency.slots(cells))
     return estimates.announce(waiting, len(cells), slots, request.suite, places)
 
 
+def show(request: Request) -> None:
+    """Print the settings of the requested cells. Raises SettingsError."""
+    effective.print_settings(request.plan, request.suite, request.cells())
+
+
 def _show(outcome: Outcome) -> None:
+    terminal = Console()
     if outcome.results:
         console.show(outcome.tables)
         for stream, judged in outcome.judged.items():
@@ -80,7 +101,7 @@ def _show(outcome: Outcome) -> None:
                 title = f"{labels.stream(stream)}: {outcome.verdict.of(stream)}, {judged.title.lower()}"
                 console.show_table(title, *([judged.rows] if len(judged.rows) else []), note=judged.note)
         for remark in outcome.verdict.remarks:
-            print(remark)
+            say(terminal, remark)
         print(f"verdict: {outcome.verdict.word}\n\nreport: {REPORTS / outcome.run.suite}")
     for cell, reason in outcome.failures.items():
         print(f"failed: {cell}: {reason}", file=sys.stderr)

@@ -45,7 +45,7 @@ def show(ends: Sequence[StudyResult]) -> None:
     for stream in dict.fromkeys(end.subject.stream for end in ends):
         title = f"{labels.stream(stream)}, validation data of seed {searches.SEED}"
         rows = [_row(end) for end in ends if end.subject.stream == stream]
-        Console().print(grid(COLUMNS, rows, title=title, fold=True))
+        Console().print(grid(COLUMNS, rows, title=title, text=COLUMNS[5:]))
 
 
 def _row(end: StudyResult) -> tuple[str, ...]:

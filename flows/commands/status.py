@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
 from den import suites
@@ -18,7 +17,7 @@ from den.config import SettingsError
 from den.execution import LOCKS, SINGLE
 from den.ledger import Ledger, Places, Run
 from den.streams.prepared import DataError
-from flows.commands.terminal_tables import grid
+from flows.commands.terminal_tables import Grid, grid, say
 from flows.places import here
 from flows.runtime import processes, run_records
 
@@ -74,10 +73,10 @@ def print_status(suite: str | None, places: Places | None = None) -> None:
     console.print(_counts(groups))
     listed = [status for group in groups.values() for status in group]
     if unprepared := {status.cell.stream for status in listed if status.cell and not status.key}:
-        console.print(f"data not prepared: {', '.join(sorted(unprepared))}; `den prepare` prepares it", soft_wrap=True)
+        say(console, f"data not prepared: {', '.join(sorted(unprepared))}; `den prepare` prepares it")
     for run in runs:
         if run.ended is None:
-            console.print(_run_line(run, places), soft_wrap=True, highlight=False)
+            say(console, _run_line(run, places))
     begun = [status for status in listed if status.is_begun]
     if suite and begun:
         console.print(_begun(begun, places))
@@ -147,16 +146,16 @@ def _run_state(run: Run, places: Places) -> str:
     return "interrupted; the same command continues it"
 
 
-def _counts(groups: Mapping[str, Sequence[CellStatus]]) -> Table:
+def _counts(groups: Mapping[str, Sequence[CellStatus]]) -> Grid:
     """Return a table of the number of cells in each state, a row per suite."""
     counts = {name: Counter(status.state for status in group) for name, group in groups.items()}
     rows = ((name, *(str(counts[name][state]) for state in STATES)) for name in groups)
-    return grid(("suite", *STATES), rows, numbers=STATES, unwrapped=("suite",))
+    return grid(("suite", *STATES), rows, numbers=STATES)
 
 
-def _begun(cells: Sequence[CellStatus], places: Places) -> Table:
+def _begun(cells: Sequence[CellStatus], places: Places) -> Grid:
     """Return a table of begun cells: the last finished stage, and since when each runs or rests."""
-    return grid(BEGUN, (_row(status, places) for status in cells), fold=True)
+    return grid(BEGUN, (_row(status, places) for status in cells))
 
 
 def _row(status: CellStatus, places: Places) -> tuple[str, ...]:

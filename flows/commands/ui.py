@@ -5,27 +5,31 @@ import socket
 import sys
 
 from den.config import SettingsError
+from flows.places import of_project
 from flows.runtime import addresses
 from flows.tracking import remedies, tracker, views
 
 HOST = "127.0.0.1"
+QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}  # so that the addresses stay in sight
 
 
 def serve(port: int) -> None:
     """Print links to the runs of each stream, and replace this process by MLflow's server.
 
-    Raises SettingsError if another server has the runs, or another process the port.
+    Raises SettingsError outside of a project, if another server has the runs, or another process the port.
     """
     address = tracker.address()
     if address.startswith("http"):
         server = addresses.shown(address)
         raise SettingsError(f"MLFLOW_TRACKING_URI is {server}: browse the runs there, or unset it for those in .mlflow")
+    of_project()
     refuse_taken(port)
     tracker.store()
     with remedies.explained(address):
-        print("\n".join(links(port)), flush=True)
+        print("\n".join([*links(port), f"MLflow starts at {_base(port)} within seconds; Ctrl-C ends it"]), flush=True)
     hosts = f"{HOST}:{port},localhost:{port}"  # otherwise MLflow prints how to open it to other machines
     command = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--allowed-hosts", hosts]
+    os.environ.update(QUIET | os.environ)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.environ["MLFLOW_BACKEND_STORE_URI"] = (
         address  # not an argument: all users of the machine can read the command line
@@ -37,7 +41,7 @@ def links(port: int) -> list[str]:
     """Return the addresses of the cells and runs of each stream; without runs, a line of advice."""
     from mlflow import MlflowClient
 
-    base = f"http://{HOST}:{port}"
+    base = _base(port)
     client = MlflowClient(tracker.address())
     experiments = client.search_experiments(order_by=["name ASC"])
     streams = [experiment for experiment in experiments if "stream" in experiment.tags]
@@ -48,6 +52,10 @@ def links(port: int) -> list[str]:
         for experiment in streams
         for view in (views.CELLS, views.RUNS)
     ]
+
+
+def _base(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
 def refuse_taken(port: int) -> None:

@@ -1,41 +1,62 @@
-"""`den why`: the origin of a measurement, and what has changed since."""
+"""`den why`: the origin of a measurement, and what has changed since. It needs nothing but the record."""
 
+import json
 from statistics import median
-
-import click
+from typing import Any
 
 from den import measures
-from den.ledger import Measurement, Origin
+from den.config import SettingsError
+from den.ledger import Measurement, Origin, Places
 from den.ledger.settings import flat
-from flows.commands.lookup import Located, locate
+from flows.commands.lookup import Located, locate, newest
 from flows.judging import differences
-from flows.places import here
+from flows.places import of_project
 
-WIDTH = 12  # of the column of names
+WIDTH = 14  # of the column of names
 
 
-def print_origin(prefix: str) -> None:
-    """Print the origin of the measurement whose id begins with `prefix`.
+def print_origin(prefix: str | None) -> None:
+    """Print the origin of the measurement whose id begins with `prefix`, by default of the newest.
 
     Raises SettingsError if no measurement matches, or several.
     """
-    click.echo(describe(locate(prefix, here())))
+    places = of_project()
+    print(describe(locate(prefix, places) if prefix else newest(places), places))
 
 
-def describe(located: Located) -> str:
-    """Return the origin and settings of a measurement, and what has changed here since, one fact per line."""
-    measurement = located.measurement
-    lines = [f"{name:{WIDTH}}{value}" for name, value in _facts(located).items()]
-    changes = list(differences.since(measurement)) or ["nothing"]
-    settings = [f"  {key}: {value}" for key, value in flat(measurement.settings)]
-    return "\n".join([*lines, f"{'since then':{WIDTH}}{'; '.join(changes)}", "settings", *settings])
+def describe(located: Located, places: Places) -> str:
+    """Return the origin of a measurement and what has changed here since, one fact per line, and its settings."""
+    facts = _facts(located) | _since(located.measurement, places)
+    lines = [f"{name:{WIDTH}}{value}" for name, value in facts.items() if value]
+    return "\n".join([*lines, "settings", *_table(located.measurement)])
+
+
+def _since(measurement: Measurement, places: Places) -> dict[str, str]:
+    """Return what differs here and now, and what cannot be compared here."""
+    try:
+        now = differences.present(measurement, places)
+    except SettingsError as error:
+        return {"since then": f"this version of the code cannot run it: {error}"}
+    changes = [change.text for change in differences.changes(measurement, now)]
+    uncompared = f"the data: {measurement.stream} is not prepared here" if now.data is None else ""
+    return {"since then": "; ".join(changes) or "nothing", "not compared": uncompared}
+
+
+def _table(measurement: Measurement) -> list[str]:
+    """Return the settings, one per line, with values as params.yaml has them."""
+    settings = dict(flat(measurement.settings))
+    width = max(map(len, settings))
+    return [f"  {key:{width}}  {_yaml(value)}" for key, value in settings.items()]
+
+
+def _yaml(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _facts(located: Located) -> dict[str, str]:
-    """Return what is recorded about a measurement, by name; what is not recorded is left out."""
+    """Return what is recorded about a measurement, by name; empty if it is not recorded."""
     measurement = located.measurement
-    facts = _cell(located) | _machine(measurement.origin) | _code_and_data(measurement) | _record(measurement.origin)
-    return {name: value for name, value in facts.items() if value}
+    return _cell(located) | _machine(measurement.origin) | _code_and_data(measurement) | _record(measurement.origin)
 
 
 def _cell(located: Located) -> dict[str, str]:
@@ -58,10 +79,12 @@ def _cell(located: Located) -> dict[str, str]:
 def _machine(origin: Origin) -> dict[str, str]:
     machine = origin.machine
     size = f", {machine.cores} cores, {(machine.memory or 0) / 2**30:.0f} GiB" if machine.cores else ""
+    processor = machine.model_copy(update={"gpu": None}).label
     load = "" if origin.load is None else f", load {origin.load:.2f} at the start"
-    gpu = f"{machine.gpu}, driver {machine.driver}, CUDA {machine.cuda}, cuDNN {machine.cudnn}"
+    versions = {"driver": machine.driver, "CUDA": machine.cuda, "cuDNN": machine.cudnn}
+    gpu = ", ".join([str(machine.gpu), *(f"{name} {version}" for name, version in versions.items() if version)])
     return {
-        "processor": f"{machine.label}; {machine.system}{size}{load}",
+        "processor": f"{processor}; {machine.system}{size}{load}",
         "GPU": gpu if machine.gpu else "",
         "variables": ", ".join(f"{name}={value}" for name, value in (machine.variables or {}).items()),
     }
@@ -70,9 +93,10 @@ def _machine(origin: Origin) -> dict[str, str]:
 def _code_and_data(measurement: Measurement) -> dict[str, str]:
     origin = measurement.origin
     fingerprint = (origin.fingerprint or "not recorded")[:12]
+    commit = f"commit {origin.commit or 'not recorded'}{', with uncommitted changes' * bool(origin.dirty)}"
     return {
         "versions": f"torch {origin.torch}, numpy {origin.numpy or 'not recorded'}, Python {origin.python}",
-        "code": f"commit {origin.commit}{', with uncommitted changes' * bool(origin.dirty)}, fingerprint {fingerprint}",
+        "code": f"{commit}, fingerprint {fingerprint}",
         "data": measurement.data + (f", in dvc.lock {origin.data_version}" if origin.data_version else ""),
         "lock file": origin.lock or "",
     }

@@ -4,15 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from den.ledger import Places
+from den.ledger.settings import short_hash
 from den.streams import STREAMS, prepared
 from den.suites import Plan, refuse_unknown
 from flows.data import dvc_lock, raw
 
 RAW = Path("data/raw")
+OWN = "own"  # folder beside that of the versioned streams
 
 
 class PreparationError(RuntimeError):
@@ -27,7 +30,7 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
     """
     for stream in streams:
         refuse_unknown(stream, STREAMS, "stream")
-    if versioned():
+    if versioned() and not plan.own_data:
         if stale := [stream for stream in streams if force or not dvc_lock.holds(stream, plan, places)]:
             _reproduce(stale, force)
         for stream in streams:
@@ -35,6 +38,16 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
         return
     for stream in streams:
         build(stream, plan, places, force)
+
+
+def places_of(plan: Plan, places: Places) -> Places:
+    """Return the places with the plan's own folder of streams if overrides change what is prepared.
+
+    The folder is named by a hash of the block `data`: it never replaces the streams of params.yaml, nor another's.
+    """
+    if not plan.own_data:
+        return places
+    return replace(places, data=places.data.parent / OWN / short_hash(plan.data.model_dump(mode="json")))
 
 
 def of_suites(plan: Plan) -> list[str]:

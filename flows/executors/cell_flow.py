@@ -1,10 +1,13 @@
 """One cell as a Prefect flow; each stage of its method is a Prefect task."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import prefect
+from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from den import suites
@@ -35,9 +38,9 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
     If another run is measuring the cell, wait for it, and reuse its measurement unless the order says `again`.
     The concurrency limit LIMIT of the server, if any, holds for the cells of all machines together.
     """
-    order = order.model_copy(update=circumstances(cell))
+    order = order.model_copy(update=circumstances(cell, places))
     context = run_context.current()
-    with concurrency(LIMIT, occupy=1, strict=False), Worker(cell, places, order) as worker, context.at_work(worker):
+    with limited(), Worker(cell, places, order) as worker, context.at_work(worker):
         for step in worker.steps():
             context.watcher.began(cell, step.task, step.stage)
             with dead_runs.untagged():
@@ -45,9 +48,23 @@ def learn(cell: Cell, places: Places, order: Order) -> Worked:
         return Worked(worker.measurement, worker.measurement.origin.run == order.run)
 
 
-def circumstances(cell: Cell) -> dict[str, Any]:
+def limited() -> AbstractContextManager[None]:
+    """Return a context that holds a slot of the server's limit; it holds nothing if the server has no such limit.
+
+    Prefect itself would warn of the missing limit at every cell.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(LIMIT)
+        except ObjectNotFound:
+            return nullcontext()
+    return concurrency(LIMIT, occupy=1)
+
+
+def circumstances(cell: Cell, places: Places) -> dict[str, Any]:
     """Return provenance that only the flow knows: Prefect's flow-run id and the version of the data."""
-    return {"flow_run": flow_run.id, "data_version": dvc_lock.pinned(cell.stream)}
+    version = dvc_lock.pinned(cell.stream) if places.data == Places().data else None
+    return {"flow_run": flow_run.id, "data_version": version}
 
 
 def received(settings: dict[str, Any], order: dict[str, Any]) -> tuple[Cell, Places, Order]:

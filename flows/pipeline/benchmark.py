@@ -11,8 +11,11 @@ from prefect.states import Completed
 
 from den import suites
 from den.cells import Cell, current, key_of, measured_in, present_of
+from den.config import SettingsError
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places
+from den.suites import Plan
 from den.worker import CellFailed
+from flows.data import stream_files
 from flows.executors import work_pool
 from flows.executors.cell_flow import Worked, learn
 from flows.pipeline import announcements, tasks
@@ -49,7 +52,9 @@ def benchmark(
     """
     checkout.refuse_other_commit()
     executor = executor_for(on)
-    plan, places = suites.load(overrides=overrides), here()
+    plan = suites.load(overrides=overrides)
+    places = stream_files.places_of(plan, here())
+    refuse_own_data_elsewhere(plan, on)
     cells = plan.cells(suite, streams, methods, seeds)
     tasks.prepare(cells, plan, places)
     slots = slots or (concurrency.slots(cells) if on == "here" else None)
@@ -64,12 +69,17 @@ def benchmark(
     )
     with run_records.begun(request, cells, places, tasks.circumstances(slots), fresh) as begun:
         results, failures = run_cells(cells, begun, places, executor, slots)
+        watcher = run_context.current().watcher
+        watcher.goes_on("judging the results against accepted ones and earlier runs")
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
     outcome = Outcome(run, results, failures, verdict)
+    watcher.goes_on("drawing the report")
     folder = tasks.report(outcome) if results else None
+    watcher.goes_on("showing the run in MLflow")
     if results and tasks.track(outcome, folder):
         run_records.discard_checkpoints(run, places)
+    watcher.goes_on("showing the run in Prefect")
     tasks.announce(outcome, folder)
     if verdict.alarming:
         raise RunFailed(outcome)
@@ -90,6 +100,12 @@ def refuse_nowhere(on: str) -> None:
     """Raise SettingsError if `on` is neither a known place nor an address."""
     if "://" not in on:
         suites.refuse_unknown(on, EXECUTORS, "on")
+
+
+def refuse_own_data_elsewhere(plan: Plan, on: str) -> None:
+    """Raise SettingsError if other machines, which prepare what params.yaml says, would measure on other data."""
+    if plan.own_data and on != "here":
+        raise SettingsError("data.*: other machines prepare the data of params.yaml; set them there, or use --on here")
 
 
 def run_cells(

@@ -12,7 +12,7 @@ from den.ledger import Ledger
 from flows.judging import verdicts
 from flows.pipeline import suite_results
 from flows.pipeline.outcome import Outcome
-from flows.places import REPORTS, here
+from flows.places import REPORTS, of_project
 from reports import accepted_results, tables
 from reports.page import report
 from reports.tables import Tables
@@ -26,12 +26,13 @@ def write(outcome: Outcome) -> Path:
 
 def refresh(suite: str, run: str | None) -> Path:
     """Write the report of a run, or of the newest measurements of a suite; return its folder. Raises SettingsError."""
-    ledger = Ledger.of(here())
+    places = of_project()
     if run:
+        ledger = Ledger.of(places)
         ended = ledger.run(run)
         results = tuple(ledger.results(ended))
         return write(Outcome(ended, results, {}, verdicts.of_run(ended, results, ledger)))
-    results = tuple(suite_results.of_ledger(suite, here()))
+    results = tuple(suite_results.of_ledger(suite, places))
     if not results:
         raise SettingsError(f"no cell of suite {suite} is measured here; {_remedy(suite)}")
     return _draw(suite, tables.collect(results, suite), {})
@@ -49,14 +50,20 @@ def scores(suite: str | None, accepted: bool, form: str) -> str:
         frames = [accepted_results.read_tables(name).scores for name in names]
     else:
         names = [suite] if suite else list(suites.load().suites)
-        frames = [tables.collect(suite_results.of_ledger(name, here()), name).scores for name in names]
+        frames = [tables.collect(suite_results.of_ledger(name, of_project()), name).scores for name in names]
     frame = pd.concat(frames)
     if form == "csv":
         return frame.to_csv(index=False, lineterminator="\n")
     if form == "json":
         rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
         return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    return frame.to_string(index=False) + "\n"
+    return "".join(map(_text, frame.groupby(["suite", "stream"], sort=False))) or "no scores\n"
+
+
+def _text(group: tuple[tuple[str, str], pd.DataFrame]) -> str:
+    """Return the scores of a suite and stream as text; lines fit 80 columns."""
+    (suite, stream), rows = group
+    return f"{suite}, {stream}\n{rows.drop(columns=['suite', 'stream']).to_string(index=False)}\n\n"
 
 
 def _draw(suite: str, collected: Tables, judged: Mapping[str, Table | None], again: str = "") -> Path:

@@ -1,31 +1,47 @@
 """The results of a suite: the newest measurement per cell, or the accepted one if the ledger has none."""
 
+import logging
 from collections.abc import Iterator
 
 from den import suites
-from den.cells import Cell, key_of
+from den.cells import Cell, key_of, settings_of
 from den.config import SettingsError
-from den.ledger import CellResult, Ledger, Places
+from den.ledger import CellResult, Entry, Ledger, Places
+from den.ledger.settings import series_of
 from den.streams.prepared import DataError
 from den.suites import Plan
 from reports import accepted_results
+
+logger = logging.getLogger("den")
 
 
 def of_ledger(suite: str, places: Places) -> list[CellResult]:
     """Return the newest measurement of each cell of a suite, and of cells that its runs added by method or seed.
 
-    Cells of other settings than the suite's, and of streams that are not prepared here, are left out.
+    Cells of other settings than the suite's are left out. If a stream is not prepared here, or not for a seed, the
+    newest measurement counts, whatever data it read, and a warning says so.
     """
     plan, ledger = suites.load(), Ledger.of(places)
-    results = []
+    results, unprepared = [], set()
     for cell in cells_of(plan, suite, ledger):
         try:
             entries = ledger.entries(key=key_of(cell, places), **_device(cell))
-        except (DataError, SettingsError):  # not prepared, or not for this seed
-            continue
+        except (DataError, SettingsError):
+            entries = _of_any_data(cell, ledger)
+            unprepared |= {cell.stream} if entries else set()
         if entries:
             results.append(CellResult(cell.name, ledger.load(entries[-1].id), "reused"))
+    for stream in sorted(unprepared):
+        logger.warning(
+            "%s is not prepared here, or not for all seeds: its newest measurements are taken, whatever data they read",
+            stream,
+        )
     return results
+
+
+def _of_any_data(cell: Cell, ledger: Ledger) -> list[Entry]:
+    """Return the measurements of a cell's settings and seed, the oldest first."""
+    return ledger.entries(series=series_of(settings_of(cell)), seed=cell.seed, **_device(cell))
 
 
 def _device(cell: Cell) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from den.cells import Cell, cell_of, open_stream
+from den.cells import Cell, cell_of, is_prepared, open_stream
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger, Places
 from den.ledger.settings import Settings
@@ -59,14 +59,25 @@ class Estimate:
 
 
 def announce(cells: Sequence[Cell], among: int, slots: int, suite: str, places: Places) -> str:
-    """Return in words how many of `among` cells will run, and how long they will take."""
+    """Return in words how many of `among` cells will run, and how long they will take.
+
+    The time leaves out the streams whose size is not known: they are not prepared, and no measurement shows it.
+    """
     text = f"{len(cells)} of {among} cells to run"
     if not cells:
         return text
     samples = [*of_ledger(Ledger.of(places)), *of_results(_accepted(suite))]
     shapes = {_stream(sample.cell): sample.shape for sample in samples}
-    sized = [(cell, shapes.get(_stream(cell)) or shape_of(cell, places)) for cell in cells]
-    return f"{text}: {in_words(estimate(sized, samples), slots)}"
+    shapes |= {
+        _stream(cell): shape_of(cell, places)
+        for cell in cells
+        if _stream(cell) not in shapes and is_prepared(cell, places)
+    }
+    sized = [(cell, shapes[_stream(cell)]) for cell in cells if _stream(cell) in shapes]
+    unsized = sorted({cell.stream for cell in cells if _stream(cell) not in shapes})
+    times = [in_words(estimate(sized, samples), slots)] if sized else []
+    gaps = [f"without {', '.join(unsized)}, not prepared here (`den prepare` prepares)"] if unsized else []
+    return f"{text}: {', '.join(times + gaps)}"
 
 
 def in_words(estimated: Estimate, slots: int) -> str:

@@ -43,6 +43,9 @@ class Watcher:
     def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
         """A cell ended: measured, answered by an earlier measurement, or failed for this reason."""
 
+    def goes_on(self, work: str) -> None:
+        """All cells have ended; this work follows, in words."""
+
     def close(self) -> None:
         """Restore the terminal."""
 
@@ -111,6 +114,10 @@ class Lines(Watcher):
             self._print(f"{cell.title}: {f'failed: {failure}' if failure else _end(reused)}")
             self._print(self._count.summary())
 
+    def goes_on(self, work: str) -> None:
+        """Print what follows."""
+        self._print(work)
+
     def _print(self, line: str) -> None:
         print(f"{perf_counter() - self._start:7.1f} s  {line}", file=self._stream, flush=True)
 
@@ -151,6 +158,10 @@ class Live(Watcher):
                 self._progress.remove_task(self._bars.pop(cell.title))
             self._advance()
         self._progress.console.print(f"{cell.title}: {failure or _end(reused)}", style="red" if failure else None)
+
+    def goes_on(self, work: str) -> None:
+        """Print what follows, above the bar of the run."""
+        self._progress.console.print(work, highlight=False)
 
     def close(self) -> None:
         """Remove the bars."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from den import measures
-from den.config import SettingsError
+from den.config import SettingsError, alternatives
 from den.ledger import Entry, Ledger, Planned, Run
 from den.ledger.settings import flat
 from reports import labels
@@ -129,7 +129,7 @@ def _refuse_unknown(names: Iterable[str], measured: Collection[str], kind: str) 
     """Raise SettingsError for a name that was never measured; the message lists those that were."""
     for name in names:
         if name not in measured:
-            raise SettingsError(f"{kind} {name!r} has no history here; there are {', '.join(measured) or 'no runs'}")
+            raise SettingsError(f"{kind} {name!r} has no history here; {alternatives(name, measured)}")
 
 
 def _refuse_names(runs: Iterable[Run], streams: Sequence[str], methods: Sequence[str]) -> None:

@@ -254,7 +254,6 @@ BAD_OVERRIDES = {
     "training.learning_rate=.inf": r"training\.learning_rate",
     "training=3": "cannot be set",
     "suites.one.seeds=[3]": "cannot be set; keys begin with",
-    "data.seeds=3": "cannot be set; keys begin with",
     "network.convolutions=[{channels: 20}, {}]": r"network\.convolutions\.1\.channels: missing",
     "network.convolutions=[{chanels: 3}]": r"network\.convolutions\.0\.chanels: unknown key; allowed here: channels, ",
     "network.convolutions.0.channels=3": r"network\.convolutions: .* valid array",

@@ -89,6 +89,7 @@ def planted(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_no_command_shows_a_secret_of_an_address(
     words: str, planted: str, caplog: pytest.LogCaptureFixture, here: Path
 ) -> None:
+    (here / "params.yaml").touch()
     answer = CliRunner().invoke(main, words.split(), prog_name="den")
     shown = answer.output + answer.stderr + caplog.text + repr(answer.exception)
     assert planted not in shown

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import sites
 import small
 from mlflow import MlflowClient
 from nightly import name_of, run_of
@@ -57,6 +59,7 @@ def track(night: int, *results: CellResult) -> None:
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory: pytest.TempPathFactory, blobs_folder: Path) -> Iterator[Mirrored]:
     folder = tmp_path_factory.mktemp("mirrored")
+    (folder / "params.yaml").touch()
     (folder / "data").mkdir()
     (folder / "data/streams").symlink_to(blobs_folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -246,15 +249,15 @@ def test_the_server_prints_the_links_and_no_advice_to_open_it_to_others(mirrored
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True, **pipes) as server:
-        lines: list[str] = []
         try:
-            while "running on" not in (line := server.stdout.readline()):
-                assert line, lines
-                lines.append(line)
+            lines = [server.stdout.readline() for _ in range(3)]
+            sites.until(lambda: httpx.get(f"http://127.0.0.1:{port}").is_success, 240)
         finally:
             os.killpg(server.pid, 15)
-    assert [line.strip() for line in lines[:2]] == ui.links(port)
-    assert "0.0.0.0" not in "".join(lines)
+        lines += server.stdout.readlines()
+    address = f"MLflow starts at http://127.0.0.1:{port} within seconds; Ctrl-C ends it"
+    assert [line.strip() for line in lines[:3]] == [*ui.links(port), address]
+    assert not re.search(r"0\.0\.0\.0|Warning|INFO", "".join(lines))
 
 
 def test_runs_on_a_server_are_not_browsed_here(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

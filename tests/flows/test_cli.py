@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from projects import HEAVY, ROOT
+from tiny_runs import run_of
 
 from den import suites
 from den.cells import Cell
 from den.execution import execute
-from den.ledger import Asked, Ledger, Order, Places
+from den.ledger import Ledger, Places
 from flows.cli import Seeds, main
-from flows.pipeline.benchmark import Worked, run_cells
-from flows.runtime import run_records
-from flows.runtime.run_records import Circumstances
 from reports import tables
 
 
@@ -90,17 +88,6 @@ def test_results_need_no_data(here: Path) -> None:
 # Accepted tables
 
 
-def run_of(cells: tuple[Cell, ...]) -> str:
-    """Measure cells in a run of the suite, the way the flow does; return its id."""
-
-    def learn(cell: Cell, places: Places, order: Order) -> Worked:
-        return Worked(execute(cell, places, order), True)
-
-    with run_records.begun(Asked(suite="tiny"), cells, Places(), Circumstances(slots=1)) as begun:
-        results, failures = run_cells(cells, begun, Places(), learn, 1)
-        return run_records.end(begun, results, failures, "new", (), Places()).id
-
-
 def test_a_run_without_all_cells_is_accepted_only_in_part(suite: tuple[Cell, ...]) -> None:
     run = run_of(suite[:1])
     for words in ([], ["--run", run]):
@@ -130,7 +117,7 @@ def test_a_method_of_ones_own_stands_beside_accepted_results(suite: tuple[Cell, 
     run_of(suites.load().cells("tiny", methods=["ewc"]))
     answer = CliRunner().invoke(main, ["compare", "--suite", "tiny"], catch_exceptions=False)
     assert answer.exit_code == 0
-    assert "Measured here: EWC. Accepted (commits " in answer.output
+    assert "Measured here: EWC. Accepted (commits " in " ".join(answer.output.split())
     assert all(label in answer.output for label in ("EWC", "Fine-tuning", "L2 strong"))
     answer = CliRunner().invoke(main, ["compare", "--suite", "tiny", "--format", "csv"], catch_exceptions=False)
     rows = list(csv.DictReader(io.StringIO(answer.output)))
@@ -157,10 +144,23 @@ def test_the_ledger_is_exported_imported_and_checked(suite: tuple[Cell, ...]) ->
     assert str(path) in answer.stderr
 
 
+def test_reading_results_needs_no_data(suite: tuple[Cell, ...], caplog: pytest.LogCaptureFixture) -> None:
+    run_of(suite)
+    words = ["results", "--suite", "tiny", "--format", "csv"]
+    prepared = CliRunner().invoke(main, words, catch_exceptions=False).output
+    assert len(prepared.splitlines()) > 10
+    assert not caplog.records
+    Path("data").rename("gone")
+    assert CliRunner().invoke(main, words, catch_exceptions=False).output == prepared
+    assert "blobs is not prepared here" in caplog.text
+    estimate = CliRunner().invoke(main, ["run", "--suite", "tiny", "--estimate"], catch_exceptions=False).output
+    assert estimate.startswith("2 of 2 cells to run: about ")
+
+
 def test_tables_that_were_never_accepted_are_asked_for(here: Path) -> None:
     answer = CliRunner().invoke(main, ["report", "--accepted", "--suite", "tiny"])
     assert answer.exit_code == 2
-    assert "den accept --suite tiny" in answer.stderr
+    assert "`den accept` accepts" in answer.stderr
 
 
 def test_an_estimate_runs_nothing(suite: tuple[Cell, ...]) -> None:

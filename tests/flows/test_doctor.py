@@ -51,9 +51,8 @@ def test_only_what_is_missing_fails(findings: list[Finding], code: int) -> None:
 
 def test_whatever_is_not_fine_has_a_line_of_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     doctor.print_checks({"one": lambda: Finding("here"), "two": lambda: hint("none", advice="do " * 99)})
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("hint  "))
-    assert line.startswith("hint  two: do do")
-    assert line.count("do ") == 99
+    _, _, advice = capsys.readouterr().out.partition("hint  two: ")
+    assert advice.split() == ["do"] * 99
 
 
 def test_a_check_that_breaks_has_found_something_missing() -> None:

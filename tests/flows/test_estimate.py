@@ -106,6 +106,15 @@ def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> N
         assert sample.evaluation == measurement.evaluation_seconds > 0
 
 
+def test_a_stream_that_is_not_prepared_is_left_out_with_a_word(places: Places, here: Path) -> None:
+    elsewhere = Cell(stream="awa", method="l2", seed=0)
+    text = estimates.announce([cell("l2"), elsewhere], 3, 2, "tiny", places)
+    assert text.startswith("2 of 3 cells to run: at least ")
+    assert text.endswith(", without awa, not prepared here (`den prepare` prepares)")
+    text = estimates.announce([elsewhere], 3, 2, "tiny", places)
+    assert text == "1 of 3 cells to run: without awa, not prepared here (`den prepare` prepares)"
+
+
 def test_what_is_to_run_is_announced(places: Places, here: Path) -> None:
     assert estimates.announce([], 3, 2, "tiny", places) == "0 of 3 cells to run"
     text = estimates.announce([cell("l2"), cell("l2", seed=1)], 3, 2, "tiny", places)

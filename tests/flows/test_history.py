@@ -38,6 +38,12 @@ def measured(method: str, seed: int, settings: dict[str, Any] | None = None, **o
     return replace(result, measurement=Measurement.model_validate_json(json.dumps(content)))
 
 
+@pytest.fixture(autouse=True)
+def project(here: Path) -> None:
+    """Make the working folder a project."""
+    (here / "params.yaml").touch()
+
+
 class Nights:
     """A ledger to which runs are added, one a day."""
 

@@ -19,6 +19,16 @@ def project(here: Path, blobs_folder: Path) -> Path:
     return here
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["run", "search --stream blobs", "prepare", "status", "results", "report", "compare", "history", "accept --suite x",
+     "why 12", "why", "rerun 12", "prune --keep 1d", "sync", "ui", "ledger check", "ledger export all.xz"],
+)  # fmt: skip
+def test_outside_of_a_project_every_command_says_so_and_leaves_nothing(words: str, here: Path) -> None:
+    assert "params.yaml is missing: no project is here" in refusal(words)
+    assert not list(here.iterdir())
+
+
 def refusal(words: str) -> str:
     """Return the one line that a command ends in."""
     answer = CliRunner().invoke(main, words.split(), catch_exceptions=False, prog_name="den")
@@ -31,20 +41,27 @@ def refusal(words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
-        ("run --suite nonesuch", "params.yaml has quick"),
+        ("run --suite nonesuch", "there are quick"),
         ("run --suite smoke --on nonesuch", "there are here, pool"),
-        ("run --suite quick --estimate", "den prepare"),
         ("run --suite smoke --seeds 99 --estimate", "raise data.seeds"),
-        ("status --suite nonesuch", "params.yaml has quick"),
-        ("results --suite nonesuch", "params.yaml has quick"),
+        ("status --suite nonesuch", "there are quick"),
+        ("results --suite nonesuch", "there are quick"),
         ("results --format nonesuch", "'table', 'json', 'csv'"),
-        ("report --suite nonesuch", "params.yaml has quick"),
+        ("report --suite nonesuch", "there are quick"),
         ("report --suite smoke", "`den run --suite smoke`"),
-        ("report --suite smoke --accepted", "`den accept --suite smoke`"),
+        ("report --suite smoke --accepted", "`den accept` accepts"),
         ("accept --suite smoke", "`den run --suite smoke --seeds 0,1,2,3,4`"),
         ("accept --suite smoke --partial", "`den run --suite smoke --seeds 0,1,2,3,4`"),
         ("accept", "`den accept --help`"),
         ("prepare --stream nonesuch", "there are mnist_variation"),
+        ("run --method den_constnat_13", "did you mean den_constant_13"),
+        ("run --method nonesuch", "`den list` lists all "),
+        ("run --stream mnist_variatoin --method den", "did you mean mnist_variation"),
+        ("run --suite smok", "did you mean smoke?"),
+        ("run --set training.epoch=3", "did you mean epochs?"),
+        ("run --set trainin.epochs=3", "did you mean training?"),
+        ("report --accepted --suite nope", "has no accepted results"),
+        ("compare --accepted --suite nope", "has no accepted results"),
         ("search", "--stream NAME"),
         ("search --stream blobs", "set trials and spaces there"),
         ("search --stream mnist_variation --method nonesuch", "there are finetune"),
@@ -59,7 +76,7 @@ def refusal(words: str) -> str:
         ("ledger import params.yaml", "`den ledger export FILE`"),
         ("ledger export all.xz --run nonesuch", "has no run nonesuch"),
         ("prune --keep soon", "90d"),
-        ("compare --suite nonesuch", "params.yaml has quick"),
+        ("compare --suite nonesuch", "there are quick"),
         ("run --suite smoke --method den --method den", "name each once"),
         ("ui --port 0", "`den ui --help`"),
         ("completion tcsh", "'bash', 'zsh', 'fish'"),
@@ -109,11 +126,12 @@ def test_accepted_tables_that_are_not_whole_are_named(here: Path) -> None:
 
 
 def test_a_port_in_use_is_refused_before_mlflow_begins(here: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", here)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert "choose another with --port" in refusal(f"ui --port {taken.getsockname()[1]}")
-    assert not list(here.iterdir())
+    assert [path.name for path in here.iterdir()] == ["params.yaml"]
 
 
 def test_a_fault_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,3 +141,8 @@ def test_a_fault_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(main.commands["status"], "callback", fault)
     with pytest.raises(ValueError, match="ours"):
         CliRunner().invoke(main, ["status"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("command", ["run", "results", "report", "compare", "status", "accept", "history"])
+def test_a_suite_that_is_not_there_is_not_to_be_run(command: str, project: Path) -> None:
+    assert "den run" not in refusal(f"{command} --suite nope")

@@ -1,10 +1,12 @@
 """Every number can be traced to its data, code and settings, and measured again."""
 
+import re
 import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import documents
 import pytest
 from projects import den
 from small import cell
@@ -13,8 +15,10 @@ from synthetic import LATER_SCORE, result, with_more, with_scores
 from den.config import SettingsError
 from den.execution import execute
 from den.ledger import Ledger, Measurement, Places
+from den.ledger.settings import flat
 from flows.commands import lookup, rerun, why
 from flows.commands.lookup import Located
+from reports import accepted_results
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def test_what_is_not_there_or_not_enough_is_refused(measurement: Measurement, pl
 
 
 def test_why_shows_data_code_versions_machine_and_settings(measurement: Measurement, places: Places) -> None:
-    text, origin = why.describe(Located(measurement, "ledger")), measurement.origin
+    text, origin = why.describe(Located(measurement, "ledger"), places), measurement.origin
     for expected in (
         "blobs · den · seed 0",
         measurement.id,
@@ -46,14 +50,40 @@ def test_why_shows_data_code_versions_machine_and_settings(measurement: Measurem
         str(origin.machine.processor),
         str(origin.machine.capability),
         str(origin.fingerprint)[:12],
-        "method_params.drift_threshold: 0.5",
     ):
         assert expected in text
+    assert "None" not in text
+    assert "not compared" not in text
+    table = dict(line.split(maxsplit=1) for line in text.partition("settings\n")[2].splitlines())
+    assert table.keys() == dict(flat(measurement.settings)).keys()
+    assert table["method_params.drift_threshold"] == "0.5"
+    assert table["training.steps"] == "null"
 
 
 def test_why_needs_neither_data_nor_a_gpu(here: Path) -> None:
     on_gpu = result("mnist_variation", "den", 1, machine={"system": "Linux", "gpu": "NVIDIA H200", "cuda": "13.0"})
-    assert "NVIDIA H200" in why.describe(Located(on_gpu.measurement, "ledger"))
+    text = why.describe(Located(on_gpu.measurement, "ledger"), Places())
+    assert "NVIDIA H200, CUDA 13.0\n" in text
+    assert "None" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("not compared")]
+    assert "mnist_variation is not prepared here" in line
+
+
+def test_by_default_why_takes_the_newest_measurement(measurement: Measurement, places: Places) -> None:
+    assert lookup.newest(places) == Located(measurement, "ledger")
+    newer = execute(cell("finetune"), places)
+    assert lookup.newest(places) == Located(newer, "ledger")
+
+
+def test_without_a_measurement_the_newest_is_refused(places: Places, here: Path) -> None:
+    with pytest.raises(SettingsError, match="`den run` measures"):
+        lookup.newest(places)
+
+
+def test_the_documents_name_only_measurements_that_are_accepted() -> None:
+    for page in documents.PAGES:
+        for id in re.findall(r"\bden (?:why|rerun) ([0-9a-f]{4,})", page.read_text(encoding="utf-8")):
+            assert accepted_results.find(id), f"{page}: den why {id}"
 
 
 def test_measuring_again_gives_the_same_to_the_last_bit(measurement: Measurement, places: Places) -> None:
@@ -119,6 +149,14 @@ def test_the_flow_records_which_run_of_it_measured_and_dvc_which_data(with_a_res
     assert again.returncode == 0, again.stderr + again.stdout
     assert "the same, to the last bit" in again.stdout
     assert len(ledger_of(with_a_result).entries()) == 1
+
+
+@pytest.mark.slow
+def test_a_run_without_a_limit_of_cells_logs_no_warning(with_a_result: Path) -> None:
+    with sqlite3.connect(with_a_result / ".prefect/prefect.db") as connection:
+        messages = connection.execute("select message from log where level >= 30").fetchall()
+        assert not messages
+        assert connection.execute("select count(*) from log").fetchone()[0] > 5
 
 
 @pytest.mark.slow
