@@ -91,6 +91,8 @@ class Training(Params):
     batch_size: PositiveInt = 256
     epochs: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
     steps: Steps | None = None
+    minimum_steps: Annotated[int, Field(ge=0, le=10_000_000), AsBefore(0)] = 0
+    "The least number of steps of a stage that is given in epochs; on a small table epochs alone are few steps."
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
     """logistic: one class versus the rest, the mean over examples and outputs. softmax: the mean over examples."""

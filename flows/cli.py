@@ -26,6 +26,18 @@ main.add_command(ledger_commands)
 
 @main.command()
 @SUITE(default="quick", show_default=True, help="The suite of params.yaml to run.")
+@click.option(
+    "--data",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Run on your own data: a .csv, .parquet or .npz file, or a folder of images.",
+)
+@click.option(
+    "--classes",
+    metavar="LISTS",
+    help="With --data: the classes of each task ('cat dog, bird fish'), or how many each has (2).",
+)
 @STREAMS
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
@@ -40,8 +52,11 @@ main.add_command(ledger_commands)
 @click.option(
     "--estimate", is_flag=True, help="Run nothing; print how many cells would run and how long they would take."
 )
-def run(check: bool, estimate: bool, **choices: Any) -> None:
+def run(check: bool, estimate: bool, file: str | None, classes: str | None, **choices: Any) -> None:
     """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
+
+    --data FILE makes a stream of a file, and runs DEN and three baselines on it. The columns `label` and `task` hold
+    classes and tasks, all others are features.
 
     A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
     An interrupted run of the same request continues from its last finished stage.
@@ -55,7 +70,7 @@ def run(check: bool, estimate: bool, **choices: Any) -> None:
     with garbage_collection.loading():
         from flows.commands import run
 
-    request = run.Request(**choices)
+    request = run.request_of(file, classes, choices)
     if estimate:
         click.echo(run.estimated(request))
         return

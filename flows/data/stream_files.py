@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from den.cells import Cell
 from den.ledger import Places
 from den.streams import STREAMS, prepared
+from den.streams.own_data import Preparation
 from den.suites import Plan, refuse_unknown
 from flows.data import dvc_lock, raw
+from flows.data.own import preparing, versions
 
 RAW = Path("data/raw")
 
@@ -26,7 +29,11 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
     considers them current, and PreparationError if DVC fails.
     """
     for stream in streams:
-        refuse_unknown(stream, STREAMS, "stream")
+        refuse_unknown(stream, plan.streams, "stream")
+    own = [stream for stream in streams if stream not in STREAMS]
+    for stream in own:
+        prepare_own(stream, plan, places, force)
+    streams = [stream for stream in streams if stream not in own]
     if versioned():
         if stale := [stream for stream in streams if force or not dvc_lock.holds(stream, plan, places)]:
             _reproduce(stale, force)
@@ -35,6 +42,25 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
         return
     for stream in streams:
         build(stream, plan, places, force)
+
+
+def prepare_own(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
+    """Prepare a stream of own data from its file, unless it is current, and let DVC version it.
+
+    Raises DataError for a file that is refused, PreparationError if DVC fails.
+    """
+    settings, folder = plan.data.preparation(stream), places.data / stream
+    assert isinstance(settings, Preparation)
+    if force or not preparing.is_current(folder, settings):
+        preparing.prepare(stream, settings, folder)
+    if versioned() and versions.pinned(folder) != dvc_lock.folder_md5(folder) and not versions.pin(folder):
+        raise PreparationError(f"DVC did not store {folder}; the lines above give the reason")
+
+
+def prepare_own_of(cells: Iterable[Cell], plan: Plan, places: Places) -> None:
+    """Prepare the own data of these cells, as `prepare_own` does."""
+    for stream in sorted({cell.stream for cell in cells} - STREAMS.keys()):
+        prepare_own(stream, plan, places)
 
 
 def of_suites(plan: Plan) -> list[str]:
