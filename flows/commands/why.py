@@ -8,6 +8,7 @@ from den import measures
 from den.ledger import Measurement, Origin
 from den.ledger.settings import flat
 from flows.commands.lookup import Located, locate
+from flows.data.own import preparing
 from flows.judging import differences
 from flows.places import here
 
@@ -74,6 +75,7 @@ def _code_and_data(measurement: Measurement) -> dict[str, str]:
         "versions": f"torch {origin.torch}, numpy {origin.numpy or 'not recorded'}, Python {origin.python}",
         "code": f"commit {origin.commit}{', with uncommitted changes' * bool(origin.dirty)}, fingerprint {fingerprint}",
         "data": measurement.data + (f", in dvc.lock {origin.data_version}" if origin.data_version else ""),
+        "file": preparing.origin_of(here().data / measurement.stream, measurement.data),
         "lock file": origin.lock or "",
     }
 

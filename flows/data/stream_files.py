@@ -47,8 +47,13 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
 def prepare_own(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
     """Prepare a stream of own data from its file, unless it is current, and let DVC version it.
 
-    Raises DataError for a file that is refused, PreparationError if DVC fails.
+    A stream that params.yaml does not know is used as it was prepared. Raises SettingsError if it was not, DataError
+    for a file that is refused, PreparationError if DVC fails.
     """
+    if stream not in plan.streams and (places.data / stream / prepared.MANIFEST).exists():
+        prepared.read(places.data / stream)
+        return
+    refuse_unknown(stream, plan.streams, "stream")
     settings, folder = plan.data.preparation(stream), places.data / stream
     assert isinstance(settings, Preparation)
     if force or not preparing.is_current(folder, settings):

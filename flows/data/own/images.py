@@ -28,7 +28,8 @@ class Images:
     @cached_property
     def files(self) -> list[Path]:
         """The images, sorted by path. Raises DataError if there are none, or one lies elsewhere."""
-        files = sorted(path for path in self.path.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
+        readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+        files = sorted(path for path in self.path.rglob("*") if path.suffix.lower() in readable)
         if not files:
             raise DataError(f"{self.path}: it holds no image; lay them out as {self._layout}")
         for file in files:

@@ -7,7 +7,7 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,10 @@ from den.streams import prepared
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
 from flows.data.own.grouping import Rows, rows_of
-from flows.data.own.images import Images
-from flows.data.own.npz import Npz
 from flows.data.own.source import Source
-from flows.data.own.tables import Csv, Parquet
 
-KINDS: Mapping[str, Callable[[Path, Preparation], Source]] = {".csv": Csv, ".npz": Npz, ".parquet": Parquet}
-SAID = 2.0  # seconds of work after which the rest is estimated
+KINDS = (".csv", ".parquet", ".npz")
+PATIENCE = 2.0  # seconds of work after which the rest is estimated
 
 
 def is_current(folder: Path, settings: Preparation) -> bool:
@@ -62,15 +59,31 @@ def prepare(name: str, settings: Preparation, folder: Path) -> None:
         del x
 
 
+def origin_of(folder: Path, data: str) -> str:
+    """Return the file of the prepared stream in `folder`, with its SHA-256; empty if its data are not these."""
+    try:
+        about = prepared.read(folder).about if prepared.hash_of(folder) == data else {}
+    except DataError:
+        return ""
+    return f"{about['source']}, SHA-256 {about['sha256']}" if "sha256" in about else ""
+
+
 def opened(path: Path, settings: Preparation) -> Source:
     """Return the file, to be read. Raises DataError if it is missing, or of no known kind."""
-    if path.is_dir():
-        return Images(path, settings)
+    from flows.data.own import images, npz, tables  # they load pyarrow and Pillow, which a reused stream spares
+
     if not path.exists():
         raise DataError(f"{path} is missing; mend its path, or data.streams in params.yaml")
-    if path.suffix.lower() not in KINDS:
+    kinds: dict[str, Callable[[Path, Preparation], Source]] = {
+        ".csv": tables.Csv,
+        ".parquet": tables.Parquet,
+        ".npz": npz.Npz,
+        "": images.Images,
+    }
+    suffix = "" if path.is_dir() else path.suffix.lower() or path.name
+    if suffix not in kinds:
         raise DataError(f"{path}: data come from {', '.join(KINDS)} or a folder of images; convert it to one of these")
-    return KINDS[path.suffix.lower()](path, settings)
+    return kinds[suffix](path, settings)
 
 
 def sha256_of(path: Path) -> str:
@@ -92,7 +105,7 @@ def _written(name: str, source: Source, rows: Rows, path: Path) -> np.ndarray:
         places = rows.places[start : start + len(batch)]
         x[places[places >= 0]] = batch[places >= 0]
         start += len(batch)
-        if not announced and (spent := time.perf_counter() - began) > SAID:
+        if not announced and (spent := time.perf_counter() - began) > PATIENCE:
             left = spent * (len(rows.places) - start) / start
             print(f"{name}: about {left:.0f} seconds left to read", file=sys.stderr, flush=True)
             announced = True
