@@ -18,7 +18,8 @@ from den.streams.prepared import DataError
 from flows.data.own.source import TOKENS, Divisions, columns_of, finite
 
 ROWS = 1 << 14  # of a batch
-BYTES = 1 << 22  # of a block of a CSV file, and of a buffer of a Parquet file
+BLOCK = 1 << 22  # bytes of a CSV file that are read at a time
+BUFFER = 1 << 16  # bytes of each column of a Parquet file
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Parquet(Table):
     @property
     def _file(self) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self.path, buffer_size=BYTES, pre_buffer=False)
+            return pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False)
         except pa.ArrowInvalid as error:
             raise DataError(f"{self.path}: it cannot be read as Parquet: {_first_line(error)}") from None
 
@@ -122,7 +123,7 @@ class Csv(Table):
         names = self._names()
         kinds = dict.fromkeys(columns, pa.string() if text else pa.float64())
         convert = pa_csv.ConvertOptions(column_types=kinds, include_columns=columns, strings_can_be_null=False)
-        read = pa_csv.ReadOptions(use_threads=False, block_size=BYTES, column_names=names, skip_rows=1)
+        read = pa_csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1)
         try:
             with pa_csv.open_csv(self.path, read_options=read, convert_options=convert) as reader:
                 yield from reader
