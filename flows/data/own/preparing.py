@@ -20,7 +20,7 @@ from flows.data.own.grouping import Rows, rows_of
 from flows.data.own.source import Source
 
 KINDS = (".csv", ".parquet", ".npz")
-PATIENCE = 2.0  # seconds of work after which the rest is estimated
+PATIENCE, INTERVAL = 2.0, 20.0  # seconds of work before the rest is estimated first, and again
 
 
 def is_current(folder: Path, settings: Preparation) -> bool:
@@ -100,15 +100,16 @@ def _written(name: str, source: Source, rows: Rows, path: Path) -> np.ndarray:
     """Write the features of all rows in their order; return them, memory-mapped."""
     kept = int((rows.places >= 0).sum())
     x = np.lib.format.open_memmap(path, mode="w+", dtype=source.dtype, shape=(kept, *source.shape))
-    start, began, announced = 0, time.perf_counter(), False
+    start, began, announced = 0, time.perf_counter(), 0.0
     for batch in source.batches():
         places = rows.places[start : start + len(batch)]
         x[places[places >= 0]] = batch[places >= 0]
         start += len(batch)
-        if not announced and (spent := time.perf_counter() - began) > PATIENCE:
+        spent = time.perf_counter() - began
+        if spent > announced + (INTERVAL if announced else PATIENCE):
             left = spent * (len(rows.places) - start) / start
             print(f"{name}: about {left:.0f} seconds left to read", file=sys.stderr, flush=True)
-            announced = True
+            announced = spent
     if start != len(rows.places):
         raise DataError(f"{rows.path}: it changed while it was read; run the command again")
     x.flush()
