@@ -7,8 +7,9 @@ import click
 from den import measures
 from den.ledger import Measurement, Origin
 from den.ledger.settings import flat
+from den.streams import STREAMS
 from flows.commands.lookup import Located, locate
-from flows.data.own import preparing
+from flows.data.own import preparing, versions
 from flows.judging import differences
 from flows.places import here
 
@@ -71,10 +72,11 @@ def _machine(origin: Origin) -> dict[str, str]:
 def _code_and_data(measurement: Measurement) -> dict[str, str]:
     origin = measurement.origin
     fingerprint = (origin.fingerprint or "not recorded")[:12]
+    pin = "dvc.lock" if measurement.stream in STREAMS else versions.pointer_of(here().data / measurement.stream)
     return {
         "versions": f"torch {origin.torch}, numpy {origin.numpy or 'not recorded'}, Python {origin.python}",
         "code": f"commit {origin.commit}{', with uncommitted changes' * bool(origin.dirty)}, fingerprint {fingerprint}",
-        "data": measurement.data + (f", in dvc.lock {origin.data_version}" if origin.data_version else ""),
+        "data": measurement.data + (f", in {pin} {origin.data_version}" if origin.data_version else ""),
         "file": preparing.origin_of(here().data / measurement.stream, measurement.data),
         "lock file": origin.lock or "",
     }

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
-from den import suites
+from den import searches, suites
 from den.cells import Cell, cell_of, data_of, key_of, settings_of
 from den.config import SettingsError, read
 from den.execution import execute
@@ -268,3 +269,26 @@ def test_a_cell_of_own_data_is_read_without_file_data_or_params(overrides: tuple
 def test_a_typing_error_in_a_cell_is_no_own_data() -> None:
     with pytest.raises(SettingsError, match="stream: 'blob' is unknown; there are .*blobs"):
         read(Cell, {"stream": "blob", "method": "l2", "seed": 0}, "cell")
+
+
+def test_a_searched_number_wins_over_those_of_all_own_data_and_they_over_those_of_methods(
+    here: Path, overrides: tuple[str, ...]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["methods"] = {"den": {"drift": 1.0, "drift_threshold": 1.0}}
+    content["own_data"] = {"set": {"methods.den.drift": 2.0, "methods.den.drift_threshold": 2.0}}
+    content["data"]["streams"] = {"mine": {"file": "mine.csv"}}
+    content["chosen"] = {"mine": {"den": {"study": "0123456789abcdef", "numbers": {"drift_threshold": 3.0}}}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    (cell,) = suites.load().cells("mine", methods=["den"], seeds=[1])
+    assert (cell.method_params["drift"], cell.method_params["drift_threshold"]) == (2.0, 3.0)
+    (other,) = suites.load().cells("tiny", streams=["blobs"], methods=["den"])
+    assert other.method_params["drift"] == 1.0
+
+
+def test_own_data_are_searched_in_a_space_of_their_own(here: Path, overrides: tuple[str, ...]) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["own_data"] = {"search": {"trials": 2, "spaces": {"l2": {"strength": {"low": 1.0, "high": 2.0}}}}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    (subject,) = searches.subjects(suites.load(overrides=overrides), "mine")
+    assert subject.title == "mine · l2" and subject.cell({}).evaluation == "validation"
