@@ -15,7 +15,7 @@ from den.ledger.settings import key_of as key_of_settings
 from den.methods import METHODS
 from den.methods.base import Method, Problem
 from den.paths import NAME
-from den.streams import IMAGES, STREAMS, prepared
+from den.streams import IMAGES, STREAMS, module_of, own_data, prepared
 from den.tasks import Stream
 from den.training import device_of
 
@@ -30,7 +30,7 @@ class Cell(Params):
     variant: a name for these settings of the method. It affects neither the result nor the key.
     """
 
-    stream: str
+    stream: str = Field(pattern=NAME)
     method: str
     variant: str = Field("", pattern=f"{NAME}|^$")
     seed: NonNegativeInt
@@ -40,22 +40,23 @@ class Cell(Params):
     training: Training = Training(epochs=10)
     evaluation: Literal["test", "validation"] = "test"
 
-    @field_validator("stream", "method")
+    @field_validator("method")
     @classmethod
-    def registered(cls, name: str, info: ValidationInfo) -> str:
+    def registered(cls, name: str) -> str:
         """Refuse a name that the registry does not have."""
-        registry: Collection[str] = STREAMS if info.field_name == "stream" else METHODS
-        if name not in registry:
-            raise SettingsError(f"{info.field_name}: {name!r} is unknown; {alternatives(name, registry)}")
+        if name not in METHODS:
+            raise _unknown("method", name, METHODS)
         return name
 
     @field_validator("stream_params")
     @classmethod
     def complete_stream(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        """Check the stream's settings, and fill in its defaults."""
+        """Check the stream's settings, and fill in its defaults; a stream of own data has settings already."""
         if "stream" not in info.data:
             return values
-        return read(STREAMS[info.data["stream"]].Params, values, "stream_params").model_dump(mode="json")
+        if info.data["stream"] not in STREAMS and not values.keys() >= own_data.MARK:
+            raise _unknown("stream", info.data["stream"], STREAMS)
+        return read(module_of(info.data["stream"]).Params, values, "stream_params").model_dump(mode="json")
 
     @field_validator("method_params")
     @classmethod
@@ -90,8 +91,8 @@ def settings_of(cell: Cell) -> Settings:
 def cell_of(settings: Settings, variant: str = "") -> Cell:
     """Return the cell that a measurement's settings describe. Raises SettingsError if this code does not know them."""
     values = completed(Cell, settings) | {"variant": variant}
-    if values.get("stream") in STREAMS and values.get("method") in METHODS:
-        values["stream_params"] = completed(STREAMS[values["stream"]].Params, values["stream_params"])
+    if values.get("method") in METHODS:
+        values["stream_params"] = completed(module_of(values["stream"]).Params, values["stream_params"])
         values["method_params"] = completed(METHODS[values["method"]].accepts, values["method_params"])
     return read(Cell, values, "cell")
 
@@ -108,7 +109,7 @@ def data_of(cell: Cell, places: Places) -> str:
     """Return the hash of the data that the cell reads. Raises DataError for missing or damaged files."""
     folder = places.data / cell.stream
     try:
-        return prepared.data_of(folder, cell.seed)
+        return prepared.data_of(folder, cell.seed) if cell.stream in STREAMS else prepared.hash_of(folder)
     except Exception:  # numpy reads a damaged table in many ways
         prepared.read(folder)  # raises DataError naming it
         raise
@@ -121,7 +122,7 @@ def is_prepared(cell: Cell, places: Places) -> bool:
 
 def modules_of(method: str, stream: str) -> tuple[str, ...]:
     """Return the modules that, with their imports, determine the numbers of a method on a stream."""
-    return METHODS[method].__module__, f"den.streams.{stream}", harness.__name__
+    return METHODS[method].__module__, module_of(stream).__name__, harness.__name__
 
 
 def fingerprint(cell: Cell) -> str:
@@ -170,8 +171,8 @@ def refuse(cell: Cell) -> None:
     for key in ("validation_images", "validation_examples"):
         if cell.evaluation == "validation" and cell.stream_params.get(key) == 0:
             raise SettingsError(f"streams.{cell.stream}.{key}: 0 leaves nothing to choose by; ask for some")
-    if cell.network.convolutions and cell.stream not in IMAGES:
-        raise SettingsError(f"network.convolutions: the examples of {cell.stream} are not images; leave it empty")
+    if cell.network.convolutions and cell.stream in STREAMS and cell.stream not in IMAGES:
+        raise _no_images(cell)
 
 
 def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Method:
@@ -181,6 +182,8 @@ def untrained(cell: Cell, shape: Sequence[int], classes: int, tasks: int) -> Met
     Raises SettingsError if the method refuses the settings, or if the network does not fit in memory.
     """
     refuse(cell)
+    if cell.network.convolutions and len(shape) == 1:
+        raise _no_images(cell)
     kind = METHODS[cell.method]
     problem = Problem(tuple(shape), classes, tasks, cell.network, cell.training, cell.seed)
     _refuse_size(problem)
@@ -202,12 +205,31 @@ def open_stream(cell: Cell, places: Places) -> Stream:
 
     Raises DataError for missing or corrupt files, SettingsError if the settings ask for more than is prepared.
     """
-    stream = prepared.open_stream(places.data, cell.stream, _stream_params(cell), cell.seed)
+    params = _stream_params(cell)
+    if isinstance(params, own_data.Params):
+        stored = prepared.read(places.data / cell.stream).arrays
+        stream = own_data.build(params, stored, cell.seed, cell.stream)
+    else:
+        stream = prepared.open_stream(places.data, cell.stream, params, cell.seed)
     return stream if cell.evaluation == "test" else harness.on_validation(stream)
 
 
+def tasks_of(cell: Cell, places: Places) -> int:
+    """Return the number of the cell's tasks. Raises SettingsError if only its data know it, and they are not here."""
+    count = cell.stream_params["tasks"]
+    return own_data.tasks_in(places.data / cell.stream) if count is None else int(count)
+
+
+def _unknown(field: str, name: str, registry: Collection[str]) -> SettingsError:
+    return SettingsError(f"{field}: {name!r} is unknown; {alternatives(name, registry)}")
+
+
+def _no_images(cell: Cell) -> SettingsError:
+    return SettingsError(f"network.convolutions: the examples of {cell.stream} are not images; leave it empty")
+
+
 def _stream_params(cell: Cell) -> Params:
-    return read(STREAMS[cell.stream].Params, cell.stream_params, "stream_params")
+    return read(module_of(cell.stream).Params, cell.stream_params, "stream_params")
 
 
 def _method_params(cell: Cell) -> Params:

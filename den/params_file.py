@@ -8,9 +8,10 @@ from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from den.config import Params, read
 from den.methods import METHODS
-from den.streams import STREAMS
+from den.streams import STREAMS, module_of
 
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+NAME = "^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Suite(Params):
@@ -65,7 +66,7 @@ class Chosen(Params):
 
 
 class Data(Params):
-    """What preparation makes."""
+    """What preparation makes. A stream of own data has a name of its own, and the setting `file`."""
 
     seeds: int = Field(gt=0, le=10_000)
     "Number of seeds to draw data for, from 0 on."
@@ -74,7 +75,29 @@ class Data(Params):
 
     def preparation(self, stream: str) -> Params:
         """Return the validated preparation settings of a stream. Raises SettingsError."""
-        return read(STREAMS[stream].Preparation, self.streams.get(stream, {}), f"data.streams.{stream}")
+        return read(module_of(stream).Preparation, self.streams.get(stream, {}), f"data.streams.{stream}")
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The streams of own data."""
+        return tuple(name for name in self.streams if name not in STREAMS)
+
+
+class OwnData(Params):
+    """What every stream of own data has.
+
+    methods, seeds: of its suite, which has the stream's name. set: values by dotted key, below those that a search
+    chooses. search: the block of its search, unless `search` has another.
+    """
+
+    methods: tuple[str, ...] = Field(("den", "ewc", "single_task", "finetune"), min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field((1, 2, 3), min_length=1)
+    set: dict[str, Any] = {}
+    search: dict[str, Any] = {}
+
+    def suite(self, stream: str) -> Suite:
+        """Return the suite of a stream."""
+        return Suite(streams=(stream,), methods=self.methods, seeds=self.seeds)
 
 
 class File(Params):
@@ -88,6 +111,7 @@ class File(Params):
     methods: dict[str, dict[str, Any]] = {}
     per_stream: dict[str, dict[str, Any]] = {}
     search: dict[str, Any] = {}
+    own_data: OwnData = OwnData.model_validate({})
     chosen: dict[str, dict[str, Chosen]] = {}
     variants: dict[Name, Variant] = {}
 

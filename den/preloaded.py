@@ -6,10 +6,10 @@ must do this, because the forking process imports modules and calls nothing.
 
 from den import execution, harness, provenance, sources
 from den.methods import METHODS
-from den.streams import STREAMS
+from den.streams import STREAMS, own_data
 
 __all__ = ["execution"]
 
 sources.digest([*(kind.__module__ for kind in METHODS.values()), *(f"den.streams.{name}" for name in STREAMS)])
-sources.digest([harness.__name__])
+sources.digest([harness.__name__, own_data.__name__])
 provenance.code()

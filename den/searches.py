@@ -18,7 +18,7 @@ from den.config import Params, SettingsError, read
 from den.ledger import Places
 from den.methods import METHODS
 from den.params_file import Suite
-from den.streams import STREAMS, prepared
+from den.streams import prepared
 from den.suites import Plan, refuse_unknown
 
 SEED = 0
@@ -167,7 +167,7 @@ def subjects(plan: Plan, stream: str, methods: Sequence[str] = (), trials: int |
 
     A search starts from the methods' own blocks, without the numbers of earlier searches. Raises SettingsError.
     """
-    refuse_unknown(stream, STREAMS, "stream")
+    refuse_unknown(stream, plan.streams, "stream")
     search = _search(plan, stream)
     for method in methods:
         refuse_unknown(method, METHODS, "method")
@@ -188,10 +188,11 @@ def _rungs(search: Search, method: str) -> tuple[Rung, ...]:
 
 
 def _search(plan: Plan, stream: str) -> Search:
-    """Return the validated search block of the stream."""
-    if stream not in plan.file.search:
+    """Return the validated search block of the stream; own data share one."""
+    shared = plan.file.own_data.search if stream in plan.data.own else {}
+    if not (block := plan.file.search.get(stream) or shared):
         raise SettingsError(f"search.{stream}: params.yaml has no such block; set trials and spaces there")
-    search = read(Search, plan.file.search[stream], f"search.{stream}")
+    search = read(Search, block, f"search.{stream}")
     for block in ("capacity", "spaces"):
         for method in getattr(search, block):
             refuse_unknown(method, METHODS, f"search.{stream}.{block}.{method}")

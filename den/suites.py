@@ -1,5 +1,6 @@
 """Plans: params.yaml as a whole with the overrides of a command line, and the cells of its suites."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -13,27 +14,27 @@ from den.cells import Cell, refuse
 from den.config import Network, SettingsError, Training, alternatives, meant, read, shortened
 from den.ledger.settings import flat
 from den.methods import METHODS
-from den.params_file import Data, File, Suite, Variant, refuse_repeats
-from den.streams import STREAMS
+from den.params_file import NAME, Data, File, Suite, Variant, refuse_repeats
+from den.streams import STREAMS, module_of
 
 Settings = dict[str, Any]
 SETTABLE = ("training", "network", "streams", "methods")
 DEEPEST = 10  # dots of a key
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of training: setting one resets the other
-NAMED: Mapping[str, Mapping[str, Any]] = {"streams": STREAMS, "methods": METHODS}
-BLOCKS: Mapping[str, Mapping[str, Any]] = {**NAMED, "per_stream": STREAMS, "chosen": STREAMS, "search": STREAMS}
+PER_STREAM = ("streams", "per_stream", "chosen", "search")  # blocks with an entry per stream
+DATA = "data.streams."  # how the keys of an override begin that describe own data
 
 
 @dataclass(frozen=True)
 class Plan:
     """A validated params.yaml with the overrides of a command line, by dotted key.
 
-    own_data: whether overrides change what is prepared.
+    other_data: whether overrides change what is prepared of registered streams.
     """
 
     file: File
     overrides: Mapping[str, Any]
-    own_data: bool = False
+    other_data: bool = False
 
     @property
     def data(self) -> Data:
@@ -41,8 +42,13 @@ class Plan:
 
     @property
     def suites(self) -> tuple[str, ...]:
-        """The names of the suites."""
-        return tuple(self.file.suites)
+        """The names of the suites; each stream of own data has one."""
+        return tuple(dict.fromkeys([*self.file.suites, *self.data.own]))
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of the streams: the registered ones, and those of own data."""
+        return (*STREAMS, *self.data.own)
 
     def cells(
         self,
@@ -67,9 +73,11 @@ class Plan:
 
     def suite(self, name: str) -> Suite:
         """Return a suite. Raises SettingsError if it is unknown."""
-        if name not in self.file.suites:
-            raise SettingsError(f"suite {shortened(repr(name))} is unknown; {alternatives(name, self.suites)}")
-        return self.file.suites[name]
+        if name in self.file.suites:
+            return self.file.suites[name]
+        if name in self.data.own:
+            return self.file.own_data.suite(name)
+        raise SettingsError(f"suite {shortened(repr(name))} is unknown; {alternatives(name, self.suites)}")
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the names of methods and variants, each pattern replaced by the names that it matches."""
@@ -80,18 +88,18 @@ class Plan:
     def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
         """Return one cell. name: of a method or variant. Raises SettingsError.
 
-        Each of these layers overrides the ones before: the file's settings, the method's own training, the numbers
-        chosen for the method on the stream, the stream's own numbers, the suite, the variant, the command line.
-        A suite may take the numbers of another stream.
+        Each of these layers overrides the ones before: the file's settings, the method's own training, what all own
+        data have, the numbers chosen for the method on the stream, the stream's own numbers, the suite, the variant,
+        the command line. A suite may take the numbers of another stream.
         """
-        refuse_unknown(stream, STREAMS, "stream")
+        refuse_unknown(stream, self.streams, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
         method = (self.file.variants.get(name) or Variant(method=name)).method
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
         _own_training(settings, method)
         for layer in self.layers(suite, stream, name).values():
             for key, value in layer.items():
-                _put(settings, key, value)
+                _put(settings, key, value, {"streams": self.streams, "methods": METHODS})
             _own_training(settings, method)
         return _cell(settings, stream, method, seed, name if name in self.file.variants else "")
 
@@ -102,6 +110,7 @@ class Plan:
         entry = self.file.chosen.get(origin, {}).get(method)
         study = entry and (f"study {entry.study}" if entry.study else f"as {entry.of}")
         return {
+            "own_data.set": self.file.own_data.set if stream in self.data.own else {},
             f"chosen, {study}": _within(method, self.file.numbers(origin, method)),
             f"per_stream.{stream}": self.file.settings_of(stream, origin),
             "set of the suite": suite.set,
@@ -134,13 +143,16 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
     overrides: texts `key.path=value`, with values in YAML. `data.*` changes what is prepared; `chosen=none` leaves out
     the numbers that were chosen for methods. Raises SettingsError, which names the wrong keys and the allowed values.
     """
-    file = read(File, yaml_files.read(Path(path), File.model_fields), "params.yaml")
     values = yaml_files.overrides(overrides)
-    data = _data(file, {key: values.pop(key) for key in list(values) if key.split(".")[0] == "data"})
+    changed = {key: values.pop(key) for key in list(values) if key.split(".")[0] == "data"}
+    own = {key: changed.pop(key) for key in list(changed) if _describes_own(key)}
+    file = read(File, _with_own(yaml_files.read(Path(path), File.model_fields), own), "params.yaml")
+    data = _data(file, changed)
     chosen = _unchosen(file, values.pop("chosen")) if "chosen" in values else file
-    plan = Plan(chosen.model_copy(update={"data": data}), values, own_data=data != file.data)
-    for stream in plan.data.streams:
-        refuse_unknown(stream, STREAMS, f"data.streams.{stream}")
+    plan = Plan(chosen.model_copy(update={"data": data}), values, other_data=data != file.data)
+    for stream, block in plan.data.streams.items():
+        if "file" not in block:
+            refuse_unknown(stream, STREAMS, f"{DATA}{stream}")
         plan.data.preparation(stream)
     for problem in _problems(plan):
         raise SettingsError(problem)
@@ -170,9 +182,26 @@ def _unchosen(file: File, value: Any) -> File:
     return file.model_copy(update={"chosen": {}, "per_stream": settings})
 
 
+def _describes_own(key: str) -> bool:
+    """Return whether the dotted key of an override is of a stream of own data."""
+    return key.startswith(DATA) and key.removeprefix(DATA).partition(".")[0] not in STREAMS
+
+
+def _with_own(content: Settings, values: Mapping[str, Any]) -> Settings:
+    """Return the content of a params file with streams of own data added. values: by dotted key, `data.streams.…`."""
+    if not values:
+        return content
+    changed = deepcopy(content)
+    streams = _mapping(_mapping(changed.setdefault("data", {}), "data").setdefault("streams", {}), "data.streams")
+    for key, value in values.items():
+        stream, _, name = key.removeprefix(DATA).partition(".")
+        _mapping(streams.setdefault(stream, {}), f"{DATA}{stream}")[name] = value
+    return changed
+
+
 def _problems(plan: Plan) -> Iterator[str]:
     """Yield the problems of the file as a whole: first unknown names, then impossible settings."""
-    yield from _wrong_names(plan.file)
+    yield from _wrong_names(plan)
     for prefix, variation, suite in _grids(plan):
         try:
             for stream, method in product(suite.streams, variation.methods(suite.methods)):
@@ -181,19 +210,25 @@ def _problems(plan: Plan) -> Iterator[str]:
             yield f"{prefix}{error}"
 
 
-def _wrong_names(file: File) -> Iterator[str]:
-    """Yield the names that match no registry entry, and the variants that are named like a method."""
-    for key, name, names in _names(file):
+def _wrong_names(plan: Plan) -> Iterator[str]:
+    """Yield the names that match no registry entry, and the names that two things would have."""
+    for key, name, names in _names(plan):
         if name not in names:
             yield f"{key}: {name!r} is unknown; {alternatives(name, names)}"
-    for name in file.variants:
+    for name in plan.data.own:
+        if not re.fullmatch(NAME, name):
+            yield f"{DATA}{name}: a stream's name has small letters, digits and _, and begins with a letter"
+        if name in plan.file.suites and plan.file.suites[name].streams != (name,):
+            yield f"{DATA}{name}: a suite of other streams has this name; give the stream another"
+    for name in plan.file.variants:
         if name in METHODS:
             yield f"variants.{name}: a method has this name; give the variant another"
 
 
-def _names(file: File) -> Iterator[tuple[str, str, Collection[str]]]:
+def _names(plan: Plan) -> Iterator[tuple[str, str, Collection[str]]]:
     """Yield the key of every name in the file, the name, and the allowed names."""
-    for block, names in BLOCKS.items():
+    file = plan.file
+    for block, names in {**dict.fromkeys(PER_STREAM, plan.streams), "methods": METHODS}.items():
         yield from ((f"{block}.{name}", name, names) for name in getattr(file, block))
     for stream, entries in file.chosen.items():
         searched = [method for method, entry in entries.items() if entry.study]
@@ -207,7 +242,7 @@ def _names(file: File) -> Iterator[tuple[str, str, Collection[str]]]:
 
 def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
     """Yield everything to validate, dependencies first: the prefix of its messages, a plan and a grid of cells."""
-    everything = Suite(streams=tuple(STREAMS), methods=tuple(METHODS), seeds=(0,))
+    everything = Suite(streams=plan.streams, methods=tuple(METHODS), seeds=(0,))
     yield "", replace(plan, file=plan.file.model_copy(update={"chosen": {}})), everything
     uncovered = replace(plan, file=plan.file.model_copy(update={"per_stream": {}}))
     for stream, methods in plan.file.chosen.items():
@@ -216,6 +251,7 @@ def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
     for name in plan.file.variants:
         yield f"variants.{name}: ", plan, everything.model_copy(update={"methods": (name,)})
     yield from ((f"suites.{name}: ", plan, suite) for name, suite in plan.file.suites.items())
+    yield from (("own_data: ", plan, plan.suite(name)) for name in plan.data.own)
 
 
 def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str) -> Cell:
@@ -227,7 +263,7 @@ def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str)
         method=method,
         variant=variant,
         seed=seed,
-        stream_params=read(STREAMS[stream].Params, block[0], f"streams.{stream}").model_dump(mode="json"),
+        stream_params=read(module_of(stream).Params, block[0], f"streams.{stream}").model_dump(mode="json"),
         method_params=read(METHODS[method].accepts, block[1], f"methods.{method}").model_dump(mode="json"),
         network=read(Network, settings["network"], "network"),
         training=read(Training, settings["training"], "training"),
@@ -245,16 +281,16 @@ def _own_training(settings: Settings, method: str) -> None:
     settings["training"] |= _mapping(block.pop("training", {}), f"methods.{method}.training")
 
 
-def _put(settings: Settings, key: str, value: Any) -> None:
-    """Set one dotted key in place."""
+def _put(settings: Settings, key: str, value: Any, names: Mapping[str, Collection[str]]) -> None:
+    """Set one dotted key in place. names: the names that may follow the first word of a key."""
     *path, last = key.split(".")
     if not path or path[0] not in SETTABLE:
         blocks = f"{shortened(key)}: cannot be set; keys begin with {', '.join(SETTABLE)}"
         raise SettingsError("; ".join(filter(None, (blocks, meant(key.partition(".")[0], SETTABLE)))))
     if len(path) > DEEPEST:
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
-    if path[0] in NAMED:
-        refuse_unknown((*path, last)[1], NAMED[path[0]], key)
+    if path[0] in names:
+        refuse_unknown((*path, last)[1], names[path[0]], key)
     block = _descend(settings, path, key)
     block[last] = deepcopy(value)
     if path[-1] == "training" and last in LENGTHS and value is not None:

@@ -17,8 +17,8 @@ import click
 from den import measures, searches, yaml_files
 from den.config import Convolution, Network, Params, Training
 from den.methods import METHODS
-from den.params_file import Chosen, Data, File, Suite, Variant
-from den.streams import STREAMS
+from den.params_file import Chosen, Data, File, OwnData, Suite, Variant
+from den.streams import STREAMS, own_data
 from flows.cli import main
 
 FOLDER = Path(__file__).parent / "reference"
@@ -36,6 +36,7 @@ BLOCKS = {
     "methods": "Per method: its own settings.",
     "chosen": "Numbers that a search chose, per stream and method. `den search --write` writes them.",
     "per_stream": "Per stream: dotted keys that override the blocks above, as `--set` does.",
+    "own_data": "What every stream of own data has: its suite, its settings and its search.",
     "search": "Per stream: the budget and the spaces of `den search`.",
 }
 
@@ -63,11 +64,12 @@ ORDER = """Later layers override earlier ones:
 
 1. the blocks `training`, `network`, `streams` and `methods`;
 2. the method's own `training` block;
-3. `chosen`, for the stream and method;
-4. `per_stream`, for the stream;
-5. the suite's `set`;
-6. the variant's `set`;
-7. `--set KEY=VALUE` of the command line.
+3. `own_data.set`, for a stream of own data;
+4. `chosen`, for the stream and method;
+5. `per_stream`, for the stream;
+6. the suite's `set`;
+7. the variant's `set`;
+8. `--set KEY=VALUE` of the command line.
 """
 
 
@@ -108,6 +110,7 @@ def settings_page() -> str:
             ORDER,
             *_section("data", Data),
             *(line for name in STREAMS for line in _named("data.streams", name, STREAMS[name].Preparation, file)),
+            *_table("A stream of own data, under a name of its own in `data.streams`:", own_data.Preparation, {}),
             *_section("suites", Suite),
             *_section("variants", Variant),
             *_section("training", Training, file["training"]),
@@ -115,10 +118,12 @@ def settings_page() -> str:
             *_table("Each entry of `network.convolutions`:", Convolution, {}),
             *_heading("streams"),
             *(line for name in STREAMS for line in _named("streams", name, STREAMS[name].Params, file)),
+            *_table("A stream of own data, under its name in `streams`:", own_data.Params, {}),
             *_heading("methods"),
             *(line for name in METHODS for line in _named("methods", name, METHODS[name].accepts, file)),
             *_section("chosen", Chosen),
             *_heading("per_stream"),
+            *_section("own_data", OwnData),
             *_section("search", searches.Search),
             *_table("Each number of a space:", searches.Range, {}),
         ]

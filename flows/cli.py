@@ -35,6 +35,18 @@ main.add_command(ledger_commands)
 
 @main.command()
 @SUITE(default="quick", show_default=True, help="The suite of params.yaml to run.")
+@click.option(
+    "--data",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Run on your own data: a .csv, .parquet or .npz file, or a folder of images.",
+)
+@click.option(
+    "--classes",
+    metavar="LISTS",
+    help="With --data: the classes of each task ('cat dog, bird fish'), or how many each has (2).",
+)
 @STREAMS
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
@@ -55,8 +67,13 @@ main.add_command(ledger_commands)
     is_flag=True,
     help="Leave out the numbers that were chosen for methods; as --set chosen=none.",
 )
-def run(check: bool, estimate: bool, show: bool, without_chosen: bool, **choices: Any) -> None:
+def run(
+    check: bool, estimate: bool, show: bool, without_chosen: bool, file: str | None, classes: str | None, **choices: Any
+) -> None:
     """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
+
+    --data FILE makes a stream of a file, and runs DEN and three baselines on it. The columns `label` and `task` hold
+    classes and tasks, all others are features.
 
     A cell with a current measurement (same settings, data, code, torch and kind of machine) is not measured again.
     An interrupted run of the same request continues from its last finished stage.
@@ -71,7 +88,7 @@ def run(check: bool, estimate: bool, show: bool, without_chosen: bool, **choices
         from flows.commands import run
 
     choices["overrides"] += ("chosen=none",) * without_chosen
-    request = run.Request(**choices)
+    request = run.request_of(file, classes, choices)
     if show:
         run.show(request)
         return

@@ -1,4 +1,4 @@
-"""The streams by name. To add one, write its file, and add its line here."""
+"""The streams by name. To add one, write its file, and add its line here. Any other name is of own data."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from den.streams import (
     cifar100,
     cifar100_superclass,
     mnist_variation,
+    own_data,
     permuted_mnist,
     rotated_mnist,
     split_mnist,
@@ -19,23 +20,31 @@ from den.streams import (
 from den.tasks import Stream
 
 
-class StreamModule(Protocol):
-    """The interface of a stream's module.
+class Opened(Protocol):
+    """The part of a stream's module that own data have, too.
 
-    RAW: the raw set from which it is prepared, or None. SEEDED: the prepared arrays whose first axis counts seeds.
     Preparation: the settings that the prepared files depend on.
     Params: the settings that apply when the stream is opened; the defaults are those of the published protocol.
-    IMAGES = True, only if examples have channels, height and width: convolutions read them.
     """
 
-    RAW: str | None
-    SEEDED: frozenset[str]
+    __name__: str
 
     @property
     def Preparation(self) -> type[config.Params]: ...  # noqa: N802
 
     @property
     def Params(self) -> type[config.Params]: ...  # noqa: N802
+
+
+class StreamModule(Opened, Protocol):
+    """The interface of a stream's module.
+
+    RAW: the raw set from which it is prepared, or None. SEEDED: the prepared arrays whose first axis counts seeds.
+    IMAGES = True, only if examples have channels, height and width: convolutions read them.
+    """
+
+    RAW: str | None
+    SEEDED: frozenset[str]
 
     def source(self, raw: Mapping[str, np.ndarray]) -> str:
         """Return a description of the data from which the files are prepared."""
@@ -59,3 +68,8 @@ STREAMS: dict[str, StreamModule] = {
 }
 
 IMAGES = frozenset(name for name, module in STREAMS.items() if getattr(module, "IMAGES", False))
+
+
+def module_of(name: str) -> Opened:
+    """Return the module of a stream: its own, or that of own data for every name that is not registered."""
+    return STREAMS.get(name, own_data)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from den import metrics, suites
+from den import metrics
 from den.config import SettingsError
 from flows.commands import console
 from flows.pipeline import suite_results
@@ -41,7 +41,7 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
 
 
 def _collected(suite: str) -> Tables:
-    suites.load().suite(suite)
+    suite_results.refuse_unknown(suite, here())
     results = suite_results.with_accepted(suite, here())
     if not results:
         raise SettingsError(

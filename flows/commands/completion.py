@@ -32,7 +32,8 @@ def suites(context: Context, parameter: Parameter, beginning: str) -> list[str]:
 
 def streams(context: Context, parameter: Parameter, beginning: str) -> list[str]:
     """Return the streams that begin with `beginning`."""
-    return _beginning(_registered("streams"), beginning)
+    of_data = _block(_block(_params(), "data"), "streams")
+    return _beginning([*_registered("streams"), *of_data], beginning)
 
 
 def methods(context: Context, parameter: Parameter, beginning: str) -> list[str]:

@@ -1,20 +1,25 @@
 """`den run`: the flow in the terminal, and the tables at its end."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import Any
 
+import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from den import suites
 from den.cells import Cell, current, is_prepared, present_of
+from den.config import SettingsError
 from den.ledger import Ledger
 from den.suites import Plan
 from flows.commands import console, effective
 from flows.commands.terminal_tables import say
 from flows.data import stream_files
-from flows.pipeline.benchmark import benchmark, refuse_nowhere, refuse_own_data_elsewhere
+from flows.data.own import naming
+from flows.pipeline.benchmark import benchmark, refuse_nowhere, refuse_other_data_elsewhere
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import REPORTS, here
 from flows.runtime import concurrency, estimates, garbage_collection, progress, signals
@@ -40,14 +45,30 @@ class Request:
     again: bool = False
     fresh: bool = False
 
+    @property
+    def plan(self) -> Plan:
+        """The plan of the request. Raises SettingsError."""
+        return suites.load(overrides=self.overrides)
+
     def cells(self) -> tuple[Cell, ...]:
         """Return the requested cells. Raises SettingsError."""
         return self.plan.cells(self.suite, self.streams, self.methods, self.seeds)
 
-    @property
-    def plan(self) -> Plan:
-        """params.yaml with the request's overrides. Raises SettingsError."""
-        return suites.load(overrides=self.overrides)
+
+def request_of(file: str | None, classes: str | None, choices: Mapping[str, Any]) -> Request:
+    """Return the request of the command line. file: of own data, whose stream and suite have its name.
+
+    Raises SettingsError for options that exclude each other, and for a file whose name is none for a stream.
+    """
+    if file is None:
+        if classes is not None:
+            raise SettingsError("--classes divides the classes of own data into tasks; give --data FILE with it")
+        return Request(**choices)
+    given = click.get_current_context().get_parameter_source("suite") != ParameterSource.DEFAULT
+    if given or choices["streams"]:
+        raise SettingsError("--data names suite and stream by itself; leave out --suite and --stream")
+    stream, overrides = naming.declared(file, classes)
+    return Request(**{**choices, "suite": stream, "overrides": (*overrides, *choices["overrides"])})
 
 
 def run(request: Request, check: bool = False) -> int:
@@ -56,10 +77,10 @@ def run(request: Request, check: bool = False) -> int:
     check: measure every cell; return ALARM if no cell failed and the verdict is worse or unstable.
     """
     request = replace(request, again=request.again or check)
-    request.cells()
+    cells, places = request.cells(), here()  # refuses a folder that cannot be written, before the server starts
     refuse_nowhere(request.on)
-    refuse_own_data_elsewhere(request.plan, request.on)
-    here()  # refuses a folder that cannot be written, before the server starts
+    refuse_other_data_elsewhere(request.plan, request.on)
+    stream_files.prepare_own_of(cells, request.plan, places)  # refuses a file, too
     try:
         with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
             outcome = benchmark(**vars(request))

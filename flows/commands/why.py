@@ -8,7 +8,9 @@ from den import measures
 from den.config import SettingsError
 from den.ledger import Measurement, Origin, Places
 from den.ledger.settings import flat
+from den.streams import STREAMS
 from flows.commands.lookup import Located, locate, newest
+from flows.data.own import preparing, versions
 from flows.judging import differences
 from flows.places import of_project
 
@@ -26,7 +28,7 @@ def print_origin(prefix: str | None) -> None:
 
 def describe(located: Located, places: Places) -> str:
     """Return the origin of a measurement and what has changed here since, one fact per line, and its settings."""
-    facts = _facts(located) | _since(located.measurement, places)
+    facts = _facts(located, places) | _since(located.measurement, places)
     lines = [f"{name:{WIDTH}}{value}" for name, value in facts.items() if value]
     return "\n".join([*lines, "settings", *_table(located.measurement)])
 
@@ -53,10 +55,15 @@ def _yaml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _facts(located: Located) -> dict[str, str]:
+def _facts(located: Located, places: Places) -> dict[str, str]:
     """Return what is recorded about a measurement, by name; empty if it is not recorded."""
     measurement = located.measurement
-    return _cell(located) | _machine(measurement.origin) | _code_and_data(measurement) | _record(measurement.origin)
+    return (
+        _cell(located)
+        | _machine(measurement.origin)
+        | _code_and_data(measurement, places)
+        | _record(measurement.origin)
+    )
 
 
 def _cell(located: Located) -> dict[str, str]:
@@ -90,14 +97,16 @@ def _machine(origin: Origin) -> dict[str, str]:
     }
 
 
-def _code_and_data(measurement: Measurement) -> dict[str, str]:
-    origin = measurement.origin
+def _code_and_data(measurement: Measurement, places: Places) -> dict[str, str]:
+    origin, folder = measurement.origin, places.data / measurement.stream
     fingerprint = (origin.fingerprint or "not recorded")[:12]
     commit = f"commit {origin.commit or 'not recorded'}{', with uncommitted changes' * bool(origin.dirty)}"
+    pin = "dvc.lock" if measurement.stream in STREAMS else versions.pointer_of(folder)
     return {
         "versions": f"torch {origin.torch}, numpy {origin.numpy or 'not recorded'}, Python {origin.python}",
         "code": f"{commit}, fingerprint {fingerprint}",
-        "data": measurement.data + (f", in dvc.lock {origin.data_version}" if origin.data_version else ""),
+        "data": measurement.data + (f", in {pin} {origin.data_version}" if origin.data_version else ""),
+        "file": preparing.origin_of(folder, measurement.data),
         "lock file": origin.lock or "",
     }
 

@@ -9,7 +9,9 @@ from ruamel.yaml import YAML, YAMLError
 
 from den.config import SettingsError
 from den.ledger import Places
+from den.streams import STREAMS
 from den.suites import Plan
+from flows.data.own import versions
 from flows.data.raw.sources import md5_of
 
 LOCK = Path("dvc.lock")
@@ -24,7 +26,12 @@ class Pinned(NamedTuple):
 
 
 def pinned(stream: str) -> str | None:
-    """Return the hash of a stream in dvc.lock; None if it has no entry. Raises SettingsError for a damaged file."""
+    """Return the hash of a stream in dvc.lock; None if it has no entry. Raises SettingsError for a damaged file.
+
+    The hash of own data is in a pointer file beside them.
+    """
+    if stream not in STREAMS:
+        return versions.pinned(Places().data / stream)
     entry = _entry(stream)
     return entry.md5 if entry else None
 
@@ -41,7 +48,7 @@ def holds(stream: str, plan: Plan, places: Places) -> bool:
     return (
         entry.params == {"params.yaml": settings}
         and all(Path(path).is_file() and md5_of(Path(path)) == md5 for path, md5 in entry.code.items())
-        and _folder_md5(folder) == entry.md5
+        and folder_md5(folder) == entry.md5
     )
 
 
@@ -59,7 +66,7 @@ def _entry(stream: str) -> Pinned | None:
         raise SettingsError(f"{LOCK} is damaged ({reason}); restore it from git") from None
 
 
-def _folder_md5(folder: Path) -> str:
+def folder_md5(folder: Path) -> str:
     """Return the hash that DVC gives a folder: that of the list of its files and their hashes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     entries = [{"md5": md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files]

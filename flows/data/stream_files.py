@@ -3,19 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from den.cells import Cell
 from den.ledger import Places
 from den.ledger.settings import short_hash
 from den.streams import STREAMS, prepared
+from den.streams.own_data import Preparation
 from den.suites import Plan, refuse_unknown
 from flows.data import dvc_lock, raw
+from flows.data.own import preparing, versions
 
 RAW = Path("data/raw")
-OWN = "own"  # folder beside that of the versioned streams
+OTHER = "other"  # folder beside that of the versioned streams
 
 
 class PreparationError(RuntimeError):
@@ -29,8 +32,12 @@ def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = Fa
     considers them current, and PreparationError if DVC fails.
     """
     for stream in streams:
-        refuse_unknown(stream, STREAMS, "stream")
-    if versioned() and not plan.own_data:
+        refuse_unknown(stream, plan.streams, "stream")
+    own = [stream for stream in streams if stream not in STREAMS]
+    for stream in own:
+        prepare_own(stream, plan, places, force)
+    streams = [stream for stream in streams if stream not in own]
+    if versioned() and not plan.other_data:
         if stale := [stream for stream in streams if force or not dvc_lock.holds(stream, plan, places)]:
             _reproduce(stale, force)
         for stream in streams:
@@ -45,9 +52,38 @@ def places_of(plan: Plan, places: Places) -> Places:
 
     The folder is named by a hash of the block `data`: it never replaces the streams of params.yaml, nor another's.
     """
-    if not plan.own_data:
+    if not plan.other_data:
         return places
-    return replace(places, data=places.data.parent / OWN / short_hash(plan.data.model_dump(mode="json")))
+    return replace(places, data=places.data.parent / OTHER / short_hash(plan.data.model_dump(mode="json")))
+
+
+def prepare_own(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
+    """Prepare a stream of own data from its file, unless it is current, and let DVC version it.
+
+    A stream that params.yaml does not know is used as it was prepared. Raises SettingsError if it was not, DataError
+    for a file that is refused, PreparationError if DVC fails.
+    """
+    if stream not in plan.streams and (places.data / stream / prepared.MANIFEST).exists():
+        prepared.read(places.data / stream)
+        return
+    refuse_unknown(stream, plan.streams, "stream")
+    settings, folder = plan.data.preparation(stream), places.data / stream
+    assert isinstance(settings, Preparation)
+    if force or not preparing.is_current(folder, settings):
+        preparing.prepare(stream, settings, folder)
+    if (
+        versioned()
+        and not plan.other_data
+        and versions.pinned(folder) != dvc_lock.folder_md5(folder)
+        and not versions.pin(folder)
+    ):
+        raise PreparationError(f"DVC did not store {folder}; the lines above give the reason")
+
+
+def prepare_own_of(cells: Iterable[Cell], plan: Plan, places: Places) -> None:
+    """Prepare the own data of these cells, as `prepare_own` does."""
+    for stream in sorted({cell.stream for cell in cells} - STREAMS.keys()):
+        prepare_own(stream, plan, places)
 
 
 def of_suites(plan: Plan) -> list[str]:

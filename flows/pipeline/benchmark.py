@@ -54,7 +54,7 @@ def benchmark(
     executor = executor_for(on)
     plan = suites.load(overrides=overrides)
     places = stream_files.places_of(plan, here())
-    refuse_own_data_elsewhere(plan, on)
+    refuse_other_data_elsewhere(plan, on)
     cells = plan.cells(suite, streams, methods, seeds)
     tasks.prepare(cells, plan, places)
     slots = slots or (concurrency.slots(cells) if on == "here" else None)
@@ -102,9 +102,9 @@ def refuse_nowhere(on: str) -> None:
         suites.refuse_unknown(on, EXECUTORS, "on")
 
 
-def refuse_own_data_elsewhere(plan: Plan, on: str) -> None:
+def refuse_other_data_elsewhere(plan: Plan, on: str) -> None:
     """Raise SettingsError if other machines, which prepare what params.yaml says, would measure on other data."""
-    if plan.own_data and on != "here":
+    if plan.other_data and on != "here":
         raise SettingsError("data.*: other machines prepare the data of params.yaml; set them there, or use --on here")
 
 

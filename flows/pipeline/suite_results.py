@@ -1,12 +1,13 @@
 """The results of a suite: the newest measurement per cell, or the accepted one if the ledger has none."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from den import suites
 from den.cells import Cell, key_of, settings_of
 from den.config import SettingsError
-from den.ledger import CellResult, Entry, Ledger, Places
+from den.ledger import CellResult, Entry, Ledger, Places, Run
 from den.ledger.settings import series_of
 from den.streams.prepared import DataError
 from den.suites import Plan
@@ -19,9 +20,12 @@ def of_ledger(suite: str, places: Places) -> list[CellResult]:
     """Return the newest measurement of each cell of a suite, and of cells that its runs added by method or seed.
 
     Cells of other settings than the suite's are left out. If a stream is not prepared here, or not for a seed, the
-    newest measurement counts, whatever data it read, and a warning says so.
+    newest measurement counts, whatever data it read, and a warning says so. A suite that is not in params.yaml is that
+    of own data: its runs have the results, whatever has become of the file.
     """
     plan, ledger = suites.load(), Ledger.of(places)
+    if suite not in plan.file.suites and (runs := ledger.runs(suite)):
+        return of_runs(runs, ledger)
     results, unprepared = [], set()
     for cell in cells_of(plan, suite, ledger):
         try:
@@ -42,6 +46,30 @@ def of_ledger(suite: str, places: Places) -> list[CellResult]:
 def _of_any_data(cell: Cell, ledger: Ledger) -> list[Entry]:
     """Return the measurements of a cell's settings and seed, the oldest first."""
     return ledger.entries(series=series_of(settings_of(cell)), seed=cell.seed, **_device(cell))
+
+
+def of_runs(runs: Sequence[Run], ledger: Ledger) -> list[CellResult]:
+    """Return the newest result of each cell of these runs; of a stream and seed only on the newest data."""
+    newest: dict[str, CellResult] = {}
+    for run in sorted(runs, key=lambda run: run.begun.started):
+        newest |= {result.title: replace(result, how="reused") for result in ledger.results(run)}
+    data = {_draw(result): result.measurement.data for result in _by_time(newest.values())}
+    return [result for result in newest.values() if result.measurement.data == data[_draw(result)]]
+
+
+def refuse_unknown(suite: str, places: Places) -> None:
+    """Raise SettingsError for a suite that neither params.yaml nor a run of the ledger has."""
+    if not Ledger.of(places).runs(suite):
+        suites.load().suite(suite)
+
+
+def _by_time(results: Iterable[CellResult]) -> list[CellResult]:
+    return sorted(results, key=lambda result: result.measurement.origin.ended)
+
+
+def _draw(result: CellResult) -> tuple[str, int]:
+    """Return the stream and the seed of a result."""
+    return result.measurement.stream, result.measurement.seed
 
 
 def _device(cell: Cell) -> dict[str, str]:

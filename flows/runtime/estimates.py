@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from den.cells import Cell, cell_of, is_prepared, open_stream
+from den.cells import Cell, cell_of, is_prepared, open_stream, tasks_of
 from den.config import SettingsError
 from den.ledger import CellResult, Ledger, Places
 from den.ledger.settings import Settings
 from den.networks.blueprint import Blueprint
 from den.training import length
+from flows.places import here
 from reports import accepted_results
 
 STEP = 0.006  # seconds of a step on one core, for a network of WEIGHTS and a batch of BATCH examples
@@ -25,11 +26,15 @@ START = 1.0  # seconds of a cell besides its stages
 
 
 class Shape(NamedTuple):
-    """The sizes of a stream that determine the time: examples of its first task, their shape, outputs of all tasks."""
+    """The sizes of a stream that determine the time.
+
+    examples: of its first task. example: the shape of one. classes: the outputs of all tasks. tasks: their number.
+    """
 
     examples: int
     example: tuple[int, ...]
     classes: int
+    tasks: int
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,8 @@ def seconds_of(cell: Cell, shape: Shape, samples: Sequence[Sample]) -> float:
     if not near:
         return START + steps * step_seconds(cell, shape)
     step = sum(sample.training for sample in near) / sum(sample.steps for sample in near)
-    evaluation = sum(sample.evaluation for sample in near) / sum(_evaluations(sample.cell) for sample in near)
-    return START + steps * step + evaluation * _evaluations(cell)
+    evaluation = sum(sample.evaluation for sample in near) / sum(_evaluations(sample.shape) for sample in near)
+    return START + steps * step + evaluation * _evaluations(shape)
 
 
 def stages_of(method: str, samples: Iterable[Sample]) -> float:
@@ -176,7 +181,7 @@ def _accepted(suite: str) -> list[CellResult]:
 def shape_of(cell: Cell, places: Places) -> Shape:
     """Return the shape of the cell's stream. Raises DataError or SettingsError if it cannot be opened."""
     stream = open_stream(cell, places)
-    return Shape(len(stream.tasks[0].train), stream.shape, stream.classes)
+    return Shape(len(stream.tasks[0].train), stream.shape, stream.classes, len(stream))
 
 
 def _sample(
@@ -184,9 +189,10 @@ def _sample(
 ) -> Iterator[Sample]:
     """Yield the sample of a measurement if it took a step and this code can read its settings."""
     if steps:
-        with suppress(SettingsError):
-            shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"])
-            yield Sample(cell_of(dict(settings)), shape, steps, training, evaluation)
+        with suppress(SettingsError):  # also where the cell's own data are not here, and with them its number of tasks
+            cell = cell_of(dict(settings))
+            shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"], tasks_of(cell, here()))
+            yield Sample(cell, shape, steps, training, evaluation)
 
 
 def _stream(cell: Cell) -> str:
@@ -195,13 +201,12 @@ def _stream(cell: Cell) -> str:
 
 def _unit(cell: Cell, shape: Shape) -> int:
     """Return the steps of a cell whose method takes one stage of full length per task."""
-    return int(cell.stream_params["tasks"]) * length(cell.training, shape.examples)
+    return shape.tasks * length(cell.training, shape.examples)
 
 
-def _evaluations(cell: Cell) -> float:
+def _evaluations(shape: Shape) -> float:
     """Return how often a cell evaluates a task: all tasks so far, after every task."""
-    tasks = int(cell.stream_params["tasks"])
-    return tasks * (tasks + 1) / 2
+    return shape.tasks * (shape.tasks + 1) / 2
 
 
 def _size(cell: Cell) -> tuple[object, ...]:

@@ -9,14 +9,15 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from den.cells import Cell
+from den.cells import Cell, tasks_of
 from den.ledger import CellResult, Measurement
+from flows.places import here
 from flows.runtime import estimates
 
 
 def tasks(cell: Cell) -> int:
     """Return how many tasks the cell will learn."""
-    return int(cell.stream_params["tasks"])
+    return tasks_of(cell, here())
 
 
 def source(result: CellResult) -> str:

@@ -147,3 +147,9 @@ def test_a_gpu_that_is_not_there_is_refused_by_its_key(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"training\.device: cuda is set"):
         device_of(Training(steps=1, device="cuda"))
+
+
+def test_a_stage_in_epochs_has_its_minimum_of_steps_and_one_in_steps_has_these() -> None:
+    training = Training(epochs=2, batch_size=10, minimum_steps=7)
+    assert [length(training, count) for count in (10, 30, 40, 90)] == [7, 7, 8, 18]
+    assert length(Training(steps=3, batch_size=10, minimum_steps=7), 90) == 3

@@ -16,7 +16,7 @@ from den.suites import Plan
 from flows.cli import main
 from flows.commands import effective
 from flows.data import stream_files
-from flows.pipeline.benchmark import refuse_own_data_elsewhere
+from flows.pipeline.benchmark import refuse_other_data_elsewhere
 
 WIDER = "data.streams.blobs.features=8"
 COUNT = "data.streams.permuted_mnist.tasks=20"
@@ -75,7 +75,7 @@ def test_other_data_have_a_folder_of_their_own(suite: object) -> None:
     answer = CliRunner().invoke(main, ["prepare", "--stream", "blobs", "--set", WIDER], catch_exceptions=False)
     assert answer.exit_code == 0
     assert prepared == {path: path.read_bytes() for path in prepared}
-    (folder,) = Path("data/own").iterdir()
+    (folder,) = Path("data/other").iterdir()
     assert json.loads((folder / "blobs/manifest.json").read_text())["about"]["preparation"]["features"] == 8
     words = ["run", "--suite", "tiny", "--estimate", "--set", WIDER]
     assert "2 of 2 cells to run" in CliRunner().invoke(main, words, catch_exceptions=False).output
@@ -86,7 +86,7 @@ def test_the_data_of_params_yaml_stay_where_they_are() -> None:
     assert stream_files.places_of(plan_of("data.streams.permuted_mnist.tasks=10"), Places()) == Places()
     folders = {stream_files.places_of(plan_of(COUNT, *more), Places()).data for more in ((), ("data.seeds=20",))}
     assert len(folders) == 2
-    assert all(folder.parent == Path("data/own") for folder in folders)
+    assert all(folder.parent == Path("data/other") for folder in folders)
 
 
 def test_random_angles_and_more_tasks_are_asked_for_on_the_command_line() -> None:
@@ -102,10 +102,10 @@ def test_wrong_data_are_refused_by_their_key(override: str) -> None:
 
 
 def test_other_machines_are_not_asked_for_other_data() -> None:
-    refuse_own_data_elsewhere(plan_of(), "pool")
-    refuse_own_data_elsewhere(plan_of(COUNT), "here")
+    refuse_other_data_elsewhere(plan_of(), "pool")
+    refuse_other_data_elsewhere(plan_of(COUNT), "here")
     with pytest.raises(SettingsError, match="use --on here"):
-        refuse_own_data_elsewhere(plan_of(COUNT), "pool")
+        refuse_other_data_elsewhere(plan_of(COUNT), "pool")
 
 
 def test_without_validation_data_a_stream_is_learned_and_no_search_begins() -> None:
