@@ -13,6 +13,7 @@ from flows.commands import completion
 from flows.commands.ledger import ledger_commands
 from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
+from flows.places import of_project
 from flows.runtime import garbage_collection
 
 GROUPS = {  # of commands, in the order of the help
@@ -79,6 +80,7 @@ def run(
     An interrupted run of the same request continues from its last finished stage.
     Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
+    of_project()  # Prefect leaves a folder wherever it is imported
     if not (estimate or show):
         from den.worker import make_ready
 
@@ -117,6 +119,7 @@ def search(
 
         print("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
+    of_project()
     from den.worker import make_ready
 
     make_ready()

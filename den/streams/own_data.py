@@ -22,36 +22,38 @@ MARK = {"validation", "test", "standardise"}  # settings that every cell of own 
 
 
 class Preparation(config.Params):
-    """Settings of the prepared files.
-
-    file: .csv, .parquet, .npz, or a folder of images. label, task, part: the names of columns or arrays; every other
-    column is a feature. features: the array of features of an .npz file. classes: how many classes a task has, or the
-    classes of each task, instead of a column with tasks. exclusive: refuse a class that is in two tasks.
-    leave_out: columns that are no features.
-    """
+    """Settings of the prepared files."""
 
     file: str
+    "A .csv, .parquet or .npz file, or a folder of images."
     label: str = "label"
+    "The column or array of labels."
     task: str = "task"
+    "The column or array of task numbers."
     part: str = "part"
+    "The column or array that says training, validation or test."
     features: str = "x"
+    "The array of features of an .npz file; in tables every other column is a feature."
     classes: PositiveInt | tuple[tuple[int | str, ...], ...] | None = None
+    "Instead of a column of tasks: how many classes a task has, or the classes of each task."
     exclusive: bool = False
+    "Refuse a class that is in two tasks."
     leave_out: tuple[str, ...] = ()
+    "Columns that are no features."
 
 
 class Params(config.Params):
-    """Settings for opening the stream.
-
-    tasks: the number of tasks, the first ones; null: all. validation, test: shares of each class that the seed draws if
-    the file does not say which examples are for validation and test. standardise: shift and scale each feature to mean
-    0 and deviation 1 on the training data of the first task; images keep their scale.
-    """
+    """Settings for opening the stream."""
 
     tasks: PositiveInt | None = None
+    "Number of tasks, the first ones; null: all."
     validation: float = Field(0.2, gt=0, lt=1)
+    "Share of each class that the seed draws for validation if the file does not name it."
     test: float = Field(0.2, gt=0, lt=1)
+    "Share of each class that the seed draws for testing if the file does not name it."
     standardise: bool = True
+    """Shift and scale each feature to mean 0 and deviation 1 on the training data of the first task; images keep their
+    scale."""
 
     @model_validator(mode="after")
     def leave_some(self) -> Self:

@@ -9,7 +9,7 @@ from den import metrics
 from den.config import SettingsError
 from flows.commands import console
 from flows.pipeline import suite_results
-from flows.places import here
+from flows.places import of_project
 from reports import accepted_results, labels, latex_tables, tables, text_tables
 from reports.analysis.comparison import READING, Comparison, against_rival
 from reports.stream_results import StreamResults
@@ -41,8 +41,9 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
 
 
 def _collected(suite: str) -> Tables:
-    suite_results.refuse_unknown(suite, here())
-    results = suite_results.with_accepted(suite, here())
+    places = of_project()
+    suite_results.refuse_unknown(suite, places)
+    results = suite_results.with_accepted(suite, places)
     if not results:
         raise SettingsError(
             f"suite {suite} has no results, measured or accepted; `den run --suite {suite}` measures it"

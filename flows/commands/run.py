@@ -77,7 +77,7 @@ def run(request: Request, check: bool = False) -> int:
     check: measure every cell; return ALARM if no cell failed and the verdict is worse or unstable.
     """
     request = replace(request, again=request.again or check)
-    cells, places = request.cells(), here()  # refuses a folder that cannot be written, before the server starts
+    cells, places = request.cells(), stream_files.places_of(request.plan, here())
     refuse_nowhere(request.on)
     refuse_other_data_elsewhere(request.plan, request.on)
     stream_files.prepare_own_of(cells, request.plan, places)  # refuses a file, too

@@ -112,7 +112,7 @@ def test_training_examples_are_not_sorted_by_class(name: str, folder: Path) -> N
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_seed_that_is_not_prepared_is_refused(name: str, folder: Path) -> None:
-    with pytest.raises(config.SettingsError, match=r"seeds: 2 requested.*0 to 1.*raise data\.seeds.*`den prepare`"):
+    with pytest.raises(config.SettingsError, match=r"seeds: 2 requested.*0 to 1; add `--set data\.seeds=NUMBER`"):
         _open(folder, name, seed=SEEDS)
 
 
