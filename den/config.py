@@ -101,6 +101,8 @@ class Training(Params):
     "For sgd only."
     drop_last: Annotated[bool, AsBefore(True)] = True
     "Whether an epoch skips its last batch if that is incomplete."
+    minimum_steps: Annotated[int, Field(ge=0, le=10_000_000), AsBefore(0)] = 0
+    "The least number of steps of a stage whose length is given in epochs: a small table has few batches per epoch."
 
     @model_validator(mode="after")
     def momentum_of_sgd(self) -> Self:
@@ -114,6 +116,8 @@ class Training(Params):
         """Refuse a stage without a length, or with two."""
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps, and set the other to null")
+        if self.steps and self.minimum_steps:
+            raise ValueError("minimum_steps goes with epochs; leave it out beside steps")
         return self
 
 

@@ -142,7 +142,7 @@ def fit(
 
 def length(training: Training, count: int) -> int:
     """Return the number of steps of a stage on `count` examples."""
-    return training.steps or (training.epochs or 0) * per_pass(training, count)
+    return training.steps or max((training.epochs or 0) * per_pass(training, count), training.minimum_steps)
 
 
 def per_pass(training: Training, count: int) -> int:
