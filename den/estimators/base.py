@@ -84,7 +84,7 @@ class Estimator:
         return self.task_classes_[task - 1][scores.argmax(dim=1).numpy()]
 
     def predict_proba(self, X: Any, task: int = 1) -> np.ndarray:
-        """Return the probability of each class of a task: (examples, classes) float64, classes as in `task_classes_`."""
+        """Return the probability of each class in `task_classes_`, in its order: (examples, classes) float64."""
         return self._logarithms(self._scores(X, task)).softmax(dim=1).numpy()
 
     def decision_function(self, X: Any, task: int = 1) -> np.ndarray:
@@ -174,6 +174,10 @@ class Estimator:
                 raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}")
             setattr(self, name, value)
         return self
+
+    def check(self) -> None:
+        """Raise SettingsError if a parameter is of the wrong type or impossible; the message names it."""
+        self._settings()
 
     def __repr__(self) -> str:
         plain = type(self)().get_params()

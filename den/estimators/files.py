@@ -36,7 +36,7 @@ def save(path: Path, name: str, params: Mapping[str, Any], network: Learned) -> 
 def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the values and tensors of a file. Raises checkpoints.Damaged if it is damaged, or of another class."""
     tensors, values = checkpoints.load(path, _owner(name))
-    return values, tensors
+    return values | {"params": _with_tuples(values["params"])}, tensors
 
 
 def restored(
@@ -55,8 +55,12 @@ def restored(
 
 
 def _report(values: Mapping[str, Any]) -> TaskReport:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return TaskReport(**fields)
+    return TaskReport(**_with_tuples(values))
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of JSON with tuples in place of lists, as they were saved."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _owner(name: str) -> str:

@@ -84,7 +84,7 @@ def warn_of_growth(reports: Sequence[TaskReport], limit: int | None) -> None:
     if limit is None or len(later) < 2:
         return
     last = later[-1]
-    if all(report.new_units and min(report.new_units) >= limit for report in later):
+    if all(measures.EXPANSION in report.stages and min(report.new_units) >= limit for report in later):
         message = f"every task kept all {limit} new units of each layer: raise group_sparsity, or loss_threshold"
     elif all(sum(report.split_units) > HALF * sum(report.units) for report in later):
         message = "every task split more than half of the units: raise drift, or drift_threshold"
