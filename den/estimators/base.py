@@ -158,7 +158,7 @@ class Estimator:
         """Return the estimator that `save` wrote; it answers with the same bits. Raises checkpoints.Damaged."""
         values, tensors = files.read(Path(path), cls.__name__)
         estimator = cls(**values["params"])
-        estimator._learned = files.restored(cls.kind, estimator._settings(), values, tensors)
+        estimator._learned = files.restored(cls.kind, estimator.check(), values, tensors)
         estimator._learned.whole = not cls.replays
         return estimator
 
@@ -175,9 +175,16 @@ class Estimator:
             setattr(self, name, value)
         return self
 
-    def check(self) -> None:
-        """Raise SettingsError if a parameter is of the wrong type or impossible; the message names it."""
-        self._settings()
+    def check(self) -> Settings:
+        """Return the checked parameters. Raises SettingsError, which names the wrong ones."""
+        name, params = type(self).__name__, _plain(self.get_params())
+        of_method = {key: params[key] for key in self.kind.accepts.model_fields if key in params}
+        of_network = {"widths": params["hidden"], "convolutions": params["convolutions"], "init": params["init"]}
+        of_training = {key: params[key] for key in Training.model_fields if key in params}
+        network = read(Network, of_network, name)
+        self.kind.refuse(network)
+        method, training = read(self.kind.accepts, of_method, name), read(Training, of_training, name)
+        return Settings(method, network, training, bool(self.standardise), int(self.seed), params.get("tasks"))
 
     def __repr__(self) -> str:
         plain = type(self)().get_params()
@@ -192,7 +199,7 @@ class Estimator:
 
     def _learn(self, before: Learned | None, X: Any, y: Any, classes: Any, new_classes: bool = False) -> Self:
         X, y = inputs.unpacked(X, y)
-        settings, names = self._settings(), inputs.names_of(X)
+        settings, names = self.check(), inputs.names_of(X)
         if before is not None:
             self._refuse_further(before, settings)
         x = self._numbers(X, before)
@@ -206,17 +213,6 @@ class Estimator:
         self._learned = after
         reports.warn_of_growth(after.reports, getattr(self, "units_per_expansion", None))
         return self
-
-    def _settings(self) -> Settings:
-        """Return the checked parameters. Raises SettingsError, which names the wrong ones."""
-        name, params = type(self).__name__, _plain(self.get_params())
-        of_method = {key: params[key] for key in self.kind.accepts.model_fields if key in params}
-        of_network = {"widths": params["hidden"], "convolutions": params["convolutions"], "init": params["init"]}
-        of_training = {key: params[key] for key in Training.model_fields if key in params}
-        network = read(Network, of_network, name)
-        self.kind.refuse(network)
-        method, training = read(self.kind.accepts, of_method, name), read(Training, of_training, name)
-        return Settings(method, network, training, bool(self.standardise), int(self.seed), params.get("tasks"))
 
     def _refuse_further(self, before: Learned, settings: Settings) -> None:
         """Raise ValueError if the estimator cannot learn a further task."""
