@@ -23,33 +23,39 @@ from den.methods.base import Method
 class Estimator:
     """A network that learns one task after another, and answers for each of them.
 
-    hidden: the widths of the hidden layers at the start. convolutions: layers below them, for images (examples,
-    channels, side, side). init: how weights are drawn.
-    epochs, batch_size, learning_rate: of every stage; minimum_steps: the least number of steps of a stage, since a
-    small table has few batches per epoch. loss: logistic judges each class against the rest, softmax compares them.
-    standardise: shift and scale each feature (each channel of images) to mean 0 and deviation 1 on the training data
-    of the first task, and cut it off at 5 deviations; false: leave features as they are.
-    device: auto takes a GPU if there is one. threads: of torch, while this estimator computes. seed: of all random
-    numbers. verbose: print each stage.
-
     Parameters are kept as they are given, and checked when a task is learned. Tasks count from 1.
     """
 
     hidden: Sequence[int] = (312, 128)
+    "Widths of the hidden layers at the start."
     _: KW_ONLY
     convolutions: Sequence[Convolution | Mapping[str, int]] = ()
+    "Layers below the hidden ones, for images (examples, channels, side, side): channels, kernel and pooling of each."
     init: Literal["glorot", "he", "torch"] = "glorot"
+    "How weights are drawn."
     epochs: int = 10
+    "Passes over the data, of each stage."
     batch_size: int = 32
+    "Examples per step."
     learning_rate: float = 1e-3
-    minimum_steps: int = 500
+    "At the start of each stage; it falls linearly to zero."
+    minimum_steps: int = 200
+    "The least number of steps of a stage: a small table has few batches per epoch."
     optimizer: Literal["adam", "sgd"] = "adam"
+    "What takes the steps."
     loss: Literal["logistic", "softmax"] = "logistic"
+    "logistic: each class is judged against the rest; softmax: classes are compared with each other."
     standardise: bool = True
+    """Shift and scale each feature, or each channel of images, to mean 0 and deviation 1 on the training data of the
+    first task, and cut it off at 5 deviations; False: features stay as they are."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+    "auto: a GPU if there is one."
     threads: int = 1
+    "Threads of torch while the estimator computes."
     seed: int = 0
+    "Of all random numbers."
     verbose: bool = False
+    "Print the name of each stage."
 
     kind: ClassVar[type[Method]]
     replays: ClassVar[bool] = False

@@ -104,13 +104,13 @@ class DENPlus(DEN):
 class DENFinetune(DEN):
     """DEN-Finetune: DEN, whose network is trained on the data of all tasks after the last of them.
 
-    tasks: their number, which it must be told at the start; a further task is refused. It keeps all data in memory.
-    A file holds no data: one that is saved earlier cannot learn the remaining tasks.
+    It keeps all data in memory. A network that is saved earlier cannot learn the remaining tasks: a file holds no data.
     """
 
     kind: ClassVar[type[Method]] = METHODS["den_finetune"]
     replays: ClassVar[bool] = True
     tasks: int = 1
+    "The number of tasks; after the last one all are trained together, and a further task is refused."
     joint_steps: int | None = None
     joint_weight_decay: float = 0.0
     joint_learning_rate: float | None = None
