@@ -57,11 +57,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Return a public name, and load the estimators for it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("den.estimators"), name)
+if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+    def __getattr__(name: str) -> object:
+        """Return a public name, and load the estimators for it."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("den.estimators"), name)
 
 
 def __dir__() -> list[str]:
