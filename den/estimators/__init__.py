@@ -1,8 +1,8 @@
 """The methods as estimators for arrays of one's own, with the habits of scikit-learn.
 
 `base` has what all estimators do, `methods` the classes and their parameters, `inputs` the conversion of data,
-`learned` the network between tasks, `reports` what is reported of a task, `files` saved networks, and `sklearn_tags`
-the only imports of scikit-learn.
+`learned` the network between tasks, `reports` what is reported of a task, `files` saved networks, `torch_state`
+its threads, and `sklearn_tags` the only imports of scikit-learn.
 """
 
 from den.config import Convolution

@@ -1,7 +1,6 @@
 """`Estimator`: what the methods do as estimators; `methods` has their classes and parameters."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from den.config import Convolution, Network, Training, read
 from den.estimators import checks, files, inputs, learned, reports, sklearn_tags
 from den.estimators.learned import Learned, Settings
 from den.estimators.reports import TaskReport
+from den.estimators.torch_state import torch_for
 from den.harness import Step
 from den.methods.base import Method
 
@@ -213,7 +213,7 @@ class Estimator:
         present = checks.classes_of(column, classes)
         if before is not None and new_classes:
             checks.refuse_learned(before, present)
-        with _computing(self.threads):
+        with torch_for(self.threads):
             after = learned.begin(self.kind, settings, x, names) if before is None else deepcopy(before)
             after.learn(x, column, present, self._announce)
         self._learned = after
@@ -238,7 +238,7 @@ class Estimator:
             raise ValueError(f"task {task} is unknown; tasks 1 to {len(network.classes)} are learned")
         X, _ = inputs.unpacked(X)
         x = self._numbers(X, network)
-        with _computing(self.threads):
+        with torch_for(self.threads):
             return network.scores(x, task - 1)
 
     def _numbers(self, X: Any, network: Learned | None) -> torch.Tensor:
@@ -282,19 +282,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(inner) for inner in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-@contextmanager
-def _computing(threads: int) -> Iterator[None]:
-    """Set torch up for repeatable results inside the context, and restore it.
-
-    One thread by default: the networks are small, and several threads take several times the processor time without
-    being quicker. Sums of several threads also have other bits than those of one.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_num_threads(before)
