@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small import rarely, same_tensors
+from small import same_tensors
 from torch.utils.data import TensorDataset
 
 import den
@@ -35,8 +35,9 @@ EXPECTED_FAILURES = {
 }
 pytestmark = pytest.mark.filterwarnings("ignore::den.GrowthWarning")
 OF_QUIRKS = {"check_estimators_pickle": "pickle cannot name a class of departures that is made on request; save can"}
+FAST = ("ewc", "joint", "den")
 every_method = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=rarely(name) if name != "den_finetune" else ()) for name in ESTIMATORS]
+    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ESTIMATORS]
 )
 
 
@@ -277,7 +278,7 @@ def test_parameters_hold_from_the_first_task_on() -> None:
         model.set_params(driftt=1)
 
 
-@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("installed", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_nothing_is_answered_before_a_task(installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not installed:
         monkeypatch.setitem(sys.modules, "sklearn.exceptions", None)
