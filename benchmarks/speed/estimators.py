@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits
 
 from benchmarks.speed import timing
 from den import harness
-from den.config import Training
 from den.estimators import ESTIMATORS
 from den.methods import METHODS
 from den.methods.base import Problem
@@ -45,10 +44,9 @@ def beside_the_harness(method: str, stream: Stream, repeats: int) -> list[timing
 
 def by_harness(method: str, stream: Stream) -> None:
     """Learn the tasks, and score all tasks so far after each."""
-    kind, model = METHODS[method], ESTIMATORS[method]()
-    training = Training(epochs=model.epochs, batch_size=model.batch_size, minimum_steps=model.minimum_steps)
-    problem = Problem(stream.shape, stream.classes, len(stream), model.check().network, training, seed=0)
-    harness.run(harness.untrained(kind, kind.accepts(), problem), stream, seed=0)
+    kind, settings = METHODS[method], ESTIMATORS[method]().check()
+    problem = Problem(stream.shape, stream.classes, len(stream), settings.network, settings.training, seed=0)
+    harness.run(harness.untrained(kind, settings.method, problem), stream, seed=0)
 
 
 def by_estimator(method: str, stream: Stream) -> None:
