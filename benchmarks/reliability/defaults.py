@@ -2,7 +2,7 @@
 
 The methods learn as the estimators of `den` do; `small_tables.py` has the tables. A method that falls behind
 fine-tuning by more than noise, breaks off, or grows beyond twice the base network is named at the end, and the exit
-code is 1. All methods take half an hour of a quiet core; --methods den takes five minutes.
+code is 1. A variant of DEN takes about six times as long as another method.
 Try other numbers with --set den.drift=0.4, or den*.drift=0.4 for all of that name, and choose among them with
 --validation and --first-seed 6 alone: test data of the seeds 1 to 5 is for the defaults as they are.
 """
