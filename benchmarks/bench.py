@@ -18,7 +18,7 @@ import click
 import pandas as pd
 import torch
 
-from benchmarks.speed import gpu, growth, peers, scoring, selection, starting, timing, training
+from benchmarks.speed import estimators, gpu, growth, peers, scoring, selection, starting, timing, training
 from den import files, provenance
 from den.training import set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD
@@ -31,6 +31,7 @@ GROUPS = {
     "selection": (selection, 15),
     "growth": (growth, 1),
     "starting": (starting, 3),
+    "estimators": (estimators, 7),
     "peers": (peers, 3),
 }
 

@@ -98,8 +98,6 @@ class Training(Params):
     "Length of a stage in passes over its data; null if `steps` is given."
     steps: Steps | None = None
     "Length of a stage in steps; null if `epochs` is given."
-    minimum_steps: Annotated[int, Field(ge=0, le=10_000_000), AsBefore(0)] = 0
-    "The least number of steps of a stage that is given in epochs; on a small table epochs alone are few steps."
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     "auto: a GPU if torch sees one."
     loss: Annotated[Literal["logistic", "softmax"], AsBefore("logistic")] = "logistic"
@@ -111,6 +109,8 @@ class Training(Params):
     "For sgd only."
     drop_last: Annotated[bool, AsBefore(True)] = True
     "Whether an epoch skips its last batch if that is incomplete."
+    minimum_steps: Annotated[int, Field(ge=0, le=10_000_000), AsBefore(0)] = 0
+    "The least number of steps of a stage whose length is given in epochs: a small table has few batches per epoch."
 
     @model_validator(mode="after")
     def momentum_of_sgd(self) -> Self:

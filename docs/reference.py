@@ -19,6 +19,7 @@ from den.config import Convolution, Network, Params, Training
 from den.methods import METHODS
 from den.params_file import Chosen, Data, File, OwnData, Suite, Variant
 from den.streams import STREAMS, own_data
+from docs import api
 from flows.cli import main
 
 FOLDER = Path(__file__).parent / "reference"
@@ -171,11 +172,11 @@ def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> 
     return [*textwrap.wrap(" ".join(about.split()), 118), "", *(f"| {line} |" for line in lines), ""]
 
 
-def _meanings(kind: type[Params]) -> dict[str, str]:
-    """Return the strings that stand below the fields of a model and of its bases."""
+def _meanings(kind: type) -> dict[str, str]:
+    """Return the strings that stand below the fields of a class of the library and of its bases."""
     meanings: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if not (issubclass(base, Params) and base is not Params):
+        if base.__module__.split(".")[0] != "den":
             continue
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         assert isinstance(definition, ast.ClassDef)
@@ -243,6 +244,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
     "measures.md": measures_page,
+    "api.md": lambda: api.page(_meanings),
 }
 
 

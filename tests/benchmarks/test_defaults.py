@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.reliability import defaults
+from benchmarks.reliability import defaults, small_tables
 from benchmarks.reliability.defaults import Outcome, Outcomes, Run
 from den.config import SettingsError
 
@@ -65,24 +65,13 @@ def test_a_method_that_breaks_off_is_named_and_leaves_its_other_seeds() -> None:
 
 
 def test_what_is_set_changes_that_alone() -> None:
-    plain, other = defaults.settings([]), defaults.settings(["den.drift=0.4"])
-    assert other.methods["den"].drift == 0.4
-    assert other.methods["den"].model_copy(update={"drift": plain.methods["den"].drift}) == plain.methods["den"]
-    assert {name: other.methods[name] for name in defaults.KINDS if name != "den"} == {
-        name: plain.methods[name] for name in defaults.KINDS if name != "den"
-    }
-    assert (other.training, other.network, other.table) == (plain.training, plain.network, plain.table)
+    assert defaults.settings([]) == {name: {} for name in defaults.KINDS}
+    assert defaults.settings(["den.drift=0.4"]) == defaults.settings([]) | {"den": {"drift": 0.4}}
 
 
 def test_a_pattern_sets_all_that_it_matches() -> None:
-    methods = defaults.settings(["den*.drift=0.4"]).methods
-    changed = [name for name, params in methods.items() if getattr(params, "drift", None) == 0.4]
+    changed = [name for name, params in defaults.settings(["den*.drift=0.4"]).items() if params == {"drift": 0.4}]
     assert changed == [name for name in defaults.KINDS if name.startswith("den")]
-
-
-def test_steps_stand_in_for_epochs() -> None:
-    training = defaults.settings(["training.steps=7"]).training
-    assert (training.steps, training.epochs) == (7, None)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +79,9 @@ def test_steps_stand_in_for_epochs() -> None:
     [
         ("den.nothing=1", "den.nothing"),
         ("nothing=1", "'nothing' is unknown"),
-        ("den=1", "unknown key"),
-        ("network.heads=one", "heads"),
-        ("table.test=2", "table.test"),
-        ("training.epochs=ten", "training.epochs"),
+        ("den=1", "'' is unknown"),
+        ("finetune.drift=1", "finetune.drift"),
+        ("den.epochs=ten", "DEN.epochs"),
     ],
 )
 def test_settings_that_are_none_are_refused(override: str, named: str) -> None:
@@ -101,18 +89,30 @@ def test_settings_that_are_none_are_refused(override: str, named: str) -> None:
         defaults.settings([override])
 
 
-@pytest.mark.parametrize(("data", "tasks", "outputs"), [("digits", 5, 2), ("wine", 3, 1), ("breast_cancer", 2, 1)])
-def test_data_sets_make_tasks(data: str, tasks: int, outputs: int) -> None:
+@pytest.mark.parametrize(
+    ("data", "tasks", "outputs"),
+    [("digits", 5, 2), ("permuted_digits", 5, 10), ("wine", 3, 1), ("iris", 3, 1), ("diabetes", 4, 1)],
+)
+def test_tables_make_tasks(data: str, tasks: int, outputs: int) -> None:
     stream, held = (defaults.stream_of(Run(data, "finetune", 1, kept, defaults.settings([]))) for kept in (False, True))
     assert len(stream) == tasks and {task.outputs for task in stream} == {outputs}
     for task, test, validation in zip(stream, stream.tests, held.tests, strict=True):
         assert torch.equal(validation.x, task.validation.x) and not torch.equal(test.x, task.validation.x)
+        present = small_tables.labels(task.train)
+        assert set(present) == set(range(max(outputs, 2)))
+
+
+def test_permuted_digits_are_the_same_pixels_in_another_order() -> None:
+    first, *others = small_tables.permuted_digits(1).tasks
+    for task in others:
+        assert not torch.equal(task.train.x, first.train.x) and torch.equal(task.train.y, first.train.y)
+        assert torch.equal(task.train.x.sort(dim=1).values, first.train.x.sort(dim=1).values)
 
 
 def script(monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
     """Run the script on wine and two seeds, in this process."""
     monkeypatch.setattr(defaults, "processes", ThreadPoolExecutor)
-    few = ("--data", "wine", "--seeds", "2", "--methods", "l2", "--set", "training.steps=20")
+    few = ("--data", "wine", "--seeds", "2", "--methods", "l2", "--set", "*.minimum_steps=40")
     return CliRunner().invoke(defaults.main, [*few, *words])
 
 
@@ -121,5 +121,5 @@ def test_the_exit_code_says_whether_anything_is_wrong(monkeypatch: pytest.Monkey
     assert (sound.exit_code, spoiled.exit_code) == (0, 1)
     assert all(label in sound.output for label in ("wine, 2 seeds, test data", "Fine-tuning", "L2", "nothing is wrong"))
     assert "wine: L2 is behind fine-tuning" in spoiled.output
-    refused = script(monkeypatch, "--set", "table.classes_per_task=2")
-    assert refused.exit_code == 2 and "wine.classes_per_task" in refused.output
+    refused = script(monkeypatch, "--set", "l2.strength=-1")
+    assert refused.exit_code == 2 and "L2.strength" in refused.output

@@ -68,6 +68,12 @@ def test_a_stage_is_as_long_as_it_was_told(
     assert trained(chain, split, **changes).steps == steps
 
 
+@given(epochs=draws.integers(1, 9), least=draws.integers(0, 99))
+def test_a_stage_of_epochs_has_its_least_number_of_steps(epochs: int, least: int) -> None:
+    plain, longer = (Training(epochs=epochs, batch_size=8, minimum_steps=steps) for steps in (0, least))
+    assert length(longer, 20) == max(length(plain, 20), least)
+
+
 def test_every_epoch_sees_every_example(split: Examples) -> None:
     seen: list[Tensor] = []
 

@@ -166,6 +166,15 @@ def test_the_table_of_the_how_to_is_learned(capsys: pytest.CaptureFixture[str]) 
     assert len(scores) == 3 and all(0.8 < score <= 1 for score in scores)
 
 
+@pytest.mark.slow
+def test_the_notebook_of_the_how_to_scores_what_it_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    (notebook,) = code(ROOT / "docs/how-to/notebook.md", "python")
+    assert len([line for line in notebook.splitlines() if line]) <= 8
+    exec(notebook, {})
+    score, capacity = map(float, capsys.readouterr().out.split())
+    assert score > 0.8 and 1 <= capacity < 2
+
+
 def test_the_figure_of_the_how_to_is_drawn() -> None:
     (figure,) = code(ROOT / "docs/how-to/figure.md", "python")
     namespace: dict[str, object] = {}
