@@ -1,16 +1,29 @@
 """DEN with three changes that improve it: two departures of the released code, and a small start."""
 
+from typing import Annotated, ClassVar
+
 import torch
+from pydantic import NonNegativeFloat
 from torch import Generator, Tensor
 
+from den import config
+from den.config import AsBefore
+from den.methods import den
 from den.methods.base import Measures
 from den.methods.den import Den
 from den.methods.quirks.expansion import HeadLearnsInExpansion
-from den.methods.quirks.selection import AnchoredRetraining
-from den.networks.layers import active
+from den.networks.layers import Chain, Layer, active
 from den.networks.reach import select
+from den.penalties import Drift, Penalty
 from den.tasks import Task
 from den.training import blocks
+
+
+class Params(den.Params):
+    """Parameters of DEN+: those of DEN, and of the pull in Eq. 4."""
+
+    anchor: Annotated[NonNegativeFloat | None, AsBefore(None)] = None
+    "lambda of Eq. 4: squared distance from the network of the previous task; null: as in Eq. 6; 0: none, as in DEN."
 
 
 class SmallStart(Den):
@@ -37,11 +50,19 @@ class SmallStart(Den):
             self.head = self.network.keep(units, self.head)
 
 
-class DenPlus(SmallStart, AnchoredRetraining, HeadLearnsInExpansion):
+class DenPlus(SmallStart, HeadLearnsInExpansion):
     """DEN that starts small, and in which retraining leaves an error for the new units to reduce.
 
     In the paper, selective retraining solves the task on its own, by moving old units as far as necessary. Eq. 5 then
     has no error left for the new units, and Eq. 6 reverts the moves. Here, retraining stays near the old network (Eq. 4
-    with the pull of Eq. 6), and new units and the head learn the rest. Eq. 6 then has little to revert: fewer units
-    split, and the network forgets less.
+    with a pull like that of Eq. 6), and new units and the head learn the rest. Eq. 6 then has little to revert: fewer
+    units split, and the network forgets less.
     """
+
+    accepts: ClassVar[type[config.Params]] = Params
+    params: Params
+
+    def retraining(self, part: Chain[Layer]) -> list[Penalty]:
+        parameters = [tensor for layer in part.hidden for tensor in layer.parameters()]
+        strength = self.params.drift if self.params.anchor is None else self.params.anchor
+        return [*super().retraining(part), Drift(parameters, [tensor.clone() for tensor in parameters], strength)]
