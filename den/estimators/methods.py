@@ -95,9 +95,11 @@ class DEN(Estimator):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class DENPlus(DEN):
-    """DEN with two departures of the released code that improve it."""
+    """DEN+: it starts with the units that the first task needs, and leaves the new units something to learn."""
 
     kind: ClassVar[type[Method]] = METHODS["den_plus"]
+    anchor: float | None = None
+    "How strongly selective retraining is held near the old network; None: as strongly as `drift` says."
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
