@@ -14,6 +14,7 @@ from den.cells import Cell, refuse
 from den.config import Network, SettingsError, Training, alternatives, meant, read, shortened
 from den.ledger.settings import flat
 from den.methods import METHODS
+from den.overrides import DATA, descend, describes_own, mapping, unchosen, with_data, with_own
 from den.params_file import NAME, Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS, module_of
 
@@ -22,7 +23,6 @@ SETTABLE = ("training", "network", "streams", "methods")
 DEEPEST = 10  # dots of a key
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of training: setting one resets the other
 PER_STREAM = ("streams", "per_stream", "chosen", "search")  # blocks with an entry per stream
-DATA = "data.streams."  # how the keys of an override begin that describe own data
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,10 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
     """
     values = yaml_files.overrides(overrides)
     changed = {key: values.pop(key) for key in list(values) if key.split(".")[0] == "data"}
-    own = {key: changed.pop(key) for key in list(changed) if _describes_own(key)}
-    file = read(File, _with_own(yaml_files.read(Path(path), File.model_fields), own), "params.yaml")
-    data = _data(file, changed)
-    chosen = _unchosen(file, values.pop("chosen")) if "chosen" in values else file
+    own = {key: changed.pop(key) for key in list(changed) if describes_own(key)}
+    file = read(File, with_own(yaml_files.read(Path(path), File.model_fields), own), "params.yaml")
+    data = with_data(file, changed)
+    chosen = unchosen(file, values.pop("chosen")) if "chosen" in values else file
     plan = Plan(chosen.model_copy(update={"data": data}), values, other_data=data != file.data)
     for stream, block in plan.data.streams.items():
         if "file" not in block:
@@ -157,46 +157,6 @@ def load(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Pla
     for problem in _problems(plan):
         raise SettingsError(problem)
     return plan
-
-
-def _data(file: File, values: Mapping[str, Any]) -> Data:
-    """Return the block `data` with overrides. Raises SettingsError."""
-    block = {"data": file.data.model_dump(mode="json")}
-    for key, value in values.items():
-        *path, last = key.split(".")
-        _descend(block, path, key)[last] = deepcopy(value)
-    return read(Data, block["data"], "data")
-
-
-def _unchosen(file: File, value: Any) -> File:
-    """Return the file without the numbers that searches or hands chose for methods on streams.
-
-    Raises SettingsError for another value than none.
-    """
-    if value != "none":
-        raise SettingsError(f"chosen: none leaves the chosen numbers out, not {shortened(repr(value))}")
-    settings = {
-        stream: {key: value for key, value in block.items() if not key.startswith("methods.")}
-        for stream, block in file.per_stream.items()
-    }
-    return file.model_copy(update={"chosen": {}, "per_stream": settings})
-
-
-def _describes_own(key: str) -> bool:
-    """Return whether the dotted key of an override is of a stream of own data."""
-    return key.startswith(DATA) and key.removeprefix(DATA).partition(".")[0] not in STREAMS
-
-
-def _with_own(content: Settings, values: Mapping[str, Any]) -> Settings:
-    """Return the content of a params file with streams of own data added. values: by dotted key, `data.streams.…`."""
-    if not values:
-        return content
-    changed = deepcopy(content)
-    streams = _mapping(_mapping(changed.setdefault("data", {}), "data").setdefault("streams", {}), "data.streams")
-    for key, value in values.items():
-        stream, _, name = key.removeprefix(DATA).partition(".")
-        _mapping(streams.setdefault(stream, {}), f"{DATA}{stream}")[name] = value
-    return changed
 
 
 def _problems(plan: Plan) -> Iterator[str]:
@@ -277,8 +237,8 @@ def _within(method: str, block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _own_training(settings: Settings, method: str) -> None:
     """Merge the method's own training settings into the block `training`, in place."""
-    block = _mapping(settings["methods"].get(method, {}), f"methods.{method}")
-    settings["training"] |= _mapping(block.pop("training", {}), f"methods.{method}.training")
+    block = mapping(settings["methods"].get(method, {}), f"methods.{method}")
+    settings["training"] |= mapping(block.pop("training", {}), f"methods.{method}.training")
 
 
 def _put(settings: Settings, key: str, value: Any, names: Mapping[str, Collection[str]]) -> None:
@@ -291,25 +251,10 @@ def _put(settings: Settings, key: str, value: Any, names: Mapping[str, Collectio
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in names:
         refuse_unknown((*path, last)[1], names[path[0]], key)
-    block = _descend(settings, path, key)
+    block = descend(settings, path, key)
     block[last] = deepcopy(value)
     if path[-1] == "training" and last in LENGTHS and value is not None:
         block[LENGTHS[last]] = None
-
-
-def _descend(settings: Settings, path: Sequence[str], key: str) -> Settings:
-    """Return the block at a path, made where it is missing. Raises SettingsError if a value is on the way."""
-    block = settings
-    for part in path:
-        block = _mapping(block.setdefault(part, {}), f"{key}: {part}")
-    return block
-
-
-def _mapping(value: Any, key: str) -> Settings:
-    """Return a block of settings. Raises SettingsError if it is a value."""
-    if isinstance(value, dict):
-        return value
-    raise SettingsError(f"{shortened(key)} is a value, {shortened(repr(value))}, not a block")
 
 
 def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:

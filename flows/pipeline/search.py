@@ -23,7 +23,7 @@ from flows.executors import stages
 from flows.pipeline import benchmark, tasks
 from flows.places import here
 from flows.runtime import checkout, concurrency, run_context
-from flows.tuning import studies
+from flows.tuning import studies, trials
 from flows.tuning.studies import StudyResult
 
 TRIALS = Path(".den/search")  # measurements of trials; safe to delete
@@ -46,7 +46,7 @@ def search(
 
 
 @prefect.flow(name="trial", flow_run_name="{title}")
-def learn(title: str, cell: Cell, places: Places, follow: studies.Follow) -> Measurement:
+def learn(title: str, cell: Cell, places: Places, follow: trials.Follow) -> Measurement:
     """Run one trial; each stage of its method is a Prefect task. An interrupted trial continues from its last stage.
 
     follow: raises TooLarge or Hopeless if the trial need not go on.
@@ -65,11 +65,11 @@ def study(subject: Subject, places: Places, slots: int) -> StudyResult:
     with studies.opened(subject, places) as opened:
         asking = Lock()
         with ThreadPoolExecutor(slots, thread_name_prefix="trial") as pool, context.killing_workers(pool):
-            trials: list[Future[None]] = []
+            running: list[Future[None]] = []
             for _ in range(studies.lacking(opened, subject)):
-                trials.append(pool.submit(copy_context().run, _trial, opened, subject, places, asking))
+                running.append(pool.submit(copy_context().run, _trial, opened, subject, places, asking))
                 time.sleep(benchmark.STAGGER)
-            for trial in wait(trials, return_when=FIRST_EXCEPTION).done:
+            for trial in wait(running, return_when=FIRST_EXCEPTION).done:
                 trial.result()
     return studies.result_of(subject, places)
 
@@ -77,16 +77,16 @@ def study(subject: Subject, places: Places, slots: int) -> StudyResult:
 def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock) -> None:
     """Run one trial as a sub-flow, and print its result."""
     with asking:
-        trial = studies.ask(opened, subject)
+        trial = trials.ask(opened, subject)
         number = studies.spent(opened)
     rung = f" · rung {len(subject.climbed) + 1}" if subject.climbed else ""
     title = f"{subject.method}{rung} · trial {number}"
-    studies.attempt(opened, subject, trial, partial(_learn, title=title, places=places))
+    trials.attempt(opened, subject, trial, partial(_learn, title=title, places=places))
     frozen = opened.trials[trial.number]
     print(f"{title} of {subject.budget}: {_summary(frozen)}", file=sys.stderr, flush=True)
 
 
-def _learn(cell: Cell, follow: studies.Follow, title: str, places: Places) -> Measurement:
+def _learn(cell: Cell, follow: trials.Follow, title: str, places: Places) -> Measurement:
     trial_places = replace(places, ledger=TRIALS / "ledger", index=TRIALS / "index.sqlite")
     ledger = Ledger.of(trial_places)
     entry = current(cell, ledger, trial_places, present_of(cell))

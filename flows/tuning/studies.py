@@ -1,65 +1,24 @@
 """Optuna studies, one per stream and method, stored as lines of JSON in reports/studies/."""
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import fmean
-from typing import Any, TypedDict
 
-import numpy as np
 import optuna
 from filelock import FileLock, Timeout
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from den import measures, metrics
-from den.cells import Cell
 from den.config import SettingsError
-from den.ledger import Measurement, Places
-from den.searches import Busy, Numbers, Range, Space, Subject
-from den.training import Diverged
-from den.worker import CellFailed
-
-Follow = Callable[[int, Mapping[str, Any]], None]
-"Called with the number of tasks learned and the results of each stage; raises TooLarge or Hopeless to stop a trial."
-Learn = Callable[[Cell, Follow], Measurement]
+from den.ledger import Places
+from den.searches import Busy, Numbers, Subject
 
 STUDIES = Path("reports/studies")
 EXCESS = "capacity above the limit"
-DRAWS = 100
-ADVICE = "lower training.learning_rate"  # in the message of Diverged, also if it comes from a worker
-
-
-class TooLarge(RuntimeError):
-    """A network exceeds the capacity limit by `excess`; later tasks do not shrink it."""
-
-    def __init__(self, capacity: float, limit: float, task: int) -> None:
-        self.excess = capacity - limit
-        super().__init__(f"capacity {capacity:.2f} after task {task}, above the limit of {limit:g}")
-
-
-class Hopeless(RuntimeError):
-    """A trial is among the worse half of the trials that have come as far."""
-
-    def __init__(self, auroc: float, task: int) -> None:
-        super().__init__(f"AUROC {auroc:.4f} after task {task} is among the worse half")
-
-
-class Outcome(TypedDict):
-    """The values of a finished trial that a study stores."""
-
-    auroc: float
-    forgetting: float
-    capacity: float
-    seconds: float
-    cell: str
 
 
 @dataclass(frozen=True)
@@ -133,7 +92,7 @@ def spent(study: optuna.Study) -> int:
 
     A trial that diverged or exceeded the capacity limit counts; a trial whose process died does not.
     """
-    return len(_tried(study))
+    return len(tried(study))
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:
@@ -151,75 +110,6 @@ def lacking(study: optuna.Study, subject: Subject) -> int:
     return subject.budget - spent(study)
 
 
-def ask(study: optuna.Study, subject: Subject) -> Trial:
-    """Return the next trial, with numbers that no other trial has tried; one thread at a time may call it.
-
-    The draw depends on the seed, the number of trials and their scores, not on how often the search was interrupted.
-    Raises SettingsError if the space is exhausted.
-    """
-    tried = _tried(study)
-    for draw in range(DRAWS):
-        words = np.random.SeedSequence([subject.search.seed, len(tried), draw]).generate_state(1)
-        study.sampler = TPESampler(seed=int(words[0]), multivariate=True)
-        trial = study.ask()
-        numbers = suggest(trial, subject.space)
-        if _key(numbers) not in tried:
-            trial.set_user_attr("numbers", numbers)
-            return trial
-        study.tell(trial, state=TrialState.FAIL)
-    space = f"search.{subject.stream}.spaces.{subject.method}"
-    raise SettingsError(f"{space}: too small for {subject.budget} different trials")
-
-
-def suggest(trial: Trial, space: Space) -> dict[str, float]:
-    """Return the numbers to try, with two significant digits for readability."""
-    return {key: _number(trial, key, interval) for key, interval in space.items()}
-
-
-def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
-    """Run one trial and report it to the study; a trial that breaks off because its process died will run again."""
-    try:
-        measurement = learn(subject.cell(trial.user_attrs["numbers"]), partial(_follow, trial, subject.limit))
-    except TooLarge as failure:
-        _set_excess(trial, failure.excess)
-        _give_up(study, trial, failure, TrialState.PRUNED)
-    except Hopeless as failure:
-        _set_excess(trial, 0.0)
-        _give_up(study, trial, failure, TrialState.PRUNED)
-    except (CellFailed, Diverged) as failure:
-        if ADVICE not in str(failure):
-            raise
-        _give_up(study, trial, failure, TrialState.FAIL)
-    else:
-        _report(study, trial, outcome(measurement), subject.limit)
-
-
-def outcome(measurement: Measurement) -> Outcome:
-    """Return the values of a trial's measurement that the study stores."""
-    R = measurement.matrix("auroc")
-    return {
-        "auroc": metrics.average(R),
-        "forgetting": metrics.forgetting(R),
-        "capacity": measurement.totals[measures.CAPACITY],
-        "seconds": measurement.train_seconds,
-        "cell": measurement.key,
-    }
-
-
-def _follow(trial: Trial, limit: float, task: int, results: Mapping[str, Any]) -> None:
-    """Report the average AUROC after each task. Raises TooLarge or Hopeless if the trial need not go on.
-
-    task: counts from 1. A larger network only gets slower. joint has no scores before the last task.
-    """
-    for row in results["measures"]:
-        if row["measure"] == measures.CAPACITY and row["value"] > limit:
-            raise TooLarge(row["value"], limit, task)
-    if results["auroc"] and not math.isnan(auroc := fmean(results["auroc"])):
-        trial.report(auroc, task)
-        if trial.should_prune():
-            raise Hopeless(auroc, task)
-
-
 def _ranked(study: optuna.Study) -> list[FrozenTrial]:
     """Return the finished trials within the capacity limit, best first; earlier ones first in a tie."""
     complete = study.get_trials(states=(TrialState.COMPLETE,))
@@ -230,45 +120,18 @@ def _pruner(halve_after: int | None) -> BasePruner:
     return SuccessiveHalvingPruner(min_resource=halve_after, reduction_factor=2) if halve_after else NopPruner()
 
 
-def _report(study: optuna.Study, trial: Trial, values: Outcome, limit: float) -> None:
-    if math.isnan(values["auroc"]):
-        raise CellFailed(
-            f"trial {trial.number + 1} has no validation AUROC: the validation data of a task has only one class"
-        )
-    for name, value in values.items():
-        trial.set_user_attr(name, value)
-    _set_excess(trial, max(0.0, values["capacity"] - limit))
-    study.tell(trial, values["auroc"])
-
-
-def _give_up(study: optuna.Study, trial: Trial, failure: Exception, state: TrialState) -> None:
-    trial.set_user_attr("reason", str(failure))
-    study.tell(trial, state=state)
-
-
-def _set_excess(trial: Trial, excess: float) -> None:
-    trial.set_user_attr(EXCESS, excess)
-    trial.set_constraint(EXCESS, excess)
-
-
-def _tried(study: optuna.Study) -> set[str]:
+def tried(study: optuna.Study) -> set[str]:
     """Return the different settings of trials that count."""
     counted = (
         trial.user_attrs
         for trial in study.get_trials(deepcopy=False)
         if trial.state != TrialState.FAIL or "reason" in trial.user_attrs
     )
-    return {_key(values["numbers"]) for values in counted if "numbers" in values}
+    return {key_of(values["numbers"]) for values in counted if "numbers" in values}
 
 
-def _key(numbers: Mapping[str, float]) -> str:
+def key_of(numbers: Mapping[str, float]) -> str:
     return json.dumps(numbers, sort_keys=True)
-
-
-def _number(trial: Trial, key: str, interval: Range) -> float:
-    if interval.integer:
-        return trial.suggest_int(key, int(interval.low), int(interval.high), log=interval.log)
-    return float(f"{trial.suggest_float(key, interval.low, interval.high, log=interval.log):.2g}")
 
 
 @contextmanager

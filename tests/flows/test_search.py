@@ -32,6 +32,7 @@ from den.training import Diverged
 from den.worker import CellFailed
 from flows.cli import main
 from flows.tuning import chosen_numbers, studies
+from flows.tuning import trials as study_trials
 
 pytestmark = pytest.mark.usefixtures("here")  # where studies are kept
 
@@ -89,11 +90,11 @@ def conducted(subject: Subject, places: Places, learn: Callable[[Cell], Measurem
     return followed(subject, places, lambda cell, follow: learn(cell))
 
 
-def followed(subject: Subject, places: Places, learn: studies.Learn) -> list[Any]:
+def followed(subject: Subject, places: Places, learn: study_trials.Learn) -> list[Any]:
     """Return all trials of a study after its search; they may be stopped early."""
     with studies.opened(subject, places) as study:
         while studies.lacking(study, subject) > 0:
-            studies.attempt(study, subject, studies.ask(study, subject), learn)
+            study_trials.attempt(study, subject, study_trials.ask(study, subject), learn)
         return study.trials
 
 
@@ -182,7 +183,7 @@ def test_the_best_trial_is_within_the_capacity_limit(places: Places) -> None:
 
 def test_a_trial_that_outgrew_the_limit_counts_and_is_told_apart(places: Places) -> None:
     def outgrown(cell: Cell) -> Measurement:
-        raise studies.TooLarge(2.5, 2.0, 3)
+        raise study_trials.TooLarge(2.5, 2.0, 3)
 
     trials = conducted(subject_of(trials=3), places, outgrown)
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3
@@ -198,7 +199,7 @@ def test_no_numbers_are_tried_twice(places: Places) -> None:
 
 
 def test_a_space_with_fewer_settings_than_trials_is_refused(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studies, "DRAWS", 5)
+    monkeypatch.setattr(study_trials, "DRAWS", 5)
     epochs = {"training.epochs": {"low": 4, "high": 5, "integer": True}}
     with pytest.raises(SettingsError, match=r"search\.blobs\.spaces\.l2: too small for 3 different trials"):
         conducted(subject_of(trials=3, spaces={"l2": epochs}), places, made_up)
@@ -212,7 +213,7 @@ def test_a_score_that_is_no_number_ends_the_search(places: Places) -> None:
 # Successive halving and rungs
 
 
-def by_task(cell: Cell, follow: studies.Follow) -> Measurement:
+def by_task(cell: Cell, follow: study_trials.Follow) -> Measurement:
     """Learn eight tasks at a score that is best at one learning rate, and report it after each."""
     measured = by_rate(cell)
     score = 1 - abs(cell.training.learning_rate - 0.01)
@@ -241,7 +242,7 @@ def test_the_worse_half_stops_after_some_tasks_and_again_after_twice_as_many(pla
 
 
 def test_a_method_without_scores_along_the_way_runs_in_full(places: Places) -> None:
-    def silent(cell: Cell, follow: studies.Follow) -> Measurement:
+    def silent(cell: Cell, follow: study_trials.Follow) -> Measurement:
         follow(2, {"measures": [], "auroc": [math.nan, math.nan]})
         return by_rate(cell)
 
