@@ -15,21 +15,20 @@ from packaging.utils import canonicalize_name
 
 
 def requirements(lines: Iterable[str]) -> set[str]:
-    """Return the names of what these requirements pull in on this machine, without any extra."""
-    names: set[str] = set()
-    waiting = [Requirement(line) for line in lines]
+    """Return the names of all packages that these requirements pull in on this machine, without any extra."""
+    pulled: set[tuple[str, frozenset[str]]] = set()  # names with the extras that are asked of them
+    waiting = [(line, frozenset({""})) for line in lines]
     while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        if name in names or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        line, extras = waiting.pop()
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
             continue
-        names.add(name)
-        extras = ["", *requirement.extras]
-        for line in distribution(name).requires or ():
-            inner = Requirement(line)
-            if inner.marker is None or any(inner.marker.evaluate({"extra": extra}) for extra in extras):
-                waiting.append(Requirement(line.partition(";")[0]))
-    return names
+        package = canonicalize_name(requirement.name), frozenset({"", *requirement.extras})
+        if package not in pulled:
+            pulled.add(package)
+            waiting += [(inner, package[1]) for inner in distribution(package[0]).requires or ()]
+    return {name for name, _ in pulled}
 
 
 def environment(folder: Path, wheel: Path, requires: Iterable[str]) -> Path:
