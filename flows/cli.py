@@ -13,12 +13,11 @@ from flows.commands import completion
 from flows.commands.ledger import ledger_commands
 from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
-from flows.places import of_project
 from flows.runtime import garbage_collection
 
 GROUPS = {  # of commands, in the order of the help
     "Run": ("run", "prepare", "search", "status"),
-    "Look": ("results", "report", "history", "why", "list", "ui"),
+    "Look": ("results", "report", "site", "history", "why", "list", "ui"),
     "Compare": ("compare", "rerun"),
     "Keep": ("accept", "ledger", "sync", "prune"),
     "Set up": ("doctor", "completion"),
@@ -80,6 +79,8 @@ def run(
     An interrupted run of the same request continues from its last finished stage.
     Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
+    from flows.places import of_project
+
     of_project()  # Prefect leaves a folder wherever it is imported
     if not (estimate or show):
         from den.worker import make_ready
@@ -119,8 +120,10 @@ def search(
 
         print("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
-    of_project()
     from den.worker import make_ready
+    from flows.places import of_project
+
+    of_project()
 
     make_ready()
     garbage_collection.leave_at_exit()

@@ -95,11 +95,12 @@ def write(
 
 def _section(whole: StreamResults, folder: Path, judged: Table | None, first: int) -> Section:
     """Return a section. Departures of the released code count as methods and have cells, but tables of their own."""
+    stream = paths.part(whole.stream)  # refuses a name that leads out of the folder, before anything is written
     results = whole.without_departures
     compared = comparison.against_rival(results)
     lead, others = drawings.of_stream(results, folder, first, answers.question(results))
     return Section(
-        stream=paths.part(whole.stream),
+        stream=stream,
         tasks=whole.tasks,
         methods=len(whole.methods),
         seeds=whole.seeds,

@@ -181,7 +181,7 @@ def test_a_damaged_table_is_named(here: Path) -> None:
 
 def test_a_suite_that_was_never_accepted_is_asked_for(here: Path) -> None:
     for read in (accepted_results.read_tables, accepted_results.results):
-        with pytest.raises(SettingsError, match="den accept --suite tiny"):
+        with pytest.raises(SettingsError, match=r"'tiny' has no accepted results \(there are none\); `den accept`"):
             read("tiny")
     assert accepted_results.suites() == []
 

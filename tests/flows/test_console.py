@@ -1,5 +1,7 @@
 """The summary that ends a run: who is ahead, what the majority answer scores, on 80 columns."""
 
+import re
+
 import pytest
 from synthetic import results
 
@@ -16,7 +18,6 @@ def test_the_summary_names_who_is_ahead_and_the_floor_of_accuracy(
     lines = capsys.readouterr().out.splitlines()
     (majority,) = [line.split() for line in lines if line.split()[:1] == ["Majority"]]
     assert majority == ["Majority", ".500", ".900"]
-    (answer,) = [line for line in lines if line.startswith("After 10 tasks DEN has ")]
-    assert "Joint +" in answer
+    assert re.search(r"After 10 tasks DEN has .*Joint \+", " ".join(lines))
     table = lines[: lines.index(next(line for line in lines if line.startswith("Forgetting")))]
     assert not [line for line in table if "…" in line]

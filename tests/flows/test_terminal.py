@@ -87,7 +87,7 @@ def test_what_ends_a_run_and_a_search_fits_eighty_columns(
     console.show(tables.collect([result("blobs", name, 1) for name in ("den", "den_constant")], "tiny"))
     console.show_table("title", tables.collect(results("blobs", 2), "tiny").summary.map(str), note="word " * 99)
     subject = Subject(suites.load(), None, "blobs", "den")
-    search.show([StudyResult(subject, "0123456789abcdef", 30, None)])
+    search.show([StudyResult(subject, "0123456789abcdef", 30, 0, None)])
     doctor.print_checks({"data versions": lambda: Finding(", ".join(STREAMS), advice=", ".join(METHODS))})
     fits(capsys.readouterr().out)
 
