@@ -43,7 +43,7 @@ class Hopeless(RuntimeError):
         super().__init__(f"AUROC {auroc:.4f} after task {task} is among the worse half")
 
 
-class Outcome(TypedDict):
+class TrialValues(TypedDict):
     """The values of a finished trial that a study stores."""
 
     auroc: float
@@ -93,10 +93,10 @@ def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -
             raise
         _give_up(study, trial, failure, TrialState.FAIL)
     else:
-        _report(study, trial, outcome(measurement), subject.limit)
+        _report(study, trial, values_of(measurement), subject.limit)
 
 
-def outcome(measurement: Measurement) -> Outcome:
+def values_of(measurement: Measurement) -> TrialValues:
     """Return the values of a trial's measurement that the study stores."""
     R = measurement.matrix("auroc")
     return {
@@ -122,7 +122,7 @@ def _follow(trial: Trial, limit: float, task: int, results: Mapping[str, Any]) -
             raise Hopeless(auroc, task)
 
 
-def _report(study: optuna.Study, trial: Trial, values: Outcome, limit: float) -> None:
+def _report(study: optuna.Study, trial: Trial, values: TrialValues, limit: float) -> None:
     if math.isnan(values["auroc"]):
         raise CellFailed(
             f"trial {trial.number + 1} has no validation AUROC: the validation data of a task has only one class"
