@@ -18,7 +18,7 @@ NOTES = {
     "den_dynamic": "DEN without splits",
     "den_no_stamp": "old tasks are answered by the whole present network",
     "den_euclidean": "DEN with the optimiser steps and searched numbers of version 0.5.0",
-    "den_plus": "DEN that starts with the units that the first task needs, and takes two departures of the released code",
+    "den_plus": "DEN that starts with the units that the first task needs, with two departures of the released code",
     "den_official": "DEN with all departures of the authors’ released code",
     "den_finetune": "DEN, whose final network is then trained on all tasks together",
     "single_task": "a network of its own for each task",
