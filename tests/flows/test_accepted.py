@@ -91,11 +91,11 @@ def test_every_record_of_version_050_is_found_again(published: None) -> None:
 
 
 def test_a_record_is_found_by_each_of_its_former_identities(published: None) -> None:
-    measurement = accepted_results.results("mnist-variation")[0].measurement
+    measurement = accepted_results.results("mnist-variation-euclidean")[0].measurement
     record = measurement.origin.record
     assert record is not None
     for prefix in (measurement.id, record.identity[:7], record.carried[0].identity):
-        assert ("mnist-variation", measurement) in accepted_results.find(prefix)
+        assert ("mnist-variation-euclidean", measurement) in accepted_results.find(prefix)
     assert accepted_results.find("0" * 16) == accepted_results.find("no identity") == []
 
 
