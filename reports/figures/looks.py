@@ -41,7 +41,7 @@ LOOKS: dict[str, tuple[str, str, Stroke]] = {
     "den_no_stamp": ("#c35a5a", "H", DOTTED),
     "den": ("#a54b0f", "o", SOLID),
     "den_euclidean": ("#c3781e", "X", DASH_DOT),
-    "den_plus": ("#d2690f", "P", LONG),
+    "den_plus": ("#c30f5a", "P", LONG),
     "den_official": ("#2d6996", "D", DASH_DOT_DOT),
     "den_finetune": ("#c3870f", "h", DOTTED),
     "single_task": ("#00a578", "s", DASH_DOT_DOT),

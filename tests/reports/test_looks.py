@@ -8,10 +8,9 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from projects import ROOT
 
-from reports import accepted_results, tables
+from reports import accepted_results
 from reports.accepted_results import ACCEPTED
 from reports.figures import FIGURES, PER_GROUP, groups, looks, style
-from reports.labels import is_departure
 
 FARTHEST = 10
 "The least CIEDE2000 between the colours of two methods of a figure."
@@ -45,9 +44,13 @@ def test_simulated_eyes_leave_white_and_grey_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_any_two_methods_of_an_accepted_suite_are_told_apart_by_colour(suite: str) -> None:
-    methods = set(tables.read_one(ROOT / ACCEPTED / suite, "cells")["method"])
-    assert closest({looks.look(method)["color"] for method in methods if not is_departure(method)}) >= FARTHEST
+def test_any_two_methods_that_are_drawn_together_are_told_apart_by_colour(
+    suite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for results in accepted_results.read_tables(suite).per_stream:
+        for methods in groups.of(results.without_departures):
+            assert closest({looks.look(method)["color"] for method in methods}) >= FARTHEST
 
 
 @pytest.mark.slow
