@@ -34,5 +34,5 @@ FIGURES: dict[str, Callable[[StreamResults], Figure | None]] = {
     "training_time": training_time.draw,
     "differences": differences.draw,
 }
-PER_GROUP = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks")
+PER_GROUP = ("auroc_over_tasks", "auroc_over_capacity", "score_over_time", "units_over_tasks", "training_time")
 "Figures with a curve or a point per method: if methods are many, each group of them has its own (`groups`)."
