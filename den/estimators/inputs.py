@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from den.streams.tables import standard
 
-LIMIT = 5.0  # deviations; docs/decisions/0057 says why
+LIMIT = 5.0  # deviations; docs/decisions/0067 says why
 
 
 def unpacked(X: Any, y: Any = None) -> tuple[Any, Any]:

@@ -33,7 +33,7 @@ class EWC(FineTuning):
     """EWC: fine-tuning under a penalty weighted by the Fisher information (Kirkpatrick et al. 2017)."""
 
     kind: ClassVar[type[Method]] = METHODS["ewc"]
-    strength: float = 10.0  # docs/decisions/0057: with 100, ten classes per task are not learned any more
+    strength: float = 10.0  # docs/decisions/0067: with 100, ten classes per task are not learned any more
     samples: int | None = None
     mode: Literal["separate", "online"] = "separate"
     decay: float = 1.0

@@ -81,13 +81,16 @@ def test_eq_5_on_a_layer_that_the_loss_reads_directly_is_its_minimum(sparsity: f
     weight, bias = by_scipy(x, y, sparsity, group)
     least = grouped_loss(x, y, weight, bias, sparsity, group)
     reached = grouped_loss(x, y, head.weight, head.bias, sparsity, group)
-    assert least * (1 - 1e-4) <= reached <= least * (1 + 1e-6)  # SciPy stops up to 3e-5 above the minimum
+    assert least * (1 - 1e-5) <= reached <= least * (1 + 1e-6)  # SciPy may stop a little above the minimum
     assert torch.equal(head.weight.any(dim=1), weight.norm(dim=1) > 1e-6)
 
 
 def grouped_loss(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, sparsity: float, group: float) -> float:
     """Return the objective of Eq. 5, in float64."""
     return sparse_loss(x, y, weight, bias, sparsity) + group * weight.double().norm(dim=1).sum().item()
+
+
+RESTARTS = 8
 
 
 def by_scipy(x: Tensor, y: Tensor, sparsity: float, group: float) -> tuple[Tensor, Tensor]:
@@ -115,8 +118,9 @@ def by_scipy(x: Tensor, y: Tensor, sparsity: float, group: float) -> tuple[Tenso
     bounds = [(0, None)] * (2 * size) + [(None, None)] * outputs + [(1e-8, None)] * outputs
     start = np.concatenate([np.zeros(2 * size + outputs), np.ones(outputs)])
     options = {"maxiter": 50_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-10}
-    end = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    p, n, bias, _ = parts(end.x)
+    for _ in range(RESTARTS):  # each forgets the curvature that the one before has gathered, and gets further
+        start = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    p, n, bias, _ = parts(start)
     return torch.from_numpy(p - n), torch.from_numpy(bias)
 
 

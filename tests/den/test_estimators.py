@@ -28,7 +28,7 @@ from den.training import Diverged
 SMALL: dict[str, Any] = {"hidden": (8, 6), "epochs": 4, "batch_size": 16, "minimum_steps": 0, "learning_rate": 0.01}
 NETWORK, TRAINING = Network(widths=(8, 6)), Training(epochs=4, batch_size=16, learning_rate=0.01)
 TASKS = 3
-TUNED = {"ewc": {"strength"}}  # docs/decisions/0057
+TUNED = {"ewc": {"strength"}}  # docs/decisions/0067
 LEFT_OUT = {"joint": {"every_task", "steps"}}  # an estimator's task is always the last one so far
 EXPECTED_FAILURES = {
     "check_fit_score_takes_y": "partial_fit learns a new task, and refuses the classes that fit has learned",
