@@ -1,6 +1,6 @@
 """A cell: one stream, one method and one seed, with all settings; its key, its code and its stream."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from den import harness, provenance, sources
-from den.config import Network, Params, SettingsError, Training, alternatives, completed, read, reduced
+from den.config import Network, Params, SettingsError, Training, completed, read, reduced, refuse_unknown
 from den.ledger import Entry, Ledger, Origin, Places
 from den.ledger.settings import Settings
 from den.ledger.settings import key_of as key_of_settings
@@ -44,8 +44,7 @@ class Cell(Params):
     @classmethod
     def registered(cls, name: str) -> str:
         """Refuse a name that the registry does not have."""
-        if name not in METHODS:
-            raise _unknown("method", name, METHODS)
+        refuse_unknown(name, METHODS, "method")
         return name
 
     @field_validator("stream_params")
@@ -54,8 +53,8 @@ class Cell(Params):
         """Check the stream's settings, and fill in its defaults; a stream of own data has settings already."""
         if "stream" not in info.data:
             return values
-        if info.data["stream"] not in STREAMS and not values.keys() >= own_data.MARK:
-            raise _unknown("stream", info.data["stream"], STREAMS)
+        if not values.keys() >= own_data.MARK:
+            refuse_unknown(info.data["stream"], STREAMS, "stream")
         return read(module_of(info.data["stream"]).Params, values, "stream_params").model_dump(mode="json")
 
     @field_validator("method_params")
@@ -218,10 +217,6 @@ def tasks_of(cell: Cell, places: Places) -> int:
     """Return the number of the cell's tasks. Raises SettingsError if only its data know it, and they are not here."""
     count = cell.stream_params["tasks"]
     return own_data.tasks_in(places.data / cell.stream) if count is None else int(count)
-
-
-def _unknown(field: str, name: str, registry: Collection[str]) -> SettingsError:
-    return SettingsError(f"{field}: {name!r} is unknown; {alternatives(name, registry)}")
 
 
 def _no_images(cell: Cell) -> SettingsError:

@@ -215,6 +215,12 @@ def _explain(kind: type[Params], path: str, error: Any) -> str:
     return f"{key}: {error['msg']}, not {shortened(repr(error['input']))}"
 
 
+def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
+    """Raise SettingsError for a name that is not in the registry; the message names the key and what is meant."""
+    if name not in registry:
+        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; {alternatives(name, registry)}")
+
+
 def alternatives(name: str, names: Collection[str], listing: str = "`den list`") -> str:
     """Return for a message the names that are like an unknown one, and all of them if they are few.
 

@@ -22,17 +22,10 @@ def with_data(file: File, values: Mapping[str, Any]) -> Data:
 
 
 def unchosen(file: File, value: Any) -> File:
-    """Return the file without the numbers that searches or hands chose for methods on streams.
-
-    Raises SettingsError for another value than none.
-    """
+    """Return the file without chosen numbers. Raises SettingsError for another value than none."""
     if value != "none":
         raise SettingsError(f"chosen: none leaves the chosen numbers out, not {shortened(repr(value))}")
-    settings = {
-        stream: {key: value for key, value in block.items() if not key.startswith("methods.")}
-        for stream, block in file.per_stream.items()
-    }
-    return file.model_copy(update={"chosen": {}, "per_stream": settings})
+    return file.unchosen()
 
 
 def describes_own(key: str) -> bool:

@@ -117,8 +117,14 @@ class File(Params):
 
     def settings_of(self, stream: str, origin: str) -> Mapping[str, Any]:
         """Return the settings that a stream needs of its own, with the methods' numbers of the stream `origin`."""
-        own = {key: value for key, value in self.per_stream.get(stream, {}).items() if not _of_method(key)}
-        return own | {key: value for key, value in self.per_stream.get(origin, {}).items() if _of_method(key)}
+        return self._own_settings(stream) | {
+            key: value for key, value in self.per_stream.get(origin, {}).items() if _of_method(key)
+        }
+
+    def unchosen(self) -> Self:
+        """Return the file without the numbers that searches or hands chose for methods on streams."""
+        settings = {stream: self._own_settings(stream) for stream in self.per_stream}
+        return self.model_copy(update={"chosen": {}, "per_stream": settings})
 
     def numbers(self, stream: str, method: str) -> Mapping[str, Any]:
         """Return the numbers chosen for a method on a stream, by dotted key inside the method's block."""
@@ -128,6 +134,10 @@ class File(Params):
             return entry.numbers if entry else {}
         accepted = {*METHODS[method].accepts.model_fields, "training"}
         return {key: value for key, value in entries[entry.of].numbers.items() if key.split(".")[0] in accepted}
+
+    def _own_settings(self, stream: str) -> dict[str, Any]:
+        """Return the settings that a stream needs of its own, without numbers of methods."""
+        return {key: value for key, value in self.per_stream.get(stream, {}).items() if not _of_method(key)}
 
 
 def _of_method(key: str) -> bool:

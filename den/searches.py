@@ -14,12 +14,12 @@ from typing import Any, Self
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from den.cells import Cell, refuse, settings_of
-from den.config import Params, SettingsError, read
+from den.config import Params, SettingsError, read, refuse_unknown
 from den.ledger import Places
 from den.methods import METHODS
 from den.params_file import Suite
 from den.streams import prepared
-from den.suites import Plan, refuse_unknown
+from den.suites import Plan
 
 SEED = 0
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from den import yaml_files
 from den.cells import Cell, refuse
-from den.config import Network, SettingsError, Training, alternatives, meant, read, shortened
+from den.config import Network, SettingsError, Training, alternatives, meant, read, refuse_unknown, shortened
 from den.ledger.settings import flat
 from den.methods import METHODS
 from den.overrides import DATA, descend, describes_own, mapping, unchosen, with_data, with_own
@@ -262,9 +262,3 @@ def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:
         refuse_repeats(names)
     except ValueError as error:
         raise SettingsError(f"{key}: {error}") from None
-
-
-def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
-    """Raise SettingsError for a name that is not in the registry; the message names the key and what is meant."""
-    if name not in registry:
-        raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; {alternatives(name, registry)}")

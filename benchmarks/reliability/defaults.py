@@ -27,12 +27,11 @@ import torch
 from benchmarks.reliability.small_tables import DATA
 from benchmarks.reliability.small_tables import labels as labels_of
 from den import harness, yaml_files
-from den.config import SettingsError
+from den.config import SettingsError, refuse_unknown
 from den.estimators import ESTIMATORS
 from den.methods import METHODS
 from den.methods.den import Den
 from den.scores import auroc
-from den.suites import refuse_unknown
 from den.tasks import Examples, Stream
 from den.training import Diverged, set_up_torch
 from den.worker import MEMORY_KEPT, ONE_THREAD

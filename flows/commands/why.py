@@ -88,8 +88,8 @@ def _machine(origin: Origin) -> dict[str, str]:
     size = f", {machine.cores} cores, {(machine.memory or 0) / 2**30:.0f} GiB" if machine.cores else ""
     processor = machine.model_copy(update={"gpu": None}).label
     load = "" if origin.load is None else f", load {origin.load:.2f} at the start"
-    versions = {"driver": machine.driver, "CUDA": machine.cuda, "cuDNN": machine.cudnn}
-    gpu = ", ".join([str(machine.gpu), *(f"{name} {version}" for name, version in versions.items() if version)])
+    software = {"driver": machine.driver, "CUDA": machine.cuda, "cuDNN": machine.cudnn}
+    gpu = ", ".join([str(machine.gpu), *(f"{name} {version}" for name, version in software.items() if version)])
     return {
         "processor": f"{processor}; {machine.system}{size}{load}",
         "GPU": gpu if machine.gpu else "",

@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from den.cells import Cell
+from den.config import refuse_unknown
 from den.ledger import Places
 from den.ledger.settings import short_hash
 from den.streams import STREAMS, prepared
 from den.streams.own_data import Preparation
-from den.suites import Plan, refuse_unknown
+from den.suites import Plan
 from flows.data import dvc_lock, raw
 from flows.data.own import preparing, versions
 

@@ -11,7 +11,7 @@ from prefect.states import Completed
 
 from den import suites
 from den.cells import Cell, current, key_of, measured_in, present_of
-from den.config import SettingsError
+from den.config import SettingsError, refuse_unknown
 from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places
 from den.suites import Plan
 from den.worker import CellFailed
@@ -99,7 +99,7 @@ def executor_for(on: str) -> Executor:
 def refuse_nowhere(on: str) -> None:
     """Raise SettingsError if `on` is neither a known place nor an address."""
     if "://" not in on:
-        suites.refuse_unknown(on, EXECUTORS, "on")
+        refuse_unknown(on, EXECUTORS, "on")
 
 
 def refuse_other_data_elsewhere(plan: Plan, on: str) -> None:
