@@ -39,7 +39,7 @@ def of(methods: Collection[str], fixed_capacity: float = 1.0) -> str:
     sentences = [f"{labels.listed(names)}: {meaning}." for meaning, names in labels_of.items()]
     if fixed_capacity >= 1.005:
         sentences.append(
-            f"A capacity of {fixed_capacity:.2f} without growth: every task has a head of its own, and the base "
-            "network counts one."
+            f"A network that does not grow has a capacity of {fixed_capacity:.2f}, because each task adds a head; the "
+            "base network has one."
         )
     return " ".join(sentences)

@@ -1,6 +1,6 @@
 """The methods as estimators for arrays of one's own, with the habits of scikit-learn.
 
-`base` has what all estimators do, `methods` the classes and their parameters, `inputs` the conversion of data,
+`base` has what all estimators do, `methods` the classes and their parameters, `inputs` and `checks` the data,
 `learned` the network between tasks, `reports` what is reported of a task, `files` saved networks, `torch_state`
 its threads, and `sklearn_tags` the only imports of scikit-learn.
 """

@@ -17,7 +17,7 @@ class GrowthWarning(UserWarning):
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What learning one task came to.
+    """Statistics of learning one task.
 
     task: counts from 1. classes: the labels, in the order of the columns of `predict_proba`. examples: their number.
     stages: their names, in order. seconds, steps: of all stages. loss: the mean training loss of the last steps,

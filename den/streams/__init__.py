@@ -1,4 +1,7 @@
-"""The streams by name. To add one, write its file, and add its line here. Any other name is of own data."""
+"""The streams by name. To add one, write its file, and add its line here.
+
+A stream with any other name is read from a user's file (`own_data`); `arrays` makes streams of arrays and data sets.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -22,7 +22,7 @@ from den.tasks import Examples, Scale, Stream, Task
 NAME = "arrays"
 PARTS = ("train", "validation", "test")
 DRAWN = len(PARTS)
-"The part of a row that the seed assigns to training, validation or test data."
+"The value in `parts` of a row whose part the data do not give: the seed draws it."
 
 
 @dataclass(frozen=True)

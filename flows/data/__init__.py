@@ -1,1 +1,1 @@
-"""Data on disk: raw data sets and their sources, prepared streams, and their versions in dvc.lock."""
+"""Data on disk: raw data sets, prepared streams and their versions in dvc.lock; `own` has the files of users."""

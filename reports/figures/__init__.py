@@ -1,4 +1,4 @@
-"""The figures: one file and one line here each.
+"""The figures: one file and one line here each; they share `style`, `looks`, `curves`, `groups` and `export`.
 
 `draw(results)` takes one stream's results and returns None if they have nothing to show. The page gives it the results
 without departures of the released code, which are too many for a curve each; `results.whole` has them.

@@ -49,7 +49,7 @@ class Npz:
         if self.settings.features not in names:
             raise DataError(
                 f"{self.path}: array {self.settings.features} with the features is missing; it has {listed(names)}; "
-                "the setting features names another"
+                "the setting features of data.streams.NAME names another"
             )
         texts = {name: self._texts(name) for name in divisions_of(str(self.path), names, self.settings, "array")}
         task = texts.get(self.settings.task) if self.settings.classes is None else None

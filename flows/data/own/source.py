@@ -73,14 +73,14 @@ def divisions_of(path: str, names: list[str], settings: Preparation, what: str) 
     if settings.label not in names:
         raise DataError(
             f"{path}: {what} {settings.label} with the labels is missing; it has {listed(names)}; "
-            f"the setting label names another"
+            f"the setting label of data.streams.NAME names another"
         )
     dividing = [settings.label]
     if settings.classes is None:
         if settings.task not in names:
             raise DataError(
                 f"{path}: {what} {settings.task} with the tasks is missing; it has {listed(names)}; the setting task "
-                "names another, and --classes 2 or --classes 'a b, c d' makes tasks of classes"
+                "of data.streams.NAME names another, and --classes 2 or --classes 'a b, c d' makes tasks of classes"
             )
         dividing.append(settings.task)
     return dividing + [settings.part] * (settings.part in names)
