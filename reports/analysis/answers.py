@@ -132,16 +132,19 @@ def _changes(results: StreamResults, base: str, prefix: str) -> list[str]:
         for method, difference in differences_to(results, base).items()
         if method.startswith(prefix)
     }
-    moved = {name: difference for name, difference in differences.items() if difference.adjusted < inference.LEVEL}
-    rest = [abs(difference.over.mean) for name, difference in differences.items() if name not in moved]
+    tested = {name: difference for name, difference in differences.items() if _is_tested(difference)}
+    moved = {name: difference for name, difference in tested.items() if not _is_level(difference)}
+    level, untested = tested.keys() - moved.keys(), differences.keys() - tested.keys()
     parts = [
         f"{word} with {labels.listed([f'{name} {_judged(moved[name])}' for name in _ordered(moved, sign)], '; ')}"
         for word, sign in (("worse", -1), ("better", 1))
         if _ordered(moved, sign)
     ]
-    if rest:
-        size = labels.difference(max(rest), math.nan, math.nan).removeprefix("+")
-        parts.append(f"level with {len(rest)} of {len(differences)} (differences of {size} at most)")
+    for words, names in (("level with", level), ("untested, with too few seeds, with", untested)):
+        if names:
+            largest = max(abs(differences[name].over.mean) for name in names)
+            size = labels.difference(largest, math.nan, math.nan).removeprefix("+")
+            parts.append(f"{words} {len(names)} of {len(differences)} (differences of {size} at most)")
     return parts
 
 

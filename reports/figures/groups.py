@@ -19,7 +19,8 @@ def of(results: StreamResults) -> list[list[str]]:
 
     A method that is measured after the last task alone has a point and no curve. All points are in the main figure.
     """
-    curves = [method for method in results.methods if _lengths(results).get(method, 0) > 1]
+    lengths = _lengths(results)
+    curves = [method for method in results.methods if lengths.get(method, 0) > 1]
     points = [method for method in results.methods if method not in curves]
     if len(curves) <= MOST:
         return [results.methods]

@@ -1,7 +1,7 @@
 """How a method looks in every figure: colour, marker and line style, always the same for a name.
 
-The colours of any two methods of an accepted suite differ by 10 or more in CIEDE2000, also for readers without red or
-green cones, and have a contrast of 3:1 or more against the light and the dark page. tests/reports/test_looks.py
+The colours of any two methods that are drawn together differ by 10 or more in CIEDE2000, also for readers without red
+or green cones, and have a contrast of 3:1 or more against the light and the dark page. tests/reports/test_looks.py
 measures both.
 """
 

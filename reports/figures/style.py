@@ -80,9 +80,9 @@ def house() -> Iterator[None]:
 
 
 def panels(
-    rows: int = 1, columns: int = 1, share: bool | Literal["row"] = True, height: float = HEIGHT, width: float = WIDTH
+    rows: int = 1, columns: int = 1, share: bool = True, height: float = HEIGHT, width: float = WIDTH
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its axes, row by row. share: all have the same y axis, or those of a row."""
+    """Return a figure and its axes, row by row. share: all have the same y axis."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04))
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=share).flat)

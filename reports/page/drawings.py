@@ -46,16 +46,13 @@ class Drawing:
     further: bool
 
 
-def of_stream(results: StreamResults, folder: Path, first: int, leading: str) -> tuple[Drawing | None, list[Drawing]]:
+def of_stream(results: StreamResults, folder: Path, first: int, leading: str) -> list[Drawing]:
     """Write the figures of a stream into `folder`, and return them numbered from `first`.
 
-    leading: the name of the figure that comes first; returned apart, None if the stream has no such figure.
+    leading: the name of the figure that comes first, if the stream has it.
     """
     drawn = sorted(_drawn(results), key=lambda drawn: (drawn[1] > 0, drawn[0] != leading))
-    drawings = [_drawing(number, *about, results, folder) for number, about in enumerate(drawn, start=first)]
-    if drawings and drawings[0].figure == leading:
-        return drawings[0], drawings[1:]
-    return None, drawings
+    return [_drawing(number, *about, results, folder) for number, about in enumerate(drawn, start=first)]
 
 
 def of_table(drawings: list[Drawing], title: str) -> list[Drawing]:

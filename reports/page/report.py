@@ -34,7 +34,7 @@ SUMMARY = (
 class Section:
     """One stream's part of the page: sentences, tables of text, figures, and score matrices as heat maps.
 
-    lead: the figure of the answer, which is not among the drawings.
+    question: the name of the figure that shows the answer.
     """
 
     stream: str
@@ -42,8 +42,8 @@ class Section:
     methods: int
     seeds: list[int]
     score: str
+    question: str
     answer: list[Sentence]
-    lead: Drawing | None
     cautions: list[str]
     judged: Table | None
     comparison: Comparison
@@ -59,6 +59,11 @@ class Section:
     def label(self) -> str:
         """The stream's label."""
         return labels.stream(self.stream)
+
+    @property
+    def lead(self) -> Drawing | None:
+        """The first figure, if it shows the answer."""
+        return next((drawing for drawing in self.drawings[:1] if drawing.figure == self.question), None)
 
 
 def write(
@@ -83,7 +88,7 @@ def write(
     again = again or f"den report --suite {suite}"
     sections: list[Section] = []
     for results in collected.per_stream:
-        first = 1 + sum(len(section.drawings) + (section.lead is not None) for section in sections)
+        first = 1 + sum(len(section.drawings) for section in sections)
         sections.append(_section(results, folder, (judged or {}).get(results.stream), first))
     page = folder / "index.html"
     files.write(folder / "report.md", _rendered("report.md", suite, again, home, sections))
@@ -98,15 +103,15 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None, first: in
     stream = paths.part(whole.stream)  # refuses a name that leads out of the folder, before anything is written
     results = whole.without_departures
     compared = comparison.against_rival(results)
-    lead, others = drawings.of_stream(results, folder, first, answers.question(results))
+    question = answers.question(results)
     return Section(
         stream=stream,
         tasks=whole.tasks,
         methods=len(whole.methods),
         seeds=whole.seeds,
         score=whole.score_label,
+        question=question,
         answer=answers.answer(compared),
-        lead=lead,
         cautions=cautions_of(results),
         judged=judged,
         comparison=compared,
@@ -121,7 +126,7 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None, first: in
         ],
         cells=text_tables.cells(whole),
         heat_maps=heat_maps.draw(results),
-        drawings=others,
+        drawings=drawings.of_stream(results, folder, first, question),
         label_notes=results.label_notes,
     )
 

@@ -91,7 +91,14 @@ def test_settings_that_are_none_are_refused(override: str, named: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "tasks", "outputs"),
-    [("digits", 5, 2), ("permuted_digits", 5, 10), ("wine", 3, 1), ("iris", 3, 1), ("diabetes", 4, 1)],
+    [
+        ("digits", 5, 2),
+        ("permuted_digits", 5, 10),
+        ("wine", 3, 1),
+        ("iris", 3, 1),
+        ("diabetes", 4, 1),
+        ("breast_cancer", 2, 1),
+    ],
 )
 def test_tables_make_tasks(data: str, tasks: int, outputs: int) -> None:
     stream, held = (defaults.stream_of(Run(data, "finetune", 1, kept, defaults.settings([]))) for kept in (False, True))

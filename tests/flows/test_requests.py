@@ -1,6 +1,7 @@
 """What a request changes: prepared data, chosen numbers; and how it shows which settings are in effect."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,8 @@ def test_without_validation_data_a_stream_is_learned_and_no_search_begins() -> N
 
 @pytest.mark.parametrize("override", ["network.init=xavier", "network.widths=100,100", "training.epochs=many"])
 def test_no_message_speaks_of_numbers_that_yaml_reads_as_text(override: str) -> None:
-    with pytest.raises(SettingsError) as error:
+    key = override.partition("=")[0]
+    with pytest.raises(SettingsError, match=f"^{re.escape(key)}") as error:
         plan_of(override).cells("quick")
     assert "YAML" not in str(error.value)
 

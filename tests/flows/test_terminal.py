@@ -89,7 +89,9 @@ def test_what_ends_a_run_and_a_search_fits_eighty_columns(
     subject = Subject(suites.load(), None, "blobs", "den")
     search.show([StudyResult(subject, "0123456789abcdef", 30, 0, None)])
     doctor.print_checks({"data versions": lambda: Finding(", ".join(STREAMS), advice=", ".join(METHODS))})
-    fits(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) > 20
+    fits(out)
 
 
 def test_the_help_has_every_command_once_in_a_group_with_its_whole_summary() -> None:

@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as draws
+from projects import ACCEPTED_SUITES, ROOT
 from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_scores
 
 from reports import accepted_results, labels, tables, text_tables
@@ -51,8 +52,11 @@ def test_the_answer_has_the_numbers_of_the_comparison(methods: tuple[str, ...], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", accepted_results.suites())
-def test_the_answer_of_an_accepted_suite_has_the_numbers_of_the_comparison(suite: str) -> None:
+@pytest.mark.parametrize("suite", ACCEPTED_SUITES)
+def test_the_answer_of_an_accepted_suite_has_the_numbers_of_the_comparison(
+    suite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     for stream in accepted_results.read_tables(suite).per_stream:
         if answers.question(stream) == Question.DEPARTURES:
             rows = rows_of(stream)
@@ -109,6 +113,13 @@ def test_departures_are_answered_with_the_numbers_of_their_table() -> None:
     for side, text in (("added", added), ("mended", mended)):
         counted = sum(p != "" and float(p.removeprefix("<")) >= inference.LEVEL for p in rows[f"p, {side}"])
         assert (f"level with {counted} of {len(rows)}" in text) == (counted > 0)
+
+
+def test_departures_on_one_seed_are_not_called_level() -> None:
+    _, added, mended = texts(grid(1, DIFFERENCES).without_departures)
+    count = sum(method.startswith("plus_") for method in DIFFERENCES)
+    assert f"untested, with too few seeds, with {count} of {count} (differences of ." in added
+    assert "level with" not in added + mended
 
 
 def test_plus_minus_is_the_same_in_every_table() -> None:

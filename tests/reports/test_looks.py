@@ -6,15 +6,13 @@ import pytest
 from colors import SIMULATED, ciede2000, difference
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from projects import ROOT
+from projects import ACCEPTED_SUITES, ROOT
 
 from reports import accepted_results
-from reports.accepted_results import ACCEPTED
 from reports.figures import FIGURES, PER_GROUP, groups, looks, style
 
 FARTHEST = 10
 "The least CIEDE2000 between the colours of two methods of a figure."
-SUITES = sorted(path.parent.name for path in (ROOT / ACCEPTED).glob("*/cells.csv"))
 NEUTRAL = {looks.INK, looks.FAINT, looks.GRID, "#ffffff"}
 SHARMA = {
     ((50, 2.6772, -79.7751), (50, 0, -82.7485)): 2.0425,
@@ -43,7 +41,7 @@ def test_simulated_eyes_leave_white_and_grey_as_they_are() -> None:
     assert difference("#c00000", "#008000", "deuteranopia") < difference("#c00000", "#008000") / 2
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", ACCEPTED_SUITES)
 def test_any_two_methods_that_are_drawn_together_are_told_apart_by_colour(
     suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,7 +52,7 @@ def test_any_two_methods_that_are_drawn_together_are_told_apart_by_colour(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", ACCEPTED_SUITES)
 def test_any_two_colours_of_a_drawn_figure_are_told_apart(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for results in accepted_results.read_tables(suite).per_stream:
@@ -74,7 +72,7 @@ def drawn(figure: Figure) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", ACCEPTED_SUITES)
 def test_no_panel_has_more_than_six_curves_and_all_methods_are_drawn(
     suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

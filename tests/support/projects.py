@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+ACCEPTED_SUITES = sorted(path.parent.name for path in (ROOT / "reports/accepted").glob("*/cells.csv"))
 PARTS = (
     "den",
     "flows",
