@@ -132,6 +132,30 @@ def test_a_table_that_makes_no_stream_is_refused_where_it_stands(case: str, tmp_
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_table_as_excel_saves_it_makes_the_same_stream(tmp_path: Path) -> None:
+    plain = prepare(written(tmp_path), tmp_path / "plain")
+    for name, content in (("marked", CSV), ("quoted", CSV.replace("width", '"width"', 1))):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(content, encoding="utf-8-sig")
+        assert prepare(path, tmp_path / name).hash == plain.hash
+        assert prepare(path, tmp_path / f"{name} last", leave_out=["width"]).arrays["x"].shape == (24, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("width", "Größe", "line 1: the header"),
+        ("b9", "ä9", "line 5, column label: the text"),
+        ("-4,", "vïer,", "line 6, column height: the text"),
+    ],
+)
+def test_a_table_that_is_not_utf_8_is_refused_where_it_stands(old: str, new: str, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(CSV.replace(old, new, 1), encoding="latin-1")
+    with pytest.raises(DataError, match=rf"mine\.csv, {place} is not UTF-8; save the file as UTF-8"):
+        prepare(path, tmp_path)
+
+
 def test_a_task_of_one_class_is_refused_when_the_stream_is_opened(tmp_path: Path) -> None:
     made = prepare(written(tmp_path, CSV.replace("b9", "a9")), tmp_path)
     with pytest.raises(SettingsError, match="mine, task 9: its only class is a9"):

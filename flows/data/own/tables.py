@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -113,10 +114,12 @@ class Csv(Table):
     """A CSV file with a header. Faults are looked up with Python's reader, which knows their lines."""
 
     def _names(self) -> list[str]:
-        with self.path.open(newline="", encoding="utf-8") as file:
+        with self._open() as file:
             names = next(csv.reader(file), [])
         if not names:
             raise DataError(f"{self.path}, line 1: the header with the names of the columns is missing")
+        if not all(map(_is_utf8, names)):
+            raise DataError(f"{self.path}, line 1: the header is not UTF-8; save the file as UTF-8")
         return [name.strip() for name in names]
 
     def _read(self, columns: list[str], text: bool) -> Iterator[pa.RecordBatch]:
@@ -133,10 +136,15 @@ class Csv(Table):
     def _fault(self, error: pa.ArrowInvalid) -> DataError:
         """Return the first fault of the file with its line and column."""
         names, features = self._names(), set(self.columns[1])
+        columns = features.union(self.columns[0])
         for line, row in self._rows():
             if len(row) != len(names):
                 return DataError(f"{self.path}, line {line}: it has {len(row)} values, and the header {len(names)}")
             for name, value in zip(names, row, strict=True):
+                if name in columns and not _is_utf8(value):
+                    return DataError(
+                        f"{self.path}, line {line}, column {name}: the text is not UTF-8; save the file as UTF-8"
+                    )
                 if name in features and not _is_number(value):
                     shown = f"{value!r} is not a number" if value not in TOKENS else "the number is missing"
                     return DataError(
@@ -152,10 +160,19 @@ class Csv(Table):
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the number of its last line."""
-        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with self._open() as file:
             reader = csv.reader(file)
             next(reader, None)
             yield from ((reader.line_num, row) for row in reader if row)
+
+    def _open(self) -> TextIO:
+        """Open the file as UTF-8, with or without Excel's mark at its start; `_is_utf8` detects what is not."""
+        return self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text was UTF-8; each other byte was read as a surrogate, which UTF-8 never has."""
+    return not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _is_number(text: str) -> bool:
