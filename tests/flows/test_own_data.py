@@ -14,12 +14,13 @@ from den import searches, suites
 from den.cells import Cell, cell_of, data_of, key_of, settings_of
 from den.config import SettingsError, read
 from den.execution import execute
-from den.ledger import Ledger, Places
+from den.ledger import Ledger, Order, Places
 from den.streams import own_data, prepared
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
 from flows.data import stream_files
 from flows.data.own import naming, preparing
+from flows.executors import cell_flow
 
 CSV = "width,height,label,task\n" + "".join(
     f"{row / 7},{-row * row},{'ab'[row % 2]}{task},{task}\n" for row in range(12) for task in (10, 9)
@@ -242,6 +243,12 @@ def overrides(suite: tuple[Cell, ...], here: Path) -> tuple[str, ...]:
     return (*values, "network.widths=[6, 4]")
 
 
+@pytest.fixture
+def places(here: Path) -> Places:
+    """Return the project's own places: the shared streams are for reading only."""
+    return Places()
+
+
 def cells(overrides: tuple[str, ...], **choices: Any) -> tuple[Cell, ...]:
     return suites.load(overrides=overrides).cells("mine", **choices)
 
@@ -287,6 +294,22 @@ def test_a_cell_of_own_data_is_read_without_file_data_or_params(overrides: tuple
     loaded = Ledger.of(places).load(measurement.id)
     assert settings_of(cell_of(loaded.settings)) == loaded.settings
     assert loaded.tasks == 2 and loaded.stream == "mine"
+
+
+def test_a_worker_of_a_pool_takes_an_undeclared_stream_as_it_is_prepared_there(overrides: tuple[str, ...]) -> None:
+    (cell,) = cells(overrides, methods=["finetune"], seeds=[1])
+    request = cell.model_dump(mode="json"), Order().model_dump(mode="json")
+    with pytest.raises(SettingsError, match="stream: 'mine' is unknown"):
+        cell_flow.received(*request)
+    stream_files.prepare_own_of([cell], suites.load(overrides=overrides), Places())
+    Path("mine.csv").unlink()
+    received, _, order = cell_flow.received(*request)
+    assert received == cell and order.again
+    with pytest.raises(SettingsError, match="stream: 'mine' is unknown"):
+        stream_files.prepare(["mine"], suites.load(), Places(), force=True)
+    (Places().data / "mine" / "x.npy").write_bytes(b"")
+    with pytest.raises(DataError, match="mine"):
+        cell_flow.received(*request)
 
 
 def test_a_typing_error_in_a_cell_is_no_own_data() -> None:
