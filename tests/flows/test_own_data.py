@@ -21,6 +21,7 @@ from den.streams.prepared import DataError
 from flows.data import stream_files
 from flows.data.own import naming, preparing
 from flows.executors import cell_flow
+from flows.runtime import estimates, progress
 
 CSV = "width,height,label,task\n" + "".join(
     f"{row / 7},{-row * row},{'ab'[row % 2]}{task},{task}\n" for row in range(12) for task in (10, 9)
@@ -310,6 +311,26 @@ def test_a_worker_of_a_pool_takes_an_undeclared_stream_as_it_is_prepared_there(o
     (Places().data / "mine" / "x.npy").write_bytes(b"")
     with pytest.raises(DataError, match="mine"):
         cell_flow.received(*request)
+
+
+@pytest.mark.parametrize("elsewhere", [0, 1])
+def test_a_run_on_other_data_counts_the_tasks_that_are_prepared_for_it(
+    elsewhere: int, overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """elsewhere: tasks of the same stream among the data of params.yaml, where it need not be prepared."""
+    plan = suites.load(overrides=[*overrides, "data.seeds=3", "training.minimum_steps=1", "training.epochs=1"])
+    places, (cell,) = stream_files.places_of(plan, Places()), plan.cells("mine", methods=["finetune"], seeds=[2])
+    if elsewhere:
+        prepare(Path("mine.csv"), Places().data, classes=[["a9", "b9"]])
+    stream_files.prepare_own_of([cell], plan, places)
+    watcher = progress.Lines()
+    watcher.planned([cell], [], estimates.announce([cell], 1, 1, "mine", places), places)
+    watcher.began(cell, 1, "train")
+    watcher.ended(cell)
+    assert "task 1 of 2 · train" in capsys.readouterr().err
+    execute(cell, places)
+    (sample,) = estimates.of_ledger(Ledger.of(places), places)
+    assert sample.shape.tasks == 2
 
 
 def test_a_typing_error_in_a_cell_is_no_own_data() -> None:
