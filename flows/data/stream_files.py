@@ -1,8 +1,6 @@
 """Prepares streams: through DVC if the project uses it, else directly."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -15,7 +13,7 @@ from den.ledger.settings import short_hash
 from den.streams import STREAMS, prepared
 from den.streams.own_data import Preparation
 from den.suites import Plan
-from flows.data import dvc_lock, raw
+from flows.data import dvc_command, dvc_lock, raw
 from flows.data.own import preparing, versions
 
 RAW = Path("data/raw")
@@ -127,7 +125,5 @@ def _current(folder: Path, preparation: Mapping[str, object], seeds: int) -> boo
 def _reproduce(streams: Sequence[str], force: bool) -> None:
     flags = ["--quiet", "--single-item", "--keep-going", *(["--force"] if force else [])]
     targets = [f"data@{stream}" for stream in streams]
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *flags, *targets]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    if subprocess.run(command, env=os.environ | {"PATH": path}, stdout=sys.stderr, check=False).returncode:
+    if not dvc_command.succeeds("repro", *flags, *targets):
         raise PreparationError(f"preparing {', '.join(streams)} failed; the lines above give the reason")
