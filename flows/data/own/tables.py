@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
-from flows.data.own.source import TOKENS, Divisions, columns_of, finite
+from flows.data.own.source import TOKENS, Divisions, columns_of, divided, finite, place_of
 
 ROWS = 1 << 14  # of a batch
 BLOCK = 1 << 22  # bytes of a CSV file that are read at a time
@@ -52,8 +52,7 @@ class Table:
             if (missing := np.isin(column, TOKENS)).any():
                 row = int(np.argmax(missing))
                 raise DataError(f"{self.place(row)}, column {name}: the value is missing; fill it in, or drop the row")
-        task = texts.get(self.settings.task) if self.settings.classes is None else None
-        return Divisions(texts[self.settings.label], task, texts.get(self.settings.part))
+        return divided(texts, self.settings)
 
     def batches(self) -> Iterator[np.ndarray]:
         """Yield the features of one batch of rows after the other: (rows, features) float32."""
@@ -70,8 +69,8 @@ class Table:
             start += batch.num_rows
 
     def place(self, row: int) -> str:
-        """Return file and row; rows count from 1 in messages."""
-        return f"{self.path}, row {row + 1:,}"
+        """Return file and row."""
+        return place_of(self.path, row)
 
     def _bad(self, row: int, column: str, value: float) -> DataError:
         shown = "is missing or NaN" if math.isnan(value) else f"{value:g} is too large for float32"
