@@ -15,9 +15,10 @@ from den.cells import Cell, cell_of, data_of, key_of, settings_of
 from den.config import SettingsError, read
 from den.execution import execute
 from den.ledger import Ledger, Order, Places
-from den.streams import own_data, prepared
+from den.streams import STREAMS, own_data, prepared
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
+from flows.commands import listing
 from flows.data import stream_files
 from flows.data.own import naming, preparing
 from flows.executors import cell_flow
@@ -259,6 +260,18 @@ def test_own_data_have_a_suite_of_their_name(overrides: tuple[str, ...]) -> None
         ("mine", method) for method in ("den", "ewc", "single_task", "finetune")
     }
     assert [cell.method for cell in cells(overrides, methods=["l2"], seeds=[4])] == ["l2"]
+
+
+def test_the_list_of_streams_has_the_own_data_that_params_yaml_declares(
+    overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["data"]["streams"] = {"mine": {"file": "mine.csv"}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    listing.print_names("streams")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["mine", "own", "data,", "of", "mine.csv"] in rows
+    assert {"mine", *STREAMS} <= {row[0] for row in rows if row}
 
 
 def test_a_suite_of_other_streams_and_a_registered_stream_keep_their_names(
