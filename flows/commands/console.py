@@ -8,13 +8,14 @@ from rich.console import Console
 
 from den import metrics
 from flows.commands.terminal_tables import Grid, grid, say
-from reports import labels
+from reports import labels, text_tables
 from reports.analysis import answers, comparison, findings
 from reports.stream_results import StreamResults
 from reports.tables import Tables
 
 COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
-SCORES = ("auroc", "accuracy")
+SCORES = {labels.SCORES[score]: score for score in text_tables.TWO}
+"The scores of the table, by the labels of their columns."
 FORGETTING = "Forgetting is of AUROC, then of accuracy."
 MAJORITY = " Majority answers every example with the most frequent class."
 WORDS = ("method", "metric", "verdict")
@@ -48,9 +49,17 @@ def _summary(results: StreamResults) -> Grid:
     rows = results.summary
     seeds = int(rows["seeds"].max())
     title = f"{labels.stream(results.stream)}, {seeds} seed{'s' * (seeds > 1)}"
-    lost = [results.estimates_of(metrics.forgetting, score) for score in SCORES]
-    cells = [_cells(row, [labels.score(loss[row.method].mean) for loss in lost]) for row in rows.itertuples()]
-    return grid(COLUMNS, [*cells, *_floor(results)], title=title, numbers=COLUMNS[1:])
+    forgetting = text_tables.by_score(results, metrics.forgetting)
+    lost = [forgetting[label] for label in SCORES if label in forgetting]
+    cells = [
+        _cells(row, [labels.score(loss.mean) for loss in losses])
+        for row, losses in zip(rows.itertuples(), zip(*lost, strict=True), strict=True)
+    ]
+    floor = [
+        (labels.method(row["method"]), *(row[label] for label in SCORES), "", "", "")
+        for row in text_tables.floor(results, SCORES)
+    ]
+    return grid(COLUMNS, [*cells, *floor], title=title, numbers=COLUMNS[1:])
 
 
 def _cells(row: Any, lost: Sequence[str]) -> tuple[str, ...]:
@@ -62,10 +71,3 @@ def _cells(row: Any, lost: Sequence[str]) -> tuple[str, ...]:
         labels.number(row.capacity, 2),
         f"{labels.number(row.seconds, 1)} s",
     )
-
-
-def _floor(results: StreamResults) -> list[tuple[str, ...]]:
-    """Return the row of the majority answer; no row if its scores are not derived."""
-    if not results.floor:
-        return []
-    return [(labels.method(labels.MAJORITY), *(labels.score(results.floor[score]) for score in SCORES), "", "", "")]

@@ -1,6 +1,5 @@
 """`den run --show`: the settings in effect for each stream and method of a request, and where each comes from."""
 
-import json
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from rich.markup import escape
 from den.cells import Cell
 from den.ledger.settings import flat
 from den.suites import Plan
+from flows.commands import words
 from flows.commands.terminal_tables import grid
 
 COLUMNS = ("setting", "value", "from")
@@ -28,4 +28,4 @@ def rows(plan: Plan, suite: str, cell: Cell) -> Iterator[tuple[str, str, str]]:
     sources = plan.sources(plan.suite(suite), cell.stream, cell.name)
     settings = cell.model_dump(mode="json", exclude=set(COORDINATES))
     for key, value in flat(settings):
-        yield key, escape(value if isinstance(value, str) else json.dumps(value)), sources.get(key, "default")
+        yield key, escape(words.value(value)), sources.get(key, "default")

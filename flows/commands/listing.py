@@ -9,6 +9,7 @@ from den import suites
 from den.methods import METHODS
 from den.streams import STREAMS
 from den.suites import Plan
+from flows.commands import words
 from flows.commands.terminal_tables import grid
 
 
@@ -28,11 +29,15 @@ def _suites(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _streams(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield from ((name, _first(module)) for name, module in STREAMS.items())
+    for name in plan.streams:
+        if name in STREAMS:
+            yield name, words.summary(inspect.getdoc(STREAMS[name]))
+        else:
+            yield name, f"own data, of {plan.data.streams[name]['file']}"
 
 
 def _methods(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield from ((name, _first(method)) for name, method in METHODS.items())
+    yield from ((name, words.summary(inspect.getdoc(method))) for name, method in METHODS.items())
 
 
 def _variants(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -47,8 +52,3 @@ KINDS: dict[str, Callable[[Plan], Iterator[tuple[str, str]]]] = {
     "methods": _methods,
     "variants": _variants,
 }
-
-
-def _first(documented: object) -> str:
-    """Return the first paragraph of a docstring."""
-    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())

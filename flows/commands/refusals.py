@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flows.commands import characters
+from flows.commands import characters, words
 from flows.runtime import addresses, signals
 
 ADVICE = {  # by the error of a file or disk
@@ -49,7 +49,7 @@ class Commands(click.Group):
         width = max(map(len, self.commands))
         for heading, names in self.groups.items():
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(width), _summary(self.commands[name])) for name in names])
+                formatter.write_dl([(name.ljust(width), words.summary(self.commands[name].help)) for name in names])
 
     def main(self, args: Any = None, *more: Any, **options: Any) -> Any:
         """Run the command of `args`, or of this process's command line."""
@@ -70,11 +70,6 @@ class Commands(click.Group):
             if message := _message(error):
                 raise Refused(addresses.without_secrets(message)) from None
             raise
-
-
-def _summary(command: click.Command) -> str:
-    """Return the first paragraph of a command's help."""
-    return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 def _help(error: click.UsageError) -> str:

@@ -37,10 +37,11 @@ def measure_again(prefix: str) -> int:
 
     Returns the exit code, 1 if a number differs. Raises SettingsError if no measurement matches, or several.
     """
-    measurement = locate(prefix, of_project()).measurement
-    for difference in differences.since(measurement):
+    places = of_project()
+    measurement = locate(prefix, places).measurement
+    for difference in differences.since(measurement, places):
         print(f"changed since: {difference}", file=sys.stderr)
-    agreement = remeasure(measurement, of_project(), lambda title: print(title, file=sys.stderr))
+    agreement = remeasure(measurement, places, lambda title: print(title, file=sys.stderr))
     if agreement.same:
         print(f"all {agreement.compared} scores and measures are the same, to the last bit")
         return 0

@@ -45,14 +45,13 @@ class Request:
     again: bool = False
     fresh: bool = False
 
-    @property
-    def plan(self) -> Plan:
-        """The plan of the request. Raises SettingsError."""
+    def load(self) -> Plan:
+        """Read the plan of the request. Raises SettingsError."""
         return suites.load(overrides=self.overrides)
 
-    def cells(self) -> tuple[Cell, ...]:
-        """Return the requested cells. Raises SettingsError."""
-        return self.plan.cells(self.suite, self.streams, self.methods, self.seeds)
+    def cells(self, plan: Plan) -> tuple[Cell, ...]:
+        """Return the requested cells. plan: of `load`. Raises SettingsError."""
+        return plan.cells(self.suite, self.streams, self.methods, self.seeds)
 
 
 def request_of(file: str | None, classes: str | None, choices: Mapping[str, Any]) -> Request:
@@ -77,10 +76,11 @@ def run(request: Request, check: bool = False) -> int:
     check: measure every cell; return ALARM if no cell failed and the verdict is worse or unstable.
     """
     request = replace(request, again=request.again or check)
-    cells, places = request.cells(), stream_files.places_of(request.plan, here())
+    plan = request.load()
+    cells, places = request.cells(plan), stream_files.places_of(plan, here())
     refuse_nowhere(request.on)
-    refuse_other_data_elsewhere(request.plan, request.on)
-    stream_files.prepare_own_of(cells, request.plan, places)  # refuses a file, too
+    refuse_other_data_elsewhere(plan, request.on)
+    stream_files.prepare_own_of(cells, plan, places)  # refuses a file, too
     try:
         with terminal_run(progress.for_terminal(), meanwhile=(tracker.store, load_later)):
             outcome = benchmark(**vars(request))
@@ -95,7 +95,8 @@ def run(request: Request, check: bool = False) -> int:
 
 def estimated(request: Request) -> str:
     """Return how many cells of a suite will run and for how long; cells of an unprepared stream will."""
-    cells, places = request.cells(), stream_files.places_of(request.plan, here())
+    plan = request.load()
+    cells, places = request.cells(plan), stream_files.places_of(plan, here())
     ledger, elsewhere = Ledger.of(places), request.on != "here"
     waiting = [
         cell
@@ -110,7 +111,8 @@ def estimated(request: Request) -> str:
 
 def show(request: Request) -> None:
     """Print the settings of the requested cells. Raises SettingsError."""
-    effective.print_settings(request.plan, request.suite, request.cells())
+    plan = request.load()
+    effective.print_settings(plan, request.suite, request.cells(plan))
 
 
 def _show(outcome: Outcome) -> None:

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import click
-
 from reports.site import pages
 
 
 def write_site(folder: Path) -> None:
     """Write the site, and print the path of each page. Raises SettingsError if the folder holds something else."""
     for page in pages.write(folder):
-        click.echo(page)
+        print(page)

@@ -1,14 +1,13 @@
 """`den why`: the origin of a measurement, and what has changed since. It needs nothing but the record."""
 
-import json
 from statistics import median
-from typing import Any
 
 from den import measures
 from den.config import SettingsError
 from den.ledger import Measurement, Origin, Places
 from den.ledger.settings import flat
 from den.streams import STREAMS
+from flows.commands import words
 from flows.commands.lookup import Located, locate, newest
 from flows.data.own import preparing, versions
 from flows.judging import differences
@@ -48,11 +47,7 @@ def _table(measurement: Measurement) -> list[str]:
     """Return the settings, one per line, with values as params.yaml has them."""
     settings = dict(flat(measurement.settings))
     width = max(map(len, settings))
-    return [f"  {key:{width}}  {_yaml(value)}" for key, value in settings.items()]
-
-
-def _yaml(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return [f"  {key:{width}}  {words.value(value)}" for key, value in settings.items()]
 
 
 def _facts(located: Located, places: Places) -> dict[str, str]:

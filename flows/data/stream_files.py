@@ -1,8 +1,6 @@
 """Prepares streams: through DVC if the project uses it, else directly."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -15,7 +13,7 @@ from den.ledger.settings import short_hash
 from den.streams import STREAMS, prepared
 from den.streams.own_data import Preparation
 from den.suites import Plan
-from flows.data import dvc_lock, raw
+from flows.data import dvc_command, dvc_lock, raw
 from flows.data.own import preparing, versions
 
 RAW = Path("data/raw")
@@ -29,11 +27,11 @@ class PreparationError(RuntimeError):
 def prepare(streams: Sequence[str], plan: Plan, places: Places, force: bool = False) -> None:
     """Prepare these streams in `places.data`, unless they are current. force: prepare them in any case.
 
-    Raises SettingsError for an unknown stream, DataError for prepared files that fail their checksum although DVC
-    considers them current, and PreparationError if DVC fails.
+    Raises SettingsError for an unknown stream that is not prepared either, DataError for prepared files that fail their
+    checksum although DVC considers them current, and PreparationError if DVC fails.
     """
     for stream in streams:
-        refuse_unknown(stream, plan.streams, "stream")
+        _refuse_absent(stream, plan, places, force)
     own = [stream for stream in streams if stream not in STREAMS]
     for stream in own:
         prepare_own(stream, plan, places, force)
@@ -61,13 +59,13 @@ def places_of(plan: Plan, places: Places) -> Places:
 def prepare_own(stream: str, plan: Plan, places: Places, force: bool = False) -> None:
     """Prepare a stream of own data from its file, unless it is current, and let DVC version it.
 
-    A stream that params.yaml does not know is used as it was prepared. Raises SettingsError if it was not, DataError
-    for a file that is refused, PreparationError if DVC fails.
+    A stream that params.yaml does not know is used as it was prepared. Raises SettingsError if it was not, or with
+    `force`, DataError for a file that is refused, PreparationError if DVC fails.
     """
-    if stream not in plan.streams and (places.data / stream / prepared.MANIFEST).exists():
+    _refuse_absent(stream, plan, places, force)
+    if stream not in plan.streams:
         prepared.read(places.data / stream)
         return
-    refuse_unknown(stream, plan.streams, "stream")
     settings, folder = plan.data.preparation(stream), places.data / stream
     assert isinstance(settings, Preparation)
     if force or not preparing.is_current(folder, settings):
@@ -79,6 +77,12 @@ def prepare_own(stream: str, plan: Plan, places: Places, force: bool = False) ->
         and not versions.pin(folder)
     ):
         raise PreparationError(f"DVC did not store {folder}; the lines above give the reason")
+
+
+def _refuse_absent(stream: str, plan: Plan, places: Places, force: bool) -> None:
+    """Raise SettingsError for an unknown stream, unless it is prepared here and need not be prepared again."""
+    if force or not (places.data / stream / prepared.MANIFEST).exists():
+        refuse_unknown(stream, plan.streams, "stream")
 
 
 def prepare_own_of(cells: Iterable[Cell], plan: Plan, places: Places) -> None:
@@ -121,7 +125,5 @@ def _current(folder: Path, preparation: Mapping[str, object], seeds: int) -> boo
 def _reproduce(streams: Sequence[str], force: bool) -> None:
     flags = ["--quiet", "--single-item", "--keep-going", *(["--force"] if force else [])]
     targets = [f"data@{stream}" for stream in streams]
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *flags, *targets]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    if subprocess.run(command, env=os.environ | {"PATH": path}, stdout=sys.stderr, check=False).returncode:
+    if not dvc_command.succeeds("repro", *flags, *targets):
         raise PreparationError(f"preparing {', '.join(streams)} failed; the lines above give the reason")

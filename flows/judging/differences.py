@@ -16,7 +16,6 @@ from den.ledger import Machine, Origin, Places
 from den.ledger.settings import Settings, flat
 from den.streams.prepared import DataError
 from den.training import device_of
-from flows.places import here
 
 Kind = Literal["processor", "data", "torch", "versions", "settings", "code"]
 
@@ -77,10 +76,10 @@ def likeliest(candidates: Iterable[Change]) -> str:
     return min(candidates, key=lambda change: order.index(change.kind), default=Change("code", "none is recorded")).text
 
 
-def since(measurement: Conditions, places: Places | None = None) -> Iterator[str]:
+def since(measurement: Conditions, places: Places) -> Iterator[str]:
     """Yield in words how the conditions here and now differ from those of a measurement; data only if prepared here."""
     try:
-        now = present(measurement, places or here())
+        now = present(measurement, places)
     except SettingsError as error:
         yield f"this version of the code cannot run it: {error}"
         return

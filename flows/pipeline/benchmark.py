@@ -120,7 +120,7 @@ def run_cells(
     groups = _alike([cell for cell in cells if cell.title not in answers], places)
     firsts = [group[0] for group in groups]
     announcement = estimates.announce(firsts, len(cells), slots or WAITING, begun.asked.suite, places)
-    run_context.current().watcher.planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}")
+    run_context.current().watcher.planned(firsts, list(answers.values()), f"run {begun.id}: {announcement}", places)
     failures: dict[str, str] = {}
     attempts = _attempts(firsts, begun, places, slots, executor)
     for group, attempt in zip(groups, attempts, strict=True):

@@ -84,14 +84,12 @@ def with_accepted(suite: str, places: Places) -> list[CellResult]:
     """
     measured = of_ledger(suite, places)
     cells = {result.title for result in measured}
-    data = {(result.measurement.stream, result.measurement.seed): result.measurement.data for result in measured}
+    data = {_draw(result): result.measurement.data for result in measured}
     accepted = accepted_results.results(suite) if suite in accepted_results.suites() else []
     return measured + [
         result
         for result in accepted
-        if result.title not in cells
-        and data.get((result.measurement.stream, result.measurement.seed), result.measurement.data)
-        == result.measurement.data
+        if result.title not in cells and data.get(_draw(result), result.measurement.data) == result.measurement.data
     ]
 
 

@@ -16,7 +16,6 @@ from den.ledger import CellResult, Ledger, Places
 from den.ledger.settings import Settings
 from den.networks.blueprint import Blueprint
 from den.training import length
-from flows.places import here
 from reports import accepted_results
 
 STEP = 0.006  # seconds of a step on one core, for a network of WEIGHTS and a batch of BATCH examples
@@ -71,7 +70,7 @@ def announce(cells: Sequence[Cell], among: int, slots: int, suite: str, places: 
     text = f"{len(cells)} of {among} cells to run"
     if not cells:
         return text
-    samples = [*of_ledger(Ledger.of(places)), *of_results(_accepted(suite))]
+    samples = [*of_ledger(Ledger.of(places), places), *of_results(_accepted(suite), places)]
     shapes = {_stream(sample.cell): sample.shape for sample in samples}
     shapes |= {
         _stream(cell): shape_of(cell, places)
@@ -141,8 +140,11 @@ def step_seconds(cell: Cell, shape: Shape) -> float:
     return max(SMALLEST, STEP * products / WEIGHTS * cell.training.batch_size / BATCH)
 
 
-def of_ledger(ledger: Ledger) -> list[Sample]:
-    """Return a sample of the newest measurement of each series in the ledger, if this code can read its settings."""
+def of_ledger(ledger: Ledger, places: Places) -> list[Sample]:
+    """Return a sample of the newest measurement of each series in the ledger, if this code can read its settings.
+
+    places: with the data that know the number of their tasks.
+    """
     newest = {entry.series: entry for entry in ledger.entries()}
     settings = ledger.settings(newest)
     return [
@@ -154,12 +156,13 @@ def of_ledger(ledger: Ledger) -> list[Sample]:
             entry.steps,
             entry.train_seconds,
             entry.evaluation_seconds,
+            places,
         )
     ]
 
 
-def of_results(results: Iterable[CellResult]) -> list[Sample]:
-    """Return the samples of these results."""
+def of_results(results: Iterable[CellResult], places: Places) -> list[Sample]:
+    """Return the samples of these results. places: as for `of_ledger`."""
     measurements = (result.measurement for result in results)
     return [
         sample
@@ -170,6 +173,7 @@ def of_results(results: Iterable[CellResult]) -> list[Sample]:
             measurement.steps,
             measurement.train_seconds,
             measurement.evaluation_seconds,
+            places,
         )
     ]
 
@@ -185,13 +189,13 @@ def shape_of(cell: Cell, places: Places) -> Shape:
 
 
 def _sample(
-    settings: Settings, sizes: Mapping[str, Any], steps: float, training: float, evaluation: float
+    settings: Settings, sizes: Mapping[str, Any], steps: float, training: float, evaluation: float, places: Places
 ) -> Iterator[Sample]:
     """Yield the sample of a measurement if it took a step and this code can read its settings."""
     if steps:
         with suppress(SettingsError):  # also where the cell's own data are not here, and with them its number of tasks
             cell = cell_of(dict(settings))
-            shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"], tasks_of(cell, here()))
+            shape = Shape(sizes["examples"], tuple(sizes["example"]), sizes["classes"], tasks_of(cell, places))
             yield Sample(cell, shape, steps, training, evaluation)
 
 

@@ -10,14 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from den.cells import Cell, tasks_of
-from den.ledger import CellResult, Measurement
-from flows.places import here
+from den.ledger import CellResult, Measurement, Places
 from flows.runtime import estimates
-
-
-def tasks(cell: Cell) -> int:
-    """Return how many tasks the cell will learn."""
-    return tasks_of(cell, here())
 
 
 def source(result: CellResult) -> str:
@@ -35,8 +29,11 @@ def _end(reused: Measurement | None) -> str:
 class Watcher:
     """Receives the progress of a run and shows nothing: for runs that a server watches."""
 
-    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
-        """Which cells will run is known, which results are there already, and in words how long the run will take."""
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str, places: Places) -> None:
+        """Which cells will run is known, which results are there already, and in words how long the run will take.
+
+        places: of the run, with the data of its cells.
+        """
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """A stage of a cell begins; `task` counts from 1."""
@@ -55,11 +52,13 @@ class Count:
     """How much of a run is done: its cells, and the tasks that they have to learn.
 
     Tasks that a cell learned before this run are excluded; counting them would overstate the speed.
+    tasks_of: the number of tasks of each cell, by title.
     """
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
+    def __init__(self, cells: Sequence[Cell], places: Places) -> None:
+        self.tasks_of = {cell.title: tasks_of(cell, places) for cell in cells}
         self.cells, self.ended = len(cells), 0
-        self.tasks, self.learned = sum(map(tasks, cells)), 0
+        self.tasks, self.learned = sum(self.tasks_of.values()), 0
         self._start = perf_counter()
         self._reached: dict[str, int] = {}
 
@@ -75,7 +74,7 @@ class Count:
         """Record that a cell ended; it may have reported nothing before."""
         if cell.title not in self._reached:
             self.reach(cell, 0)
-        self.reach(cell, tasks(cell))
+        self.reach(cell, self.tasks_of[cell.title])
         self.ended += 1
 
     def summary(self) -> str:
@@ -93,20 +92,20 @@ class Lines(Watcher):
         self._stream = stream or sys.stderr
         self._lock = threading.Lock()
         self._start = perf_counter()
-        self._count = Count(())
+        self._count = Count((), Places())
 
-    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str, places: Places) -> None:
         """Print which cells are answered already and how much is left."""
         for result in answered:
             self._print(source(result))
         self._print(announcement)
-        self._count = Count(cells)
+        self._count = Count(cells, places)
 
     def began(self, cell: Cell, task: int, stage: str) -> None:
         """Print that a stage begins."""
         with self._lock:
             self._count.reach(cell, task - 1)
-            self._print(f"{cell.title}: task {task} of {tasks(cell)} · {stage}")
+            self._print(f"{cell.title}: task {task} of {self._count.tasks_of[cell.title]} · {stage}")
 
     def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
         """Print how the cell ended, and how much is left."""
@@ -134,12 +133,12 @@ class Live(Watcher):
         self._bars: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
-    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str) -> None:
+    def planned(self, cells: Sequence[Cell], answered: Sequence[CellResult], announcement: str, places: Places) -> None:
         """Draw the bar of the run: its unit is a task that a cell has to learn."""
         for result in answered:
             self._progress.console.print(source(result), highlight=False)
         self._progress.console.print(announcement, highlight=False)
-        self._count = Count(cells)
+        self._count = Count(cells, places)
         if cells:
             self._progress.start()
             self._run_bar = self._progress.add_task("all cells", total=self._count.tasks, stage=self._count.summary())
@@ -170,7 +169,9 @@ class Live(Watcher):
 
     def _bar(self, cell: Cell, learned: int) -> TaskID:
         if cell.title not in self._bars:
-            bar = self._progress.add_task(cell.title, total=tasks(cell), completed=learned, stage="")
+            bar = self._progress.add_task(
+                cell.title, total=self._count.tasks_of[cell.title], completed=learned, stage=""
+            )
             self._bars[cell.title] = bar
         return self._bars[cell.title]
 

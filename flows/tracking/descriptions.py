@@ -36,14 +36,16 @@ def of_stream(stream: str) -> str:
 
 def of_parent(parent: Parent, twin: str = "") -> str:
     """Describe a parent: its table, its reused cells and its failed cells. twin: a link to a parent of equal bits."""
+    results = _results(parent)
     verdict = f", verdict **{parent.verdict}**" if parent.verdict else ""
     parts = [
         f"Suite **{parent.suite}** on **{labels.stream(parent.stream)}**, {parent.trigger}: "
         f"{len(parent.measured)} cells measured, {len(parent.reused)} reused{verdict}.",
         "\n".join(f"- {remark}" for remark in parent.remarks),
         f"The same bits as {twin}, which has the report." if twin else "",
-        markdown(parent),
-        f"Scores are averages over all tasks after the last task: means over seeds ± standard errors. {_notes(parent)}"
+        text_tables.markdown(text_tables.summary(results)) if results else "",
+        "Scores are averages over all tasks after the last task: means over seeds ± standard errors. "
+        f"{results.label_notes if results else ''}"
         if parent.results
         else "",
         _reused(parent.reused),
@@ -85,27 +87,18 @@ def link(title: str, experiment: str, run: str) -> str:
     return f"[{title}](#/experiments/{experiment}/runs/{run}?{views.TRAINING})"
 
 
-def markdown(parent: Parent) -> str:
-    """Return the table of a parent in Markdown; empty without results, or with several per method and seed."""
-    return text_tables.markdown(text_tables.summary(_results(parent))) if _tabular(parent) else ""
-
-
 def numbers(parent: Parent) -> pd.DataFrame:
     """Return the unrounded numbers of the table; empty if there is no table."""
-    return _results(parent).summary if _tabular(parent) else pd.DataFrame()
+    results = _results(parent)
+    return results.summary if results else pd.DataFrame()
 
 
-def _results(parent: Parent) -> StreamResults:
-    return tables.collect(parent.results, parent.suite).of(parent.stream)
-
-
-def _notes(parent: Parent) -> str:
-    return _results(parent).label_notes if _tabular(parent) else ""
-
-
-def _tabular(parent: Parent) -> bool:
+def _results(parent: Parent) -> StreamResults | None:
+    """Return the results of a parent as tables; None without results, or with several per method and seed."""
     places = {(result.name, result.measurement.seed) for result in parent.results}
-    return bool(parent.results) and len(places) == len(parent.results)
+    if not parent.results or len(places) != len(parent.results):
+        return None
+    return tables.collect(parent.results, parent.suite).of(parent.stream)
 
 
 def _reused(reused: Sequence[CellResult]) -> str:

@@ -99,7 +99,10 @@ def test_the_ledger_and_results_show_what_measurements_took(places: Places) -> N
     gone = measurement.settings | {"method": "gone"}
     ledger = Ledger.of(places)
     ledger.add(measurement.model_copy(update={"settings": gone, "key": key_of(gone, measurement.data)}))
-    for (sample,) in (estimates.of_ledger(ledger), estimates.of_results([CellResult("l2", measurement)])):
+    for (sample,) in (
+        estimates.of_ledger(ledger, places),
+        estimates.of_results([CellResult("l2", measurement)], places),
+    ):
         assert sample.cell == cell("l2")
         assert sample.shape == SHAPE
         assert sample.steps == STEPS

@@ -14,12 +14,15 @@ from den import searches, suites
 from den.cells import Cell, cell_of, data_of, key_of, settings_of
 from den.config import SettingsError, read
 from den.execution import execute
-from den.ledger import Ledger, Places
-from den.streams import own_data, prepared
+from den.ledger import Ledger, Order, Places
+from den.streams import STREAMS, own_data, prepared
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
+from flows.commands import listing
 from flows.data import stream_files
 from flows.data.own import naming, preparing
+from flows.executors import cell_flow
+from flows.runtime import estimates, progress
 
 CSV = "width,height,label,task\n" + "".join(
     f"{row / 7},{-row * row},{'ab'[row % 2]}{task},{task}\n" for row in range(12) for task in (10, 9)
@@ -132,6 +135,30 @@ def test_a_table_that_makes_no_stream_is_refused_where_it_stands(case: str, tmp_
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_table_as_excel_saves_it_makes_the_same_stream(tmp_path: Path) -> None:
+    plain = prepare(written(tmp_path), tmp_path / "plain")
+    for name, content in (("marked", CSV), ("quoted", CSV.replace("width", '"width"', 1))):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(content, encoding="utf-8-sig")
+        assert prepare(path, tmp_path / name).hash == plain.hash
+        assert prepare(path, tmp_path / f"{name} last", leave_out=["width"]).arrays["x"].shape == (24, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("width", "Größe", "line 1: the header"),
+        ("b9", "ä9", "line 5, column label: the text"),
+        ("-4,", "vïer,", "line 6, column height: the text"),
+    ],
+)
+def test_a_table_that_is_not_utf_8_is_refused_where_it_stands(old: str, new: str, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(CSV.replace(old, new, 1), encoding="latin-1")
+    with pytest.raises(DataError, match=rf"mine\.csv, {place} is not UTF-8; save the file as UTF-8"):
+        prepare(path, tmp_path)
+
+
 def test_a_task_of_one_class_is_refused_when_the_stream_is_opened(tmp_path: Path) -> None:
     made = prepare(written(tmp_path, CSV.replace("b9", "a9")), tmp_path)
     with pytest.raises(SettingsError, match="mine, task 9: its only class is a9"):
@@ -218,6 +245,12 @@ def overrides(suite: tuple[Cell, ...], here: Path) -> tuple[str, ...]:
     return (*values, "network.widths=[6, 4]")
 
 
+@pytest.fixture
+def places(here: Path) -> Places:
+    """Return the project's own places: the shared streams are for reading only."""
+    return Places()
+
+
 def cells(overrides: tuple[str, ...], **choices: Any) -> tuple[Cell, ...]:
     return suites.load(overrides=overrides).cells("mine", **choices)
 
@@ -227,6 +260,18 @@ def test_own_data_have_a_suite_of_their_name(overrides: tuple[str, ...]) -> None
         ("mine", method) for method in ("den", "ewc", "single_task", "finetune")
     }
     assert [cell.method for cell in cells(overrides, methods=["l2"], seeds=[4])] == ["l2"]
+
+
+def test_the_list_of_streams_has_the_own_data_that_params_yaml_declares(
+    overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["data"]["streams"] = {"mine": {"file": "mine.csv"}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    listing.print_names("streams")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["mine", "own", "data,", "of", "mine.csv"] in rows
+    assert {"mine", *STREAMS} <= {row[0] for row in rows if row}
 
 
 def test_a_suite_of_other_streams_and_a_registered_stream_keep_their_names(
@@ -263,6 +308,42 @@ def test_a_cell_of_own_data_is_read_without_file_data_or_params(overrides: tuple
     loaded = Ledger.of(places).load(measurement.id)
     assert settings_of(cell_of(loaded.settings)) == loaded.settings
     assert loaded.tasks == 2 and loaded.stream == "mine"
+
+
+def test_a_worker_of_a_pool_takes_an_undeclared_stream_as_it_is_prepared_there(overrides: tuple[str, ...]) -> None:
+    (cell,) = cells(overrides, methods=["finetune"], seeds=[1])
+    request = cell.model_dump(mode="json"), Order().model_dump(mode="json")
+    with pytest.raises(SettingsError, match="stream: 'mine' is unknown"):
+        cell_flow.received(*request)
+    stream_files.prepare_own_of([cell], suites.load(overrides=overrides), Places())
+    Path("mine.csv").unlink()
+    received, _, order = cell_flow.received(*request)
+    assert received == cell and order.again
+    with pytest.raises(SettingsError, match="stream: 'mine' is unknown"):
+        stream_files.prepare(["mine"], suites.load(), Places(), force=True)
+    (Places().data / "mine" / "x.npy").write_bytes(b"")
+    with pytest.raises(DataError, match="mine"):
+        cell_flow.received(*request)
+
+
+@pytest.mark.parametrize("elsewhere", [0, 1])
+def test_a_run_on_other_data_counts_the_tasks_that_are_prepared_for_it(
+    elsewhere: int, overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """elsewhere: tasks of the same stream among the data of params.yaml, where it need not be prepared."""
+    plan = suites.load(overrides=[*overrides, "data.seeds=3", "training.minimum_steps=1", "training.epochs=1"])
+    places, (cell,) = stream_files.places_of(plan, Places()), plan.cells("mine", methods=["finetune"], seeds=[2])
+    if elsewhere:
+        prepare(Path("mine.csv"), Places().data, classes=[["a9", "b9"]])
+    stream_files.prepare_own_of([cell], plan, places)
+    watcher = progress.Lines()
+    watcher.planned([cell], [], estimates.announce([cell], 1, 1, "mine", places), places)
+    watcher.began(cell, 1, "train")
+    watcher.ended(cell)
+    assert "task 1 of 2 · train" in capsys.readouterr().err
+    execute(cell, places)
+    (sample,) = estimates.of_ledger(Ledger.of(places), places)
+    assert sample.shape.tasks == 2
 
 
 def test_a_typing_error_in_a_cell_is_no_own_data() -> None:

@@ -8,6 +8,7 @@ import synthetic
 from rich.console import Console
 from small import cell
 
+from den.ledger import Places
 from flows.runtime import progress
 from flows.runtime.progress import Count, Lines, Live
 
@@ -17,7 +18,7 @@ REUSED = replace(synthetic.result("blobs", "ewc", 0), how="reused")
 
 def play(seen: progress.Watcher) -> None:
     """Show two cells: one from its first task on, one that goes on from its second, and fails."""
-    seen.planned([ONE, OTHER], [REUSED], "2 of 3 cells to run")
+    seen.planned([ONE, OTHER], [REUSED], "2 of 3 cells to run", Places())
     seen.began(ONE, 1, "train")
     seen.began(OTHER, 2, "train")
     seen.began(ONE, 2, "evaluation")
@@ -45,7 +46,7 @@ def test_lines_say_cells_tasks_stages_and_what_is_left() -> None:
 def test_a_terminal_shows_cells_tasks_and_stages() -> None:
     file = StringIO()
     seen = Live(Console(file=file, force_terminal=True, width=100, color_system=None))
-    seen.planned([ONE, OTHER], [], "2 of 2 cells to run")
+    seen.planned([ONE, OTHER], [], "2 of 2 cells to run", Places())
     seen.began(ONE, 2, "train")
     seen._progress.refresh()
     assert "0/5" in file.getvalue()  # of six tasks one was learned before this run
@@ -62,7 +63,7 @@ def test_a_terminal_shows_cells_tasks_and_stages() -> None:
 def test_the_time_left_counts_what_this_run_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(progress, "perf_counter", lambda: now[0])
-    count = Count([ONE, OTHER])
+    count = Count([ONE, OTHER], Places())
     assert count.summary() == "0 of 2 cells"
     count.reach(ONE, 2)  # before this run, which has four tasks to learn
     count.reach(OTHER, 0)
@@ -75,6 +76,6 @@ def test_the_time_left_counts_what_this_run_learned(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_cell_of_which_only_the_end_is_heard_counts_whole() -> None:
-    count = Count([ONE, OTHER])
+    count = Count([ONE, OTHER], Places())
     count.end(ONE)
     assert (count.learned, count.tasks, count.ended) == (3, 6, 1)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -43,21 +44,19 @@ def rows_of(source: Source, settings: Preparation) -> Rows:
     if settings.exclusive:
         _refuse_shared(source, classes, tasks)
     parts = _parts(source, divisions, settings)
-    kept = tasks.codes >= 0
     _refuse_lack(path, tasks, parts, settings)
-    order = np.flatnonzero(kept)[np.argsort(tasks.codes[kept], kind="stable")]
-    places = np.full(len(kept), -1, np.int64)
+    order = _order(tasks)
+    places = np.full(len(tasks.codes), -1, np.int64)
     places[order] = np.arange(len(order))
-    names = [name for code, name in enumerate(classes.names) if (classes.codes[kept] == code).any()]
-    renumbered = np.cumsum(np.isin(np.arange(len(classes.names)), classes.codes[kept])) - 1
+    stored_classes = _taken(classes, order)
     stored = {
-        "classes": renumbered[classes.codes[order]].astype(np.int32),
+        "classes": stored_classes.codes.astype(np.int32),
         "parts": parts[order],
-        ENDS: np.cumsum(np.bincount(tasks.codes[kept], minlength=len(tasks.names))).astype(np.int64),
-        "names": np.array(names),
+        ENDS: np.cumsum(np.bincount(tasks.codes[order], minlength=len(tasks.names))).astype(np.int64),
+        "names": np.array(stored_classes.names),
         "task_names": np.array(tasks.names),
     }
-    return Rows(path, _summary(source, tasks, names, len(order), len(kept)), places, stored)
+    return Rows(path, _summary(source, tasks, stored_classes, len(places)), places, stored)
 
 
 def column_of(texts: np.ndarray) -> Column:
@@ -68,6 +67,20 @@ def column_of(texts: np.ndarray) -> Column:
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
     return Column([str(names[index]) for index in order], places[codes])
+
+
+def _order(tasks: Column) -> np.ndarray:
+    """Return the indices of the rows that belong to a task, task by task; within a task in the order of the file."""
+    kept = np.flatnonzero(tasks.codes >= 0)
+    return kept[np.argsort(tasks.codes[kept], kind="stable")]
+
+
+def _taken(column: Column, rows: np.ndarray) -> Column:
+    """Return the column of these rows; values that none of them has are left out, and the others count from 0."""
+    codes = column.codes[rows]
+    present = np.isin(np.arange(len(column.names)), codes)
+    numbers = np.cumsum(present) - 1
+    return Column(list(compress(column.names, present)), numbers[codes])
 
 
 def tasks_of_classes(path: str, classes: Column, settings: Preparation) -> Column:
@@ -125,9 +138,11 @@ def _refuse_lack(path: str, tasks: Column, parts: np.ndarray, settings: Preparat
                 raise DataError(f"{path}: task {name} has no {part} data; give it rows whose {settings.part} is {part}")
 
 
-def _summary(source: Source, tasks: Column, names: Sequence[str], kept: int, rows: int) -> str:
+def _summary(source: Source, tasks: Column, classes: Column, rows: int) -> str:
+    """Return the size of the stream in words. classes: of its rows. rows: of the file."""
+    kept = len(classes.codes)
     size = " × ".join(f"{number:,}" for number in source.shape)
     left_out = f"; {rows - kept:,} rows of other classes are left out" if kept < rows else ""
     features = f"{kept:,} rows of {size} {'features' if len(source.shape) == 1 else 'pixels'}"
     megabytes = kept * int(np.prod(source.shape)) * source.dtype.itemsize / 1e6
-    return f"{features}, {megabytes:,.0f} MB, {len(tasks.names)} tasks, {len(names)} classes{left_out}"
+    return f"{features}, {megabytes:,.0f} MB, {len(tasks.names)} tasks, {len(classes.names)} classes{left_out}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
-from flows.data.own.source import TOKENS, Divisions, divisions_of, finite, listed
+from flows.data.own.source import TOKENS, Divisions, divided, divisions_of, finite, listed, place_of
 
 ROWS = 1 << 14  # of a batch
 
@@ -52,8 +52,7 @@ class Npz:
                 "the setting features of data.streams.NAME names another"
             )
         texts = {name: self._texts(name) for name in divisions_of(str(self.path), names, self.settings, "array")}
-        task = texts.get(self.settings.task) if self.settings.classes is None else None
-        return Divisions(texts[self.settings.label], task, texts.get(self.settings.part))
+        return divided(texts, self.settings)
 
     def batches(self) -> Iterator[np.ndarray]:
         """Yield the features in batches of rows."""
@@ -67,8 +66,8 @@ class Npz:
                 raise DataError(f"{place}: {batch[error.args[0]]} is not finite as float32; fill it in") from None
 
     def place(self, row: int) -> str:
-        """Return file and row; rows count from 1 in messages."""
-        return f"{self.path}, row {row + 1:,}"
+        """Return file and row."""
+        return place_of(self.path, row)
 
     def _texts(self, name: str) -> np.ndarray:
         column = self._array(name)

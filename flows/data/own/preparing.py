@@ -19,7 +19,6 @@ from den.streams.prepared import DataError
 from flows.data.own.grouping import Rows, rows_of
 from flows.data.own.source import Source
 
-KINDS = (".csv", ".parquet", ".npz")
 PATIENCE, INTERVAL = 2.0, 20.0  # seconds of work before the rest is estimated first, and again
 
 
@@ -78,11 +77,13 @@ def opened(path: Path, settings: Preparation) -> Source:
         ".csv": tables.Csv,
         ".parquet": tables.Parquet,
         ".npz": npz.Npz,
-        "": images.Images,
+        "": images.Images,  # a folder
     }
     suffix = "" if path.is_dir() else path.suffix.lower() or path.name
     if suffix not in kinds:
-        raise DataError(f"{path}: data come from {', '.join(KINDS)} or a folder of images; convert it to one of these")
+        raise DataError(
+            f"{path}: data come from {', '.join(filter(None, kinds))} or a folder of images; convert it to one of these"
+        )
     return kinds[suffix](path, settings)
 
 

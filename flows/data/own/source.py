@@ -1,7 +1,8 @@
 """What a kind of file gives: the columns that divide its rows, and its features batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,17 @@ class Source(Protocol):
 
     def place(self, row: int) -> str:
         """Return file and line of a row, for messages; rows count from 0."""
+
+
+def divided(columns: Mapping[str, np.ndarray], settings: Preparation) -> Divisions:
+    """Return the columns of `divisions_of`, by name, as divisions."""
+    task = columns.get(settings.task) if settings.classes is None else None  # lists of classes win over a column
+    return Divisions(columns[settings.label], task, columns.get(settings.part))
+
+
+def place_of(path: Path, row: int) -> str:
+    """Return file and row for a message, in which rows count from 1."""
+    return f"{path}, row {row + 1:,}"
 
 
 def finite(batch: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from den.streams.own_data import Preparation
 from den.streams.prepared import DataError
-from flows.data.own.source import TOKENS, Divisions, columns_of, finite
+from flows.data.own.source import TOKENS, Divisions, columns_of, divided, finite, place_of
 
 ROWS = 1 << 14  # of a batch
 BLOCK = 1 << 22  # bytes of a CSV file that are read at a time
@@ -51,8 +52,7 @@ class Table:
             if (missing := np.isin(column, TOKENS)).any():
                 row = int(np.argmax(missing))
                 raise DataError(f"{self.place(row)}, column {name}: the value is missing; fill it in, or drop the row")
-        task = texts.get(self.settings.task) if self.settings.classes is None else None
-        return Divisions(texts[self.settings.label], task, texts.get(self.settings.part))
+        return divided(texts, self.settings)
 
     def batches(self) -> Iterator[np.ndarray]:
         """Yield the features of one batch of rows after the other: (rows, features) float32."""
@@ -69,8 +69,8 @@ class Table:
             start += batch.num_rows
 
     def place(self, row: int) -> str:
-        """Return file and row; rows count from 1 in messages."""
-        return f"{self.path}, row {row + 1:,}"
+        """Return file and row."""
+        return place_of(self.path, row)
 
     def _bad(self, row: int, column: str, value: float) -> DataError:
         shown = "is missing or NaN" if math.isnan(value) else f"{value:g} is too large for float32"
@@ -113,10 +113,12 @@ class Csv(Table):
     """A CSV file with a header. Faults are looked up with Python's reader, which knows their lines."""
 
     def _names(self) -> list[str]:
-        with self.path.open(newline="", encoding="utf-8") as file:
+        with self._open() as file:
             names = next(csv.reader(file), [])
         if not names:
             raise DataError(f"{self.path}, line 1: the header with the names of the columns is missing")
+        if not all(map(_is_utf8, names)):
+            raise DataError(f"{self.path}, line 1: the header is not UTF-8; save the file as UTF-8")
         return [name.strip() for name in names]
 
     def _read(self, columns: list[str], text: bool) -> Iterator[pa.RecordBatch]:
@@ -133,10 +135,15 @@ class Csv(Table):
     def _fault(self, error: pa.ArrowInvalid) -> DataError:
         """Return the first fault of the file with its line and column."""
         names, features = self._names(), set(self.columns[1])
+        columns = features.union(self.columns[0])
         for line, row in self._rows():
             if len(row) != len(names):
                 return DataError(f"{self.path}, line {line}: it has {len(row)} values, and the header {len(names)}")
             for name, value in zip(names, row, strict=True):
+                if name in columns and not _is_utf8(value):
+                    return DataError(
+                        f"{self.path}, line {line}, column {name}: the text is not UTF-8; save the file as UTF-8"
+                    )
                 if name in features and not _is_number(value):
                     shown = f"{value!r} is not a number" if value not in TOKENS else "the number is missing"
                     return DataError(
@@ -152,10 +159,19 @@ class Csv(Table):
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the number of its last line."""
-        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with self._open() as file:
             reader = csv.reader(file)
             next(reader, None)
             yield from ((reader.line_num, row) for row in reader if row)
+
+    def _open(self) -> TextIO:
+        """Open the file as UTF-8, with or without Excel's mark at its start; `_is_utf8` detects what is not."""
+        return self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text was UTF-8; each other byte was read as a surrogate, which UTF-8 never has."""
+    return not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _is_number(text: str) -> bool:

@@ -1,11 +1,10 @@
 """The versions of own data: DVC's pointer file beside the prepared arrays. It is not in git unless you add it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
+
+from flows.data import dvc_command
 
 
 def pointer_of(folder: Path) -> Path:
@@ -24,6 +23,4 @@ def pinned(folder: Path) -> str | None:
 
 def pin(folder: Path) -> bool:
     """Let DVC store the stream in its cache and write the pointer file; return whether it did."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(folder)]
-    return not subprocess.run(command, env=os.environ | {"PATH": path}, stdout=sys.stderr, check=False).returncode
+    return dvc_command.succeeds("add", "--quiet", str(folder))
