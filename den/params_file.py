@@ -10,8 +10,8 @@ from den.config import Params, read
 from den.methods import METHODS
 from den.streams import STREAMS, module_of
 
-NAME = "^[a-z][a-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME)]
+STREAM_NAME = "^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=STREAM_NAME)]
 
 
 class Suite(Params):

@@ -14,7 +14,7 @@ from den.config import Network, SettingsError, Training, alternatives, meant, re
 from den.ledger.settings import flat
 from den.methods import METHODS
 from den.overrides import DATA, describes_own, mapping, put, unchosen, with_data, with_own
-from den.params_file import NAME, Data, File, Suite, Variant, refuse_repeats
+from den.params_file import STREAM_NAME, Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS, module_of
 
 Settings = dict[str, Any]
@@ -180,7 +180,7 @@ def _wrong_names(plan: Plan) -> Iterator[str]:
         if name not in names:
             yield f"{key}: {name!r} is unknown; {alternatives(name, names)}"
     for name in plan.data.own:
-        if not re.fullmatch(NAME, name):
+        if not re.fullmatch(STREAM_NAME, name):
             yield f"{DATA}{name}: a stream's name has small letters, digits and _, and begins with a letter"
         if name in plan.file.suites and plan.file.suites[name].streams != (name,):
             yield f"{DATA}{name}: a suite of other streams has this name; give the stream another"
