@@ -221,12 +221,9 @@ def refuse_unknown(name: str, registry: Collection[str], key: str) -> None:
         raise SettingsError(f"{shortened(key)}: {shortened(repr(name))} is unknown; {alternatives(name, registry)}")
 
 
-def alternatives(name: str, names: Collection[str], listing: str = "`den list`") -> str:
-    """Return for a message the names that are like an unknown one, and all of them if they are few.
-
-    listing: the command that lists them.
-    """
-    listed = f"there are {', '.join(names) or 'none'}" if len(names) <= LISTED else f"{listing} lists all {len(names)}"
+def alternatives(name: str, names: Collection[str]) -> str:
+    """Return for a message the names that are like an unknown one, and all of them if they are few."""
+    listed = f"there are {', '.join(names) or 'none'}" if len(names) <= LISTED else f"`den list` lists all {len(names)}"
     return " ".join(filter(None, (meant(name, names), listed)))
 
 

@@ -1,6 +1,6 @@
 """Overrides that change params.yaml as a whole: what is prepared, streams of own data, and chosen numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -16,8 +16,7 @@ def with_data(file: File, values: Mapping[str, Any]) -> Data:
     """Return the block `data` with overrides. Raises SettingsError."""
     block = {"data": file.data.model_dump(mode="json")}
     for key, value in values.items():
-        *path, last = key.split(".")
-        descend(block, path, key)[last] = deepcopy(value)
+        put(block, key, value)
     return read(Data, block["data"], "data")
 
 
@@ -35,22 +34,19 @@ def describes_own(key: str) -> bool:
 
 def with_own(content: Settings, values: Mapping[str, Any]) -> Settings:
     """Return the content of a params file with streams of own data added. values: by dotted key, `data.streams.…`."""
-    if not values:
-        return content
     changed = deepcopy(content)
-    streams = mapping(mapping(changed.setdefault("data", {}), "data").setdefault("streams", {}), "data.streams")
     for key, value in values.items():
-        stream, _, name = key.removeprefix(DATA).partition(".")
-        mapping(streams.setdefault(stream, {}), f"{DATA}{stream}")[name] = value
+        put(changed, key, value)
     return changed
 
 
-def descend(settings: Settings, path: Sequence[str], key: str) -> Settings:
-    """Return the block at a path, made where it is missing. Raises SettingsError if a value is on the way."""
+def put(settings: Settings, key: str, value: Any) -> None:
+    """Set the value of a dotted key in place, with missing blocks. Raises SettingsError if a value is on the way."""
+    *path, last = key.split(".")
     block = settings
     for part in path:
         block = mapping(block.setdefault(part, {}), f"{key}: {part}")
-    return block
+    block[last] = deepcopy(value)
 
 
 def mapping(value: Any, key: str) -> Settings:

@@ -10,8 +10,8 @@ from den.config import Params, read
 from den.methods import METHODS
 from den.streams import STREAMS, module_of
 
-NAME = "^[a-z][a-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME)]
+STREAM_NAME = "^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=STREAM_NAME)]
 
 
 class Suite(Params):
@@ -84,16 +84,16 @@ class Data(Params):
 
 
 class OwnData(Params):
-    """What every stream of own data has.
-
-    methods, seeds: of its suite, which has the stream's name. set: values by dotted key, below those that a search
-    chooses. search: the block of its search, unless `search` has another.
-    """
+    """What every stream of own data has."""
 
     methods: tuple[str, ...] = Field(("den", "ewc", "single_task", "finetune"), min_length=1)
+    "Methods of its suite, which has the stream's name."
     seeds: tuple[NonNegativeInt, ...] = Field((1, 2, 3), min_length=1)
+    "Seeds of its suite."
     set: dict[str, Any] = {}
+    "Settings of all its cells, by dotted key; numbers that a search chooses override them."
     search: dict[str, Any] = {}
+    "Its search, unless the block `search` has one for the stream."
 
     def suite(self, stream: str) -> Suite:
         """Return the suite of a stream."""

@@ -105,8 +105,12 @@ class Subject:
 
     @property
     def title(self) -> str:
-        rung = f" · rung {len(self.climbed) + 1}" if self.climbed else ""
-        return f"{self.stream} · {self.method}{rung}"
+        return f"{self.stream} · {self.method_and_rung}"
+
+    @property
+    def method_and_rung(self) -> str:
+        """The method and, above the first, its rung; for messages."""
+        return f"{self.method} · rung {len(self.climbed) + 1}" if self.climbed else self.method
 
     @property
     def below(self) -> "Subject | None":
@@ -193,9 +197,9 @@ def _search(plan: Plan, stream: str) -> Search:
     if not (block := plan.file.search.get(stream) or shared):
         raise SettingsError(f"search.{stream}: params.yaml has no such block; set trials and spaces there")
     search = read(Search, block, f"search.{stream}")
-    for block in ("capacity", "spaces"):
-        for method in getattr(search, block):
-            refuse_unknown(method, METHODS, f"search.{stream}.{block}.{method}")
+    for key in ("capacity", "spaces"):
+        for method in getattr(search, key):
+            refuse_unknown(method, METHODS, f"search.{stream}.{key}.{method}")
     for rung in search.rungs:
         for method in rung.methods:
             refuse_unknown(method, METHODS, f"search.{stream}.rungs.methods")

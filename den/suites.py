@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from fnmatch import filter as matching
 from itertools import chain, product
@@ -14,8 +13,8 @@ from den.cells import Cell, refuse
 from den.config import Network, SettingsError, Training, alternatives, meant, read, refuse_unknown, shortened
 from den.ledger.settings import flat
 from den.methods import METHODS
-from den.overrides import DATA, descend, describes_own, mapping, unchosen, with_data, with_own
-from den.params_file import NAME, Data, File, Suite, Variant, refuse_repeats
+from den.overrides import DATA, describes_own, mapping, put, unchosen, with_data, with_own
+from den.params_file import STREAM_NAME, Data, File, Suite, Variant, refuse_repeats
 from den.streams import STREAMS, module_of
 
 Settings = dict[str, Any]
@@ -85,6 +84,10 @@ class Plan:
         matches = ((matching(registry, name) if "*" in name else [name]) or [name] for name in names)
         return tuple(dict.fromkeys(chain.from_iterable(matches)))
 
+    def variant(self, name: str) -> Variant:
+        """Return a variant; a method is one without settings."""
+        return self.file.variants.get(name) or Variant(method=name)
+
     def cell(self, suite: Suite, stream: str, name: str, seed: int) -> Cell:
         """Return one cell. name: of a method or variant. Raises SettingsError.
 
@@ -94,18 +97,19 @@ class Plan:
         """
         refuse_unknown(stream, self.streams, "stream")
         refuse_unknown(name, {**METHODS, **self.file.variants}, "method")
-        method = (self.file.variants.get(name) or Variant(method=name)).method
+        method = self.variant(name).method
         settings = self.file.model_dump(mode="json", include=set(SETTABLE))
+        names = {"streams": self.streams, "methods": METHODS}
         _own_training(settings, method)
         for layer in self.layers(suite, stream, name).values():
             for key, value in layer.items():
-                _put(settings, key, value, {"streams": self.streams, "methods": METHODS})
+                _put(settings, key, value, names)
             _own_training(settings, method)
         return _cell(settings, stream, method, seed, name if name in self.file.variants else "")
 
     def layers(self, suite: Suite, stream: str, name: str) -> dict[str, Mapping[str, Any]]:
         """Return the values that override the file's blocks for a cell, by their source, the strongest last."""
-        variant = self.file.variants.get(name) or Variant(method=name)
+        variant = self.variant(name)
         method, origin = variant.method, suite.numbers or stream
         entry = self.file.chosen.get(origin, {}).get(method)
         study = entry and (f"study {entry.study}" if entry.study else f"as {entry.of}")
@@ -120,8 +124,8 @@ class Plan:
 
     def sources(self, suite: Suite, stream: str, name: str) -> dict[str, str]:
         """Return where each setting of a cell comes from, by its key in a measurement; defaults are left out."""
-        method = (self.file.variants.get(name) or Variant(method=name)).method
-        blocks = self.file.model_dump(mode="json", include={"training", "network", "streams", "methods"})
+        method = self.variant(name).method
+        blocks = self.file.model_dump(mode="json", include=set(SETTABLE))
         sources: dict[str, str] = {}
         for source, layer in {"": blocks, **self.layers(suite, stream, name)}.items():
             for key, _ in flat(layer):
@@ -176,7 +180,7 @@ def _wrong_names(plan: Plan) -> Iterator[str]:
         if name not in names:
             yield f"{key}: {name!r} is unknown; {alternatives(name, names)}"
     for name in plan.data.own:
-        if not re.fullmatch(NAME, name):
+        if not re.fullmatch(STREAM_NAME, name):
             yield f"{DATA}{name}: a stream's name has small letters, digits and _, and begins with a letter"
         if name in plan.file.suites and plan.file.suites[name].streams != (name,):
             yield f"{DATA}{name}: a suite of other streams has this name; give the stream another"
@@ -251,10 +255,9 @@ def _put(settings: Settings, key: str, value: Any, names: Mapping[str, Collectio
         raise SettingsError(f"{shortened(key)}: unknown key; no key has more than {DEEPEST} dots")
     if path[0] in names:
         refuse_unknown((*path, last)[1], names[path[0]], key)
-    block = descend(settings, path, key)
-    block[last] = deepcopy(value)
+    put(settings, key, value)
     if path[-1] == "training" and last in LENGTHS and value is not None:
-        block[LENGTHS[last]] = None
+        put(settings, ".".join((*path, LENGTHS[last])), None)
 
 
 def _refuse_repeats_of(key: str, names: Sequence[Any]) -> None:

@@ -1,10 +1,11 @@
 """The page of the Python API, from the estimators' own docstrings, signatures and defaults."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 
 from den.estimators import ESTIMATORS, Estimator, GrowthWarning, NotFittedError, TaskReport
+from docs import meanings
 
 VERBS = ("learn", "fit", "partial_fit", "predict", "predict_proba", "decision_function", "score", "save", "load")
 HABITS = ("get_params", "set_params", "check")
@@ -15,11 +16,11 @@ The methods as estimators: `from den import DEN, EWC`. Generated from their docs
 """
 
 
-def page(meanings_of: Callable[[type], dict[str, str]]) -> str:
-    """Return the page. meanings_of: gives the meaning of each field of a class."""
+def page() -> str:
+    """Return the page."""
     common = [parameter.name for parameter in fields(Estimator) if parameter.init]
     lines = [INTRODUCTION, "## Parameters of all estimators", "", *_text(Estimator), ""]
-    lines += _table(Estimator, common, meanings_of(Estimator))
+    lines += _table(Estimator, common, meanings.of_fields(Estimator))
     lines += ["## Learning and answering", "", *(line for name in VERBS for line in _function(name))]
     lines += ["## After learning", "", "| attribute | meaning |", "| --- | --- |", *_properties(), ""]
     lines += ["## Parameters as scikit-learn has them", "", *(line for name in HABITS for line in _function(name))]
@@ -27,9 +28,9 @@ def page(meanings_of: Callable[[type], dict[str, str]]) -> str:
         lines += [f"## {kind.__name__}", "", *_text(kind), ""]
     for method, estimator in ESTIMATORS.items():
         own = [name for name in estimator().get_params() if name not in common]
-        meanings = meanings_of(estimator.kind.accepts) | meanings_of(estimator)
+        texts = meanings.of_fields(estimator.kind.accepts) | meanings.of_fields(estimator)
         lines += [f"## {estimator.__name__}", "", *_text(estimator), "", f"In the benchmark: `{method}`.", ""]
-        lines += _table(estimator, own, meanings)
+        lines += _table(estimator, own, texts)
     return "\n".join(lines)
 
 
@@ -38,10 +39,10 @@ def _text(described: object) -> list[str]:
     return inspect.cleandoc(described.__doc__ or "").splitlines()
 
 
-def _table(kind: type[Estimator], names: list[str], meanings: dict[str, str]) -> list[str]:
+def _table(kind: type[Estimator], names: list[str], texts: dict[str, str]) -> list[str]:
     """Return a table of parameters; none without parameters."""
     defaults = kind().get_params()
-    rows = (f"| `{name}` | {_default(defaults[name])} | {meanings[name]} |" for name in names)
+    rows = (f"| `{name}` | {_default(defaults[name])} | {texts[name]} |" for name in names)
     return ["| parameter | default | meaning |", "| --- | --- | --- |", *rows, ""] if names else []
 
 

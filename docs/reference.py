@@ -3,7 +3,6 @@
 `python -m docs.reference --check` writes nothing and fails if a page is not current.
 """
 
-import ast
 import inspect
 import json
 import sys
@@ -19,7 +18,7 @@ from den.config import Convolution, Network, Params, Training
 from den.methods import METHODS
 from den.params_file import Chosen, Data, File, OwnData, Suite, Variant
 from den.streams import STREAMS, own_data
-from docs import api
+from docs import api, meanings
 from flows.cli import main
 
 FOLDER = Path(__file__).parent / "reference"
@@ -126,6 +125,7 @@ def settings_page() -> str:
             *_heading("per_stream"),
             *_section("own_data", OwnData),
             *_section("search", searches.Search),
+            *_table("Each rung of `rungs`:", searches.Rung, {}),
             *_table("Each number of a space:", searches.Range, {}),
         ]
     )
@@ -154,7 +154,7 @@ def _named(block: str, name: str, kind: type[Params], file: Mapping[str, Any]) -
 
 def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> list[str]:
     """Return a table of the fields of a model; `values` are those of params.yaml."""
-    meanings = OF_STREAMS | _meanings(kind)
+    texts = OF_STREAMS | meanings.of_fields(kind)
     header = ("key", "values", "default", "`params.yaml`", "meaning")
     rows = [
         (
@@ -162,7 +162,7 @@ def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> 
             _kind(field),
             _literal(field["default"]) if "default" in field else "required",
             _literal(values[name]) if name in values else "",
-            meanings.get(name, ""),
+            texts.get(name, ""),
         )
         for name, field in kind.model_json_schema()["properties"].items()
     ]
@@ -170,21 +170,6 @@ def _table(title: str | None, kind: type[Params], values: Mapping[str, Any]) -> 
     lines = [" | ".join(row[column] for column in filled) for row in (header, ["---"] * len(header), *rows)]
     about = title or inspect.cleandoc(kind.__doc__ or "")
     return [*textwrap.wrap(" ".join(about.split()), 118), "", *(f"| {line} |" for line in lines), ""]
-
-
-def _meanings(kind: type) -> dict[str, str]:
-    """Return the strings that stand below the fields of a class of the library and of its bases."""
-    meanings: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base.__module__.split(".")[0] != "den":
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(definition, ast.ClassDef)
-        for field, following in zip(definition.body, definition.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(following, ast.Expr):
-                text = ast.literal_eval(following.value)
-                meanings[ast.unparse(field.target)] = " ".join(text.split()).replace("|", "\\|")
-    return meanings
 
 
 def _kind(field: Mapping[str, Any]) -> str:
@@ -244,7 +229,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
     "measures.md": measures_page,
-    "api.md": lambda: api.page(_meanings),
+    "api.md": api.page,
 }
 
 

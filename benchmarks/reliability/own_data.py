@@ -27,7 +27,6 @@ from flows.data.own import preparing
 from reports import text_tables
 
 MOST = 1.0
-BATCH = 50_000  # rows that are written at a time
 PAUSE = 0.002  # seconds between two looks at a process's memory
 ALL, PRIVATE = "VmRSS", "RssAnon"
 MEGABYTE = 1e6

@@ -12,7 +12,7 @@ from den.estimators.learned import Learned
 def classes_of(y: np.ndarray, classes: Any) -> np.ndarray:
     """Return the labels of a task, sorted. classes: the labels as they are given; None: those in y.
 
-    Raises ValueError for a label that is not among `classes`, or if there is a single class.
+    Raises ValueError for a label that is not among `classes` or of another kind, or if there is a single class.
     """
     present = np.unique(y)
     if classes is not None:
@@ -25,15 +25,24 @@ def classes_of(y: np.ndarray, classes: Any) -> np.ndarray:
 
 
 def refuse_unseen(y: np.ndarray, classes: np.ndarray, owner: str) -> None:
-    """Raise ValueError for labels that are not among the classes."""
+    """Raise ValueError for labels that are not among the classes, or of another kind. owner: of the classes."""
+    refuse_other_kind(y, classes, owner)
     if len(unseen := np.setdiff1d(y, classes)):
         shown = ", ".join(map(str, unseen[:5].tolist()))
         raise ValueError(f"y has labels that {owner} does not: {shown}; it has {', '.join(map(str, classes.tolist()))}")
 
 
+def refuse_other_kind(y: np.ndarray, classes: np.ndarray, owner: str) -> None:
+    """Raise ValueError if labels are text and classes numbers, or the reverse: NumPy would compare both as text."""
+    of_labels, of_classes = ("text" if labels.dtype.kind == "U" else "numbers" for labels in (y, classes))
+    if of_labels != of_classes:
+        raise ValueError(f"the labels are {of_labels}, and those of {owner} are {of_classes}; give labels of one kind")
+
+
 def refuse_learned(network: Learned, classes: np.ndarray) -> None:
-    """Raise ValueError if an earlier task has one of the classes."""
+    """Raise ValueError if an earlier task has one of the classes, or classes of another kind."""
     for task, learned in enumerate(network.classes, start=1):
+        refuse_other_kind(classes, learned, f"task {task}")
         if len(shared := np.intersect1d(learned, classes)):
             raise ValueError(
                 f"partial_fit learns new classes, and task {task} has {shared[0]} already. A task is learned once, "

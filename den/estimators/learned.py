@@ -14,6 +14,7 @@ from den.estimators.reports import TaskReport, report_of
 from den.harness import Result, Step
 from den.measures import EVALUATION
 from den.methods.base import Method, Problem
+from den.streams import pixels
 from den.tasks import Examples, Stream, Task
 
 AS_IT_IS = {"mean": 0.0, "deviation": 1.0}
@@ -56,7 +57,7 @@ class Learned:
         """Learn the next task. x: as given, changed in place. y: labels. announce: called before each stage."""
         self.classes.append(classes)
         self.method.problem = problem_of(self.settings, self.shape, self.classes)
-        train = Examples(inputs.scaled(x, self.scale), targets(y, classes), **AS_IT_IS)
+        train = Examples(inputs.scaled(x, self.scale), pixels.targets(y, classes), **AS_IT_IS)
         task = Task(len(self.classes) - 1, train, replace(train, x=train.x[:0], y=train.y[:0]))
         stream = Stream("data of one's own", self.shape, self.method.problem.classes, [task], [])
         result, device = Result({}), self.method.problem.device
@@ -89,8 +90,3 @@ def problem_of(settings: Settings, shape: tuple[int, ...], classes: list[np.ndar
     """Return the problem as it is known now: its tasks and classes are those so far."""
     outputs, tasks = sum(map(len, classes)), settings.tasks or len(classes)
     return Problem(shape, max(outputs, 1), max(tasks, 1), settings.network, settings.training, settings.seed)
-
-
-def targets(y: np.ndarray, classes: np.ndarray) -> Tensor:
-    """Return targets with one output per class: (examples, classes) uint8."""
-    return torch.from_numpy((y[:, None] == classes).astype(np.uint8))

@@ -1,5 +1,6 @@
 """DEN with three changes that improve it: two departures of the released code, and a small start."""
 
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from den.methods.den import Den
 from den.methods.quirks.expansion import HeadLearnsInExpansion
 from den.networks.layers import Chain, Layer, active
 from den.networks.reach import select
-from den.penalties import Drift, Penalty
+from den.penalties import Penalty
 from den.tasks import Task
 from den.training import blocks
 
@@ -63,6 +64,5 @@ class DenPlus(SmallStart, HeadLearnsInExpansion):
     params: Params
 
     def retraining(self, part: Chain[Layer]) -> list[Penalty]:
-        parameters = [tensor for layer in part.hidden for tensor in layer.parameters()]
         strength = self.params.drift if self.params.anchor is None else self.params.anchor
-        return [*super().retraining(part), Drift(parameters, [tensor.clone() for tensor in parameters], strength)]
+        return [*super().retraining(part), replace(self.anchor(part), strength=strength)]

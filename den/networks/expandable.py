@@ -80,9 +80,9 @@ class Expandable:
         units: index tensors, one per hidden layer.
         """
         features = torch.arange(self.hidden[0].inputs, device=head.weight.device)
-        shapes = zip(self.hidden, [features, *units[:-1]], units, strict=True)
-        self.hidden = [layer.part(kept, inputs) for layer, inputs, kept in shapes]
-        return head.part(slice(None), units[-1])
+        rest = self.subnetwork([features, *units], head)
+        self.hidden = list(rest.hidden)
+        return rest.head
 
     def stamp(self, head: Layer) -> None:
         """Close a task: store its head and the present widths."""

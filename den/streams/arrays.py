@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from den.config import SettingsError
-from den.streams import draws
+from den.streams import draws, pixels
 from den.streams.lazy import Lazy
-from den.streams.tables import standard
+from den.streams.tables import PARTS, standard
 from den.tasks import Examples, Scale, Stream, Task
 
 NAME = "arrays"
-PARTS = ("train", "validation", "test")
 DRAWN = len(PARTS)
 "The value in `parts` of a row whose part the data do not give: the seed draws it."
 
@@ -74,19 +73,14 @@ def build(
     Raises SettingsError if a class has too few rows for a part.
     """
     count, given = tasks or len(blocks.ends), shares or Shares()
-
-    @lru_cache(maxsize=2)  # a method reads a task's training and validation data one after the other
-    def rows(task: int) -> Mapping[str, np.ndarray]:
-        return _rows(name, blocks, task, seed, given)
-
-    for task in range(count):
-        rows(task)  # refuses it before anything is learned
-    first = torch.from_numpy(blocks.x[rows(0)["train"]]) if standardise and blocks.x.ndim == 2 else None
+    rows = [_rows(name, blocks, task, seed, given) for task in range(count)]  # refuses one before anything is learned
+    first = torch.from_numpy(blocks.x[rows[0]["train"]]) if standardise and blocks.x.ndim == 2 else None
     scale = _scale(blocks.x, first)
 
     def examples(task: int, part: str) -> Examples:
-        chosen = rows(task)[part]
-        return Examples(torch.from_numpy(blocks.x[chosen]), _targets(blocks, task, chosen), *scale)
+        chosen = rows[task][part]
+        targets = pixels.targets(blocks.classes[chosen], blocks.classes_of(task))
+        return Examples(torch.from_numpy(blocks.x[chosen]), targets, *scale)
 
     made = Lazy(count, lambda task: Task(task, examples(task, "train"), examples(task, "validation")))
     classes = len(np.unique(blocks.classes[: blocks.ends[count - 1]]))
@@ -119,8 +113,14 @@ def from_arrays(
     task_names, counts = np.unique(columns["task"], return_counts=True)
     names, classes = np.unique(columns["labels"], return_inverse=True)
     parts = np.full(len(table), DRAWN, np.uint8) if part is None else _parts(np.asarray(part), len(table))
-    of_rows = table[order], classes.astype(np.int32)[order], parts[order]
-    blocks = Blocks(*of_rows, np.cumsum(counts), names.astype(str), task_names.astype(str))
+    blocks = Blocks(
+        x=table[order],
+        classes=classes.astype(np.int32)[order],
+        parts=parts[order],
+        ends=np.cumsum(counts),
+        names=names.astype(str),
+        task_names=task_names.astype(str),
+    )
     return build(name, blocks, seed, shares, standardise)
 
 
@@ -181,10 +181,6 @@ def _parts(part: np.ndarray, count: int) -> np.ndarray:
     if part.shape != (count,) or not np.isin(names, PARTS).all():
         raise ValueError(f"part is {part.dtype} {part.shape}; give {', '.join(PARTS)} per example")
     return np.array([PARTS.index(name) for name in names], np.uint8)
-
-
-def _targets(blocks: Blocks, task: int, rows: np.ndarray) -> Tensor:
-    return torch.from_numpy((blocks.classes[rows][:, None] == blocks.classes_of(task)).astype(np.uint8))
 
 
 def _scale(x: np.ndarray, first: Tensor | None) -> tuple[Scale, Scale]:

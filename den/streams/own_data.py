@@ -16,7 +16,6 @@ from den.config import SettingsError
 from den.streams import arrays, limits
 from den.tasks import Stream
 
-NAME = "own_data"
 ENDS = "ends"
 MARK = {"validation", "test", "standardise"}  # settings that every cell of own data has: its name is no typing error
 
@@ -63,7 +62,7 @@ class Params(config.Params):
         return self
 
 
-def build(params: Params, stored: Mapping[str, np.ndarray], seed: int, name: str = NAME) -> Stream:
+def build(params: Params, stored: Mapping[str, np.ndarray], seed: int, name: str) -> Stream:
     """Return the stream of `seed`. stored: the fields of `arrays.Blocks` by name.
 
     Raises SettingsError if the settings ask for more than is prepared.

@@ -41,9 +41,9 @@ def flat(images: np.ndarray, rows: np.ndarray, look: Look) -> Tensor:
     return torch.from_numpy(chosen).flatten(1)
 
 
-def targets(labels: np.ndarray, classes: range) -> Tensor:
+def targets(labels: np.ndarray, classes: range | np.ndarray) -> Tensor:
     """Return targets with one output per class: (labels, classes) uint8, 1 where the label is the class."""
-    return torch.from_numpy((np.asarray(labels)[:, None] == np.array(classes)).astype(np.uint8))
+    return torch.from_numpy((np.asarray(labels)[:, None] == np.asarray(classes)).astype(np.uint8))
 
 
 def examples(x: Tensor, y: Tensor, look: Look) -> Examples:

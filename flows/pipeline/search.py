@@ -79,8 +79,7 @@ def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock)
     with asking:
         trial = trials.ask(opened, subject)
         number = studies.spent(opened)
-    rung = f" · rung {len(subject.climbed) + 1}" if subject.climbed else ""
-    title = f"{subject.method}{rung} · trial {number}"
+    title = f"{subject.method_and_rung} · trial {number}"
     trials.attempt(opened, subject, trial, partial(_learn, title=title, places=places))
     frozen = opened.trials[trial.number]
     print(f"{title} of {subject.budget}: {_summary(frozen)}", file=sys.stderr, flush=True)

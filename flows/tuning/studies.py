@@ -61,13 +61,14 @@ def candidates(subject: Subject, places: Places) -> list[Numbers]:
 
     Raises SettingsError if the study below is not finished.
     """
-    if subject.below is None:
+    if (below := subject.below) is None:
         return [subject.present()]
-    below = result_of(subject.below, places)
-    if below.lacking > 0:
-        raise SettingsError(f"{subject.below.title}: {below.lacking} trials are missing; `den search` runs them first")
-    best = _ranked(read(path_of(subject.below, places)))[: subject.budget]
-    return [trial.user_attrs["numbers"] for trial in best]
+    path = path_of(below, places)
+    study = read(path) if path.exists() else None
+    missing = lacking(study, below) if study else below.budget
+    if study is None or missing > 0:
+        raise SettingsError(f"{below.title}: {missing} trials are missing; `den search` runs them first")
+    return [trial.user_attrs["numbers"] for trial in _ranked(study)[: subject.budget]]
 
 
 def read(path: Path) -> optuna.Study:

@@ -39,6 +39,8 @@ class TooLarge(RuntimeError):
 class Hopeless(RuntimeError):
     """A trial is among the worse half of the trials that have come as far."""
 
+    excess = 0.0
+
     def __init__(self, auroc: float, task: int) -> None:
         super().__init__(f"AUROC {auroc:.4f} after task {task} is among the worse half")
 
@@ -82,11 +84,8 @@ def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -
     """Run one trial and report it to the study; a trial that breaks off because its process died will run again."""
     try:
         measurement = learn(subject.cell(trial.user_attrs["numbers"]), partial(_follow, trial, subject.limit))
-    except TooLarge as failure:
+    except (TooLarge, Hopeless) as failure:
         _set_excess(trial, failure.excess)
-        _give_up(study, trial, failure, TrialState.PRUNED)
-    except Hopeless as failure:
-        _set_excess(trial, 0.0)
         _give_up(study, trial, failure, TrialState.PRUNED)
     except (CellFailed, Diverged) as failure:
         if ADVICE not in str(failure):

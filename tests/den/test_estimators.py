@@ -241,6 +241,18 @@ def test_bad_data_is_refused(case: str) -> None:
     assert model.tasks_ == 1
 
 
+@pytest.mark.parametrize(("labels", "others"), [(Y, Y.astype(str)), (Y.astype(str), Y)])
+def test_text_and_numbers_are_no_labels_of_one_task(labels: np.ndarray, others: np.ndarray) -> None:
+    kinds = ["text" if column.dtype.kind == "U" else "numbers" for column in (labels, others)]
+    with pytest.raises(ValueError, match=f"labels are {kinds[0]}, and those of the argument classes are {kinds[1]}"):
+        small().learn(X, labels, classes=np.unique(others))
+    model = small().learn(X, others)
+    for call in (model.score, model.partial_fit):
+        with pytest.raises(ValueError, match=f"labels are {kinds[0]}, and those of task 1 are {kinds[1]}"):
+            call(X, labels)
+    assert model.tasks_ == 1
+
+
 def test_questions_that_have_no_answer_are_refused() -> None:
     model = trained(tasks=2)
     for call in (model.predict, model.predict_proba, model.decision_function):

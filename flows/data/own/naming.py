@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from den.config import SettingsError
-from den.params_file import NAME
+from den.params_file import STREAM_NAME
 from den.streams import STREAMS
 from den.suites import DATA
 
@@ -16,7 +16,7 @@ def declared(file: str, classes: str | None) -> tuple[str, tuple[str, ...]]:
     Raises SettingsError if the file's stem is no name for a stream, or that of a registered one.
     """
     name = Path(file).stem
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(STREAM_NAME, name):
         raise SettingsError(
             f"{file}: the stream would be named {name!r}, and a name has small letters, digits and _, the first a "
             "letter; rename the file, or declare it under another name in params.yaml (data.streams)"
