@@ -215,7 +215,9 @@ def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
     for name in plan.file.variants:
         yield f"variants.{name}: ", plan, everything.model_copy(update={"methods": (name,)})
     yield from ((f"suites.{name}: ", plan, suite) for name, suite in plan.file.suites.items())
-    yield from (("own_data: ", plan, plan.suite(name)) for name in plan.data.own)
+    with_own_data = plan.file.data.model_copy(update={"streams": {"own": {"file": ""}}})
+    own = replace(plan, file=plan.file.model_copy(update={"data": with_own_data}))
+    yield "own_data: ", own, own.suite("own")
 
 
 def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str) -> Cell:

@@ -29,11 +29,10 @@ def serve(port: int) -> None:
         print("\n".join([*links(port), f"MLflow starts at {_base(port)} within seconds; Ctrl-C ends it"]), flush=True)
     hosts = f"{HOST}:{port},localhost:{port}"  # otherwise MLflow prints how to open it to other machines
     command = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--allowed-hosts", hosts]
+    command += ["--uvicorn-opts", "--log-level warning"]
     os.environ.update(QUIET | os.environ)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = (
-        address  # not an argument: all users of the machine can read the command line
-    )
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = address  # all users of the machine can read a command line
     os.execv(sys.executable, [sys.executable, "-m", *command])
 
 

@@ -58,8 +58,9 @@ def refusal(content: dict[str, Any], file: Path) -> str | None:
         if "suite 'nonesuch' is unknown" not in str(error):
             return str(error)
     try:
-        for stream in SOUND["search"]:
-            searches.subjects(suites.load(), stream)
+        plan = suites.load(overrides=["data.streams.mine.file=mine.csv"])
+        for stream in [*SOUND["search"], "mine"]:
+            searches.subjects(plan, stream)
     except SettingsError as error:
         return str(error)
     return None
