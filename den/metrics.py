@@ -58,6 +58,19 @@ def plasticity(R: Matrix) -> float:
     return float(R.diagonal().mean())
 
 
+def disparities(scores: Matrix) -> Matrix:
+    """Return how much each task's score depends on the order of tasks: its largest over orders minus its smallest.
+
+    scores: (orders, tasks); scores[o, i] is the score of task i after the last task of order o, wherever the order
+    has the task; nan where it was not measured. Returns (tasks,), nan for a task that some order lacks.
+    Source: Yoon et al. 2020 (APD), the order-normalised performance disparity: its mean over tasks is their average
+    disparity, AOPD, and its maximum their maximum disparity, MOPD.
+    """
+    if scores.ndim != 2 or len(scores) < 2:
+        raise ValueError(f"disparity needs the scores of at least two orders, (orders, tasks), not {scores.shape}")
+    return scores.max(axis=0) - scores.min(axis=0)
+
+
 METRICS = {
     "average": average,
     "forgetting": forgetting,

@@ -43,7 +43,7 @@ class Variant(Params):
     method: str
     "The name of the method."
     set: dict[str, Any] = {}
-    "Settings by dotted key inside the method's block."
+    "Settings by dotted key inside the method's block, or of a stream: `streams.NAME.order`."
 
 
 class Chosen(Params):

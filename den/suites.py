@@ -237,8 +237,8 @@ def _cell(settings: Settings, stream: str, method: str, seed: int, variant: str)
 
 
 def _within(method: str, block: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values of a method's block by dotted keys of the whole file."""
-    return {f"methods.{method}.{key}": value for key, value in block.items()}
+    """Return the values of a method's block by dotted keys of the whole file; keys of streams are such already."""
+    return {key if key.startswith("streams.") else f"methods.{method}.{key}": value for key, value in block.items()}
 
 
 def _own_training(settings: Settings, method: str) -> None:

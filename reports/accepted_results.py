@@ -14,6 +14,7 @@ from den.config import SettingsError, alternatives
 from den.ledger import CellResult, LedgerError, Measurement, sealed
 from den.ledger.store import archive, unarchived
 from reports import tables
+from reports.analysis import orders
 from reports.stream_results import STATISTICS, StreamResults
 from reports.tables import Tables
 
@@ -95,10 +96,16 @@ def write(accepted: Iterable[CellResult], suite: str) -> Path:
 
 
 def metrics(collected: Tables) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the metrics by stream and method that do not depend on the machine: all but times."""
+    """Return the metrics by stream and method that do not depend on the machine: all but times.
+
+    A method that was measured in several orders of tasks has its robustness, too, as `den over orders`.
+    """
     rows = collected.summary.set_index(["stream", "method"])[[*STATISTICS, "capacity"]]
-    streams = rows.index.unique("stream")
-    return {stream: {name: row.dropna().to_dict() for name, row in rows.loc[stream].iterrows()} for stream in streams}
+    return {
+        results.stream: {name: row.dropna().to_dict() for name, row in rows.loc[results.stream].iterrows()}
+        | {f"{method.method} over orders": method.metrics for method in orders.robustness(results, results.main_score)}
+        for results in collected.per_stream
+    }
 
 
 def _folder(suite: str) -> Path:

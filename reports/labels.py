@@ -51,6 +51,8 @@ PUBLISHED_ONLY = {  # methods of published numbers that do not run here
 MAJORITY = "majority"
 "What stands for a method that answers every example with the most frequent class: the floor of a score."
 PLUS, MINUS = "plus_", "minus_"
+ORDER = "_order_"
+"What a variant's name has between its method and its order of tasks: den_order_a."
 "How the names of methods begin that are one departure of the released code away from DEN, or from that code."
 SMALLEST = 5e-7
 "Differences below this are rounding, and read as 0."
@@ -74,6 +76,9 @@ def method(name: str) -> str:
         return f"DEN with {quirk(name)}"
     if name.startswith(MINUS):
         return f"Released code without {quirk(name)}"
+    if ORDER in name:
+        base, _, order = name.partition(ORDER)
+        return f"{method(base)}, order {order.upper()}"
     return METHODS.get(name) or PUBLISHED_ONLY.get(name) or _plain(name)
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from den import files, paths
 from reports import labels, tables, text_tables
-from reports.analysis import answers, comparison
+from reports.analysis import answers, comparison, orders
 from reports.analysis.answers import Sentence
 from reports.analysis.comparison import READING, SUBJECT, Comparison
 from reports.analysis.findings import findings
@@ -121,6 +121,7 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None, first: in
             *later_papers.tables_of(results),
             *paper.tables_of(compared),
             *components.tables_of(results),
+            *orders.tables_of(results),
             *_departures(results),
             *certificates(results),
         ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from den.metrics import METRICS, average, averages, backward_transfer, forgetting, plasticity
+from den.metrics import METRICS, average, averages, backward_transfer, disparities, forgetting, plasticity
 
 NAN = math.nan
 HAND = np.array([[0.9, NAN, NAN], [0.8, 0.7, NAN], [0.85, 0.6, 0.95]])
@@ -76,3 +76,16 @@ def test_a_metric_leaves_its_matrix_alone(metric, R: np.ndarray) -> None:
 def test_what_is_no_score_matrix_is_refused(metric, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="score matrix"):
         metric(np.zeros(shape))
+
+
+@given(seed=st.integers(0, 2**32 - 1), orders=st.integers(2, 6))
+def test_a_disparity_is_the_largest_difference_between_two_orders(seed: int, orders: int) -> None:
+    scores = np.random.default_rng(seed).uniform(0, 1, (orders, 5))
+    pairs = [np.abs(one - other) for one in scores for other in scores]
+    assert disparities(scores) == pytest.approx(np.max(pairs, axis=0))
+    assert disparities(scores[:1].repeat(2, axis=0)) == pytest.approx(np.zeros(5))
+
+
+def test_one_order_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least two orders"):
+        disparities(np.zeros((1, 5)))

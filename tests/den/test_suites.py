@@ -105,6 +105,14 @@ def test_a_variant_is_its_method_in_other_settings_and_under_another_name(write:
     assert same == plain.model_copy(update={"variant": "den_same"})
 
 
+def test_a_variant_may_change_its_stream_and_no_other(write: Callable[..., Path]) -> None:
+    variant = {"method": "ewc", "set": {"strength": 3.0, "streams.blobs.tasks": 2}}
+    plan = load(write("variants", {"ewc_short": variant}))
+    changed, plain = plan.cells(methods=["ewc_short"])[0], plan.cells(methods=["ewc"])[0]
+    assert (changed.stream_params["tasks"], changed.method_params["strength"]) == (2, 3.0)
+    assert plain.stream_params["tasks"] != 2
+
+
 def test_a_pattern_stands_for_the_variants_and_methods_it_matches(write: Callable[..., Path]) -> None:
     variants = {f"ewc_{strength}": {"method": "ewc", "set": {"strength": float(strength)}} for strength in (3, 4)}
     plan = load(write("variants", variants))
