@@ -214,10 +214,10 @@ def test_a_score_that_is_no_number_ends_the_search(places: Places) -> None:
 
 
 def by_task(cell: Cell, follow: study_trials.Follow) -> Measurement:
-    """Learn eight tasks at a score that is best at one learning rate, and report it after each."""
+    """Learn eight tasks at a score that is best at one learning rate, and report it after each but the last."""
     measured = by_rate(cell)
     score = 1 - abs(cell.training.learning_rate - 0.01)
-    for task in range(1, 9):
+    for task in range(1, 8):
         follow(task, {"measures": [], "auroc": [score] * task})
     return measured
 
@@ -230,7 +230,7 @@ def stopped_after(trial: Any) -> int:
 def test_the_worse_half_stops_after_some_tasks_and_again_after_twice_as_many(places: Places) -> None:
     trials = followed(subject_of(trials=24, halve_after=2), places, by_task)
     assert len(trials) == 24
-    assert {stopped_after(trial) for trial in trials} <= {2, 4, 8}
+    assert {stopped_after(trial) for trial in trials} <= {2, 4, 7}
     for tasks in (2, 4):
         reached = [trial for trial in trials if stopped_after(trial) >= tasks]
         on = [trial for trial in reached if stopped_after(trial) > tasks]
@@ -239,6 +239,20 @@ def test_the_worse_half_stops_after_some_tasks_and_again_after_twice_as_many(pla
     halted = next(trial for trial in trials if trial.state == TrialState.PRUNED)
     assert "is among the worse half" in halted.user_attrs["reason"]
     assert studies.result_of(subject_of(trials=24, halve_after=2), places).trials == 24
+
+
+def test_networks_above_the_limit_do_not_end_the_others(places: Places) -> None:
+    sizes = iter(range(8))
+
+    def large_ones_score_higher(cell: Cell, follow: study_trials.Follow) -> Measurement:
+        large = next(sizes) < 4
+        follow(2, {"measures": [], "auroc": [0.9 if large else 0.8, 0.9 if large else 0.8]})
+        if large:
+            raise study_trials.TooLarge(2.5, 2.0, 3)
+        return by_rate(cell)
+
+    trials = followed(subject_of(trials=8, halve_after=2), places, large_ones_score_higher)
+    assert [trial.state for trial in trials] == [TrialState.PRUNED] * 4 + [TrialState.COMPLETE] * 4
 
 
 def test_a_method_without_scores_along_the_way_runs_in_full(places: Places) -> None:
