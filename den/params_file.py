@@ -113,6 +113,8 @@ class File(Params):
     search: dict[str, Any] = {}
     own_data: OwnData = OwnData.model_validate({})
     chosen: dict[str, dict[str, Chosen]] = {}
+    answers: dict[str, str] = {}
+    "Per stream, the method that stands for DEN there, chosen on validation data; `den` where none is named."
     variants: dict[Name, Variant] = {}
 
     def settings_of(self, stream: str, origin: str) -> Mapping[str, Any]:

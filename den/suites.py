@@ -21,7 +21,7 @@ Settings = dict[str, Any]
 SETTABLE = ("training", "network", "streams", "methods")
 DEEPEST = 10  # dots of a key
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of training: setting one resets the other
-PER_STREAM = ("streams", "per_stream", "chosen", "search")  # blocks with an entry per stream
+PER_STREAM = ("streams", "per_stream", "chosen", "search", "answers")  # blocks with an entry per stream
 
 
 @dataclass(frozen=True)
@@ -199,6 +199,7 @@ def _names(plan: Plan) -> Iterator[tuple[str, str, Collection[str]]]:
         yield from ((f"chosen.{stream}.{method}", method, METHODS) for method in entries)
         borrowed = {method: entry.of for method, entry in entries.items() if entry.of}
         yield from ((f"chosen.{stream}.{method}.of", origin, searched) for method, origin in borrowed.items())
+    yield from ((f"answers.{stream}", method, METHODS) for stream, method in file.answers.items())
     yield from ((f"variants.{name}.method", variant.method, METHODS) for name, variant in file.variants.items())
     origins = {name: suite.numbers for name, suite in file.suites.items() if suite.numbers}
     yield from ((f"suites.{name}.numbers", stream, STREAMS) for name, stream in origins.items())

@@ -31,7 +31,8 @@ def _suites(plan: Plan) -> Iterator[tuple[str, str]]:
 def _streams(plan: Plan) -> Iterator[tuple[str, str]]:
     for name in plan.streams:
         if name in STREAMS:
-            yield name, words.summary(inspect.getdoc(STREAMS[name]))
+            stands = f" {plan.file.answers[name]} stands for DEN here." if name in plan.file.answers else ""
+            yield name, words.summary(inspect.getdoc(STREAMS[name])) + stands
         else:
             yield name, f"own data, of {plan.data.streams[name]['file']}"
 

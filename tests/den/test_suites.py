@@ -203,6 +203,8 @@ BAD = {
     "chosen.rotated_mnist": ({"den": {**DEN, "of": "l2"}}, "either study and numbers"),
     "chosen.permuted_mnist": ({"den": {"study": STUDY}}, "either study and numbers"),
     "chosen.mnist_variation": ({"den": {**DEN, "study": "today"}}, r"den\.study"),
+    "answers.nonesuch": ("den", r"answers\.nonesuch: .*blobs"),
+    "answers.blobs": ("nonesuch", r"answers\.blobs: 'nonesuch' is unknown; .*finetune"),
     "variants.den": ({"method": "den"}, r"variants\.den: a method has this name"),
     "variants.other": ({"method": "nonesuch"}, r"variants\.other\.method: 'nonesuch' is unknown; .*finetune"),
     "variants.more": ({"method": "l2", "set": {"drift": 1}}, r"variants\.more: methods\.l2\.drift: unknown key"),
