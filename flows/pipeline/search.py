@@ -52,8 +52,7 @@ def learn(title: str, cell: Cell, places: Places, follow: trials.Follow) -> Meas
     follow: raises TooLarge or Hopeless if the trial need not go on.
     """
     with Worker(cell, places) as worker, run_context.current().at_work(worker):
-        for step in worker.steps():
-            follow(step.task, stages.stage(worker, step))
+        trials.take(worker.steps(), partial(stages.stage, worker), follow)
         return worker.measurement
 
 
