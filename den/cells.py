@@ -90,7 +90,9 @@ def settings_of(cell: Cell) -> Settings:
 def cell_of(settings: Settings, variant: str = "") -> Cell:
     """Return the cell that a measurement's settings describe. Raises SettingsError if this code does not know them."""
     values = completed(Cell, settings) | {"variant": variant}
-    if values.get("method") in METHODS:
+    if missing := [key for key in ("stream", "method", "stream_params", "method_params") if key not in values]:
+        raise SettingsError(f"the settings lack {', '.join(missing)}: they are not those of a measurement")
+    if values["method"] in METHODS:
         values["stream_params"] = completed(module_of(values["stream"]).Params, values["stream_params"])
         values["method_params"] = completed(METHODS[values["method"]].accepts, values["method_params"])
     return read(Cell, values, "cell")

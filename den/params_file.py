@@ -117,11 +117,11 @@ class File(Params):
     "Per stream, the method that stands for DEN there, chosen on validation data; `den` where none is named."
     variants: dict[Name, Variant] = {}
 
-    def settings_of(self, stream: str, origin: str) -> Mapping[str, Any]:
-        """Return the settings that a stream needs of its own, with the methods' numbers of the stream `origin`."""
-        return self._own_settings(stream) | {
-            key: value for key, value in self.per_stream.get(origin, {}).items() if _of_method(key)
-        }
+    def of_streams(self, stream: str, origin: str) -> dict[str, Mapping[str, Any]]:
+        """Return what holds for a stream, by the entry of per_stream: its own settings, and `origin`'s of methods."""
+        own = self._own_settings(stream)
+        numbers = {key: value for key, value in self.per_stream.get(origin, {}).items() if _of_method(key)}
+        return {stream: own | numbers} if stream == origin else {stream: own, origin: numbers}
 
     def unchosen(self) -> Self:
         """Return the file without the numbers that searches or hands chose for methods on streams."""

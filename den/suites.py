@@ -116,7 +116,7 @@ class Plan:
         return {
             "own_data.set": self.file.own_data.set if stream in self.data.own else {},
             f"chosen, {study}": _within(method, self.file.numbers(origin, method)),
-            f"per_stream.{stream}": self.file.settings_of(stream, origin),
+            **{f"per_stream.{owner}": block for owner, block in self.file.of_streams(stream, origin).items()},
             "set of the suite": suite.set,
             f"variants.{name}": _within(method, variant.set),
             "--set": self.overrides,

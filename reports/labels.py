@@ -1,6 +1,7 @@
 """Labels of methods, streams and scores, and numbers as tables and figures print them."""
 
 import math
+import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -50,6 +51,8 @@ PUBLISHED_ONLY = {  # methods of published numbers that do not run here
 }
 MAJORITY = "majority"
 "What stands for a method that answers every example with the most frequent class: the floor of a score."
+PAPER_METHOD, RELEASED_METHOD = "den", "den_official"
+"DEN, the subject of every page, and the code that its authors released."
 PLUS, MINUS = "plus_", "minus_"
 ORDER = "_order_"
 "What a variant's name has between its method and its order of tasks: den_order_a."
@@ -90,6 +93,11 @@ def is_departure(name: str) -> bool:
 def quirk(name: str) -> str:
     """Return the label of a departure of the released code, from its name or a variant's: one step head."""
     return name.removeprefix(PLUS).removeprefix(MINUS).replace("_", " ")
+
+
+def commit(name: str | None, dirty: bool = False) -> str:
+    """Return the short form of a commit, or of several: 632edf8, 632edf8-dirty, or not recorded."""
+    return re.sub(r"\b([0-9a-f]{7})[0-9a-f]+", r"\1", name) + "-dirty" * dirty if name else "not recorded"
 
 
 def added(departure: str) -> str:

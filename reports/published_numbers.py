@@ -10,6 +10,8 @@ PUBLISHED = Path(__file__).parent / "published"
 PAPER = "Yoon et al. 2018"
 WHOLE = "finetune"
 "The method that trains the whole network; times of selective retraining are relative to it."
+SELECTS = "dnn_selective"
+"The method that measures what selective retraining costs."
 PARTIAL = ("den_constant", "den_dynamic")
 "How the names of DEN without some of its parts begin."
 

@@ -18,6 +18,8 @@ MATRIX_METRICS = {name: metric for name, metric in metrics.METRICS.items() if na
 STATISTICS = (*labels.SCORES, *MATRIX_METRICS)
 "Columns of a summary: the average of every score, and MATRIX_METRICS."
 
+BOTH = ("auroc", "accuracy")
+"Scores whose forgetting reports show: one of the order of answers, one of the answers."
 KERNEL = "kernel"
 "The measure of a convolution: the side of its filters."
 
@@ -175,6 +177,11 @@ class StreamResults:
     def estimates_of(self, metric: Metric, score: str = "") -> dict[str, Estimate]:
         """Return a metric by method, over seeds; of the main score, if none is named."""
         return {method: estimate(seeds.values()) for method, seeds in self.values_of(metric, score).items()}
+
+    def of_both(self, metric: Metric) -> dict[str, dict[str, Estimate]]:
+        """Return a metric by score and method: of those of BOTH that are measured, and of every method."""
+        values = {score: self.estimates_of(metric, score) for score in self.scores_measured if score in BOTH}
+        return {score: {method: of.get(method, MISSING) for method in self.methods} for score, of in values.items()}
 
     def measured(self, measure: str, **values: object) -> pd.DataFrame:
         """Return the rows of a measure whose columns have these values: `measured("units", after_task=1)`."""

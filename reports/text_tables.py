@@ -1,31 +1,48 @@
 """One stream's results as tables of text, for a terminal, Markdown or a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pandas as pd
 
 from den import metrics
 from reports import labels
-from reports.estimates import MISSING, Estimate, Metric, Values, mean_of
+from reports.estimates import Estimate, Metric, Values, mean_of
 from reports.stream_results import StreamResults
 
 WORDS = ("method", "stage", "departure", "source", "read from", "how", "machine")
 "Columns of words, which are aligned left."
-TWO = ("auroc", "accuracy")
-"Scores whose forgetting tables show: one of the order of answers, one of the answers."
 HASH_LETTERS = 8
 "Characters of a hash that tables show: enough for `den why`."
 
 
+class Topic(StrEnum):
+    """The topic of a table and of the figure that draws it; its value is the name of that figure."""
+
+    OVER_TASKS = "auroc_over_tasks"
+    CAPACITY = "auroc_over_capacity"
+    DRIFT = "score_over_time"
+    GROWTH = "network_growth"
+    SELECTED_UNITS = "selected_units"
+    SELECTION = "selective_retraining"
+    PARTS = "expansion_ablation"
+    TIME = "training_time"
+    DEPARTURES = "differences"
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: its heading, a note on its content, its rows as text, and the methods in bold."""
+    """A table of a report: its heading, a note on its content, its rows as text, and the methods in bold.
+
+    topic: None for a table that no figure draws.
+    """
 
     title: str
     note: str
     rows: pd.DataFrame
     bold: tuple[str, ...] = ()
+    topic: Topic | None = None
 
 
 def compact(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -57,12 +74,11 @@ def summary(results: StreamResults) -> pd.DataFrame:
     """
     rows = results.summary
     columns = {labels.SCORES[name]: name for name in results.scores_measured}
-    forgetting = by_score(results, metrics.forgetting)
     text = pd.DataFrame(
         {
             "method": rows["method"],
             **{label: _with_errors(rows, name) for label, name in columns.items()},
-            **{f"{label} forgetting": [*map(score, lost)] for label, lost in forgetting.items()},
+            **of_scores(results, metrics.forgetting, "forgetting"),
             "capacity": _means(results.capacities, rows["method"], 2),
             "seconds": _means(results.seconds, rows["method"], 1),
             "paper AUROC": [labels.score(value, 4) for value in rows["published"]],
@@ -72,11 +88,14 @@ def summary(results: StreamResults) -> pd.DataFrame:
     return pd.concat([shown, pd.DataFrame(floor(results, columns))], ignore_index=True).fillna("")
 
 
-def by_score(results: StreamResults, metric: Metric) -> dict[str, list[Estimate]]:
-    """Return a metric of the scores in TWO, by the label of the score: one estimate per row of the summary."""
-    values = {key: results.estimates_of(metric, key) for key in results.scores_measured if key in TWO}
-    methods = list(results.summary["method"])
-    return {labels.SCORES[key]: [of.get(method, MISSING) for method in methods] for key, of in values.items()}
+def of_scores(
+    results: StreamResults, metric: Metric, name: str, text: Callable[[Estimate], str] = score
+) -> dict[str, list[str]]:
+    """Return a metric of AUROC and of accuracy as columns with a text per method, named as "AUROC forgetting"."""
+    return {
+        f"{labels.SCORES[key]} {name}": [text(estimate) for estimate in estimates.values()]
+        for key, estimates in results.of_both(metric).items()
+    }
 
 
 def floor(results: StreamResults, columns: Mapping[str, str]) -> list[dict[str, str]]:
@@ -103,7 +122,7 @@ def cells(results: StreamResults) -> pd.DataFrame:
             "FLOPs": [labels.number(value) for value in rows["flops"].astype(float)],
             "seconds": [labels.number(value) for value in rows["train_seconds"]],
             "machine": rows["machine"],
-            "commit": rows["commit"].str.replace(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", regex=True).fillna("not recorded"),
+            "commit": [labels.commit(value) for value in rows["commit"].fillna("")],
             "data": rows["data"].str.slice(0, HASH_LETTERS),
         }
     )

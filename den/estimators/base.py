@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 
 from den.config import Convolution, Network, Training, read
 from den.estimators import checks, files, inputs, learned, reports, sklearn_tags
-from den.estimators.learned import Learned, Settings
+from den.estimators.learned import Learned, OfEstimator, Settings
 from den.estimators.reports import TaskReport
 from den.estimators.torch_state import torch_for
 from den.harness import Step
@@ -190,7 +190,8 @@ class Estimator:
         network = read(Network, of_network, name)
         self.kind.refuse(network)
         method, training = read(self.kind.accepts, of_method, name), read(Training, of_training, name)
-        return Settings(method, network, training, bool(self.standardise), int(self.seed), params.get("tasks"))
+        own = read(OfEstimator, {key: params[key] for key in OfEstimator.model_fields if key in params}, name)
+        return Settings(method, network, training, bool(self.standardise), own.seed, own.tasks)
 
     def __repr__(self) -> str:
         plain = type(self)().get_params()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from den import harness
@@ -18,6 +19,15 @@ from den.streams import pixels
 from den.tasks import Examples, Stream, Task
 
 AS_IT_IS = {"mean": 0.0, "deviation": 1.0}
+MOST_THREADS = 1024
+
+
+class OfEstimator(Params):
+    """The parameters that are the estimator's own, and not of its method, network or training."""
+
+    seed: NonNegativeInt
+    threads: int = Field(gt=0, le=MOST_THREADS)
+    tasks: PositiveInt | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _sources(collected: Tables, stream: str) -> str:
     accepted, measured = cells[cells["how"] == "accepted"], cells[cells["how"] != "accepted"]
     if accepted.empty or measured.empty:
         return ""
-    commits = ", ".join(sorted({str(commit)[:7] for commit in accepted["commit"]}))
+    commits = ", ".join(sorted(set(accepted["commit"].fillna("").map(labels.commit))))
     machines = "; ".join(sorted({str(machine) for machine in accepted["machine"]}))
     return f"Measured here: {_methods(measured)}. Accepted (commits {commits}; {machines}): {_methods(accepted)}."
 

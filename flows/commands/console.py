@@ -10,11 +10,11 @@ from den import metrics
 from flows.commands.terminal_tables import Grid, grid, say
 from reports import labels, text_tables
 from reports.analysis import answers, comparison, findings
-from reports.stream_results import StreamResults
+from reports.stream_results import BOTH, StreamResults
 from reports.tables import Tables
 
 COLUMNS = ("method", "AUROC", "accuracy", "forgetting", "capacity", "time")
-SCORES = {labels.SCORES[score]: score for score in text_tables.TWO}
+SCORES = {labels.SCORES[score]: score for score in BOTH}
 "The scores of the table, by the labels of their columns."
 FORGETTING = "Forgetting is of AUROC, then of accuracy."
 MAJORITY = " Majority answers every example with the most frequent class."
@@ -49,8 +49,8 @@ def _summary(results: StreamResults) -> Grid:
     rows = results.summary
     seeds = int(rows["seeds"].max())
     title = f"{labels.stream(results.stream)}, {seeds} seed{'s' * (seeds > 1)}"
-    forgetting = text_tables.by_score(results, metrics.forgetting)
-    lost = [forgetting[label] for label in SCORES if label in forgetting]
+    forgetting = results.of_both(metrics.forgetting)
+    lost = [forgetting[score].values() for score in SCORES.values() if score in forgetting]
     cells = [
         _cells(row, [labels.score(loss.mean) for loss in losses])
         for row, losses in zip(rows.itertuples(), zip(*lost, strict=True), strict=True)

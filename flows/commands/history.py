@@ -154,7 +154,7 @@ def _single_runs(points: pd.DataFrame, metric: str) -> pd.DataFrame:
             "settings": points["settings"],
             "seeds": points["seeds"],
             "machine": points["machine"],
-            "commit": points["commit"].str[:7],
+            "commit": points["commit"].map(labels.commit),
             "value": [_with_error(*pair, metric) for pair in zip(points["value"], points["error"], strict=True)],
             "measured": points["measured"].map({True: "all", False: "partly"}),
         }

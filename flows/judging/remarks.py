@@ -11,7 +11,7 @@ from reports.analysis import durations, repeats
 from reports.analysis.judgement import LABELS, Judgement
 from reports.analysis.repeats import Tally
 
-COMMIT, NAMED = 7, 2  # characters of a commit, and origins, that a sentence names
+NAMED = 2  # origins that a sentence names
 
 
 def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Change]) -> str:
@@ -85,8 +85,8 @@ def times(cells: Iterable[Measured]) -> Iterator[str]:
 def _origins(accepted: Iterable[Measurement]) -> str:
     """Return the commits and machines of accepted results."""
     origins = [measurement.origin for measurement in accepted]
-    pairs = [(differences.commit_of(origin) or "unknown", origin.machine.label) for origin in origins]
-    names = list(dict.fromkeys(f"{commit[:COMMIT]} ({label})" for commit, label in pairs))
+    pairs = [(labels.commit(differences.commit_of(origin)), origin.machine.label) for origin in origins]
+    names = list(dict.fromkeys(f"{commit} ({label})" for commit, label in pairs))
     more = len(names) - NAMED
     return " and ".join(names[:NAMED]) + (f" and {_count(more, 'other commit or machine')}" if more > 0 else "")
 

@@ -49,15 +49,10 @@ def search(
 def learn(title: str, cell: Cell, places: Places, follow: trials.Follow) -> Measurement:
     """Run one trial; each stage of its method is a Prefect task. An interrupted trial continues from its last stage.
 
-    follow: raises TooLarge or Hopeless if the trial need not go on. The last stage is not shown to it: a result that
-    is there is never given up.
+    follow: raises TooLarge or Hopeless if the trial need not go on.
     """
     with Worker(cell, places) as worker, run_context.current().at_work(worker):
-        task, results = 0, None
-        for step in worker.steps():
-            if results is not None:
-                follow(task, results)
-            task, results = step.task, stages.stage(worker, step)
+        trials.take(worker.steps(), partial(stages.stage, worker), follow)
         return worker.measurement
 
 

@@ -1,7 +1,7 @@
 """Trials of a study: their numbers, their run until it ends or is given up, and what the study stores of them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from statistics import fmean
 from typing import Any, TypedDict
@@ -17,11 +17,12 @@ from den.config import SettingsError
 from den.ledger import Measurement
 from den.searches import Range, Space, Subject
 from den.training import Diverged
-from den.worker import CellFailed
+from den.worker import CellFailed, Step
 from flows.tuning.studies import EXCESS, key_of, tried
 
 Follow = Callable[[int, Mapping[str, Any]], None]
-"Called with the number of tasks learned and the results of each stage; raises TooLarge or Hopeless to stop a trial."
+"""Called with the number of tasks learned and the results of each stage but the last; raises TooLarge or Hopeless to
+stop a trial."""
 Learn = Callable[[Cell, Follow], Measurement]
 
 DRAWS = 100
@@ -80,6 +81,16 @@ def suggest(trial: Trial, space: Space) -> dict[str, float]:
     return {key: _number(trial, key, interval) for key, interval in space.items()}
 
 
+def take(steps: Iterable[Step], stage: Callable[[Step], Mapping[str, Any]], follow: Follow) -> None:
+    """Take each stage of a trial, and follow it if a further one comes: nobody stops a trial that is finished."""
+    results: Mapping[str, Any] = {}
+    task = 0
+    for step in steps:
+        if task:
+            follow(task, results)
+        task, results = step.task, stage(step)
+
+
 def attempt(study: optuna.Study, subject: Subject, trial: Trial, learn: Learn) -> None:
     """Run one trial and report it to the study; a trial that breaks off because its process died will run again."""
     try:
@@ -110,7 +121,7 @@ def values_of(measurement: Measurement) -> TrialValues:
 def _follow(trial: Trial, limit: float, task: int, results: Mapping[str, Any]) -> None:
     """Report the average AUROC after each task. Raises TooLarge or Hopeless if the trial need not go on.
 
-    task: counts from 1. A larger network only gets slower. joint has no scores before the last task.
+    task: counts from 1. A larger network only gets slower. joint has no scores along the way, and runs to its end.
     """
     for row in results["measures"]:
         if row["measure"] == measures.CAPACITY and row["value"] > limit:

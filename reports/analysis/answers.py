@@ -14,21 +14,20 @@ from reports.analysis import by_seed, inference
 from reports.analysis.comparison import Comparison, differences_to, in_words
 from reports.analysis.inference import Difference
 from reports.estimates import mean_of
-from reports.published_numbers import WHOLE
+from reports.published_numbers import SELECTS, WHOLE
 from reports.stream_results import StreamResults
+from reports.text_tables import Topic
 
 PARTS = ("den_constant", "den_dynamic", "den_no_stamp")
 "How the names of DEN without some of its parts begin."
-SELECTS = "dnn_selective"
-"The method that measures what selective retraining costs."
 
 
 class Question(StrEnum):
     """What a suite asks of a stream; its value is the figure that shows the answer."""
 
-    METHODS = "auroc_over_tasks"
-    PARTS = "expansion_ablation"
-    DEPARTURES = "differences"
+    METHODS = Topic.OVER_TASKS
+    PARTS = Topic.PARTS
+    DEPARTURES = Topic.DEPARTURES
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ UNTESTED = Words("above", "equal to", "below")
 def question(results: StreamResults) -> Question:
     """Return what a suite with these methods asks."""
     departs = any(map(labels.is_departure, results.whole.methods))
-    if departs and by_seed.PAPER_METHOD in results.methods:
+    if departs and labels.PAPER_METHOD in results.methods:
         return Question.DEPARTURES
     return Question.PARTS if any(map(is_part, results.methods)) else Question.METHODS
 
@@ -69,7 +68,7 @@ def answer(comparison: Comparison) -> list[Sentence]:
     """Return the answer to the question of one stream's results."""
     results = comparison.results
     if question(results) == Question.DEPARTURES:
-        return [*_between(results.whole), *_departures(results.whole)]
+        return [*_between(comparison), *_departures(comparison)]
     if question(results) == Question.PARTS:
         variants = {method: difference for method, difference in comparison.main.items() if is_part(method)}
         return [_against(comparison, variants, "compared with variants that lack a part "), *_saved(results)]
@@ -105,32 +104,30 @@ def _against(comparison: Comparison, differences: Mapping[str, Difference], how:
     return Sentence(f"{opening}; {few}{how}it is", _closed(parts))
 
 
-def _between(results: StreamResults) -> Iterator[Sentence]:
+def _between(comparison: Comparison) -> Iterator[Sentence]:
     """Yield the difference between DEN and the released code."""
-    differences = differences_to(results, by_seed.PAPER_METHOD)
-    if by_seed.RELEASED_METHOD in differences:
+    results, differences = comparison.results, comparison.to_paper_method
+    if labels.RELEASED_METHOD in differences:
         yield Sentence(
-            f"After {results.tasks} tasks {_scored(results, by_seed.PAPER_METHOD)} in average {results.score_label}, "
-            f"and the released code with all its departures {_judged(differences[by_seed.RELEASED_METHOD])}."
+            f"After {results.tasks} tasks {_scored(results, labels.PAPER_METHOD)} in average {results.score_label}, "
+            f"and the released code with all its departures {_judged(differences[labels.RELEASED_METHOD])}."
         )
 
 
-def _departures(results: StreamResults) -> Iterator[Sentence]:
+def _departures(comparison: Comparison) -> Iterator[Sentence]:
     """Yield which departures of the released code change DEN, and which of them, mended, change that code."""
-    for base, prefix, opening in (
-        (by_seed.PAPER_METHOD, labels.PLUS, "With one departure of the released code added, DEN is"),
-        (by_seed.RELEASED_METHOD, labels.MINUS, "With one departure mended, the released code is"),
+    for to_base, prefix, opening in (
+        (comparison.to_paper_method, labels.PLUS, "With one departure of the released code added, DEN is"),
+        (comparison.to_released_code, labels.MINUS, "With one departure mended, the released code is"),
     ):
-        if parts := _changes(results, base, prefix):
+        if parts := _changes(to_base, prefix):
             yield Sentence(opening, _closed(parts))
 
 
-def _changes(results: StreamResults, base: str, prefix: str) -> list[str]:
+def _changes(to_base: Mapping[str, Difference], prefix: str) -> list[str]:
     """Return what the departures change in a base method: those that change it by name, the others as a number."""
     differences = {
-        labels.quirk(method): difference
-        for method, difference in differences_to(results, base).items()
-        if method.startswith(prefix)
+        labels.quirk(method): difference for method, difference in to_base.items() if method.startswith(prefix)
     }
     tested = {name: difference for name, difference in differences.items() if _is_tested(difference)}
     moved = {name: difference for name, difference in tested.items() if not _is_level(difference)}

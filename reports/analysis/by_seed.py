@@ -9,8 +9,6 @@ from reports import labels
 from reports.estimates import Estimate, Metric, Values, estimate
 from reports.stream_results import StreamResults, by_method_and_seed
 
-PAPER_METHOD, RELEASED_METHOD = "den", "den_official"
-
 
 class Departure(NamedTuple):
     """What one departure of the released code changes: added to the paper's algorithm, and mended in the code."""
@@ -75,8 +73,8 @@ def changed(task: int) -> Metric:
 
 def _departure(values: Values, quirk: str) -> Departure:
     return Departure(
-        difference(values, labels.added(quirk), PAPER_METHOD),
-        difference(values, labels.mended(quirk), RELEASED_METHOD),
+        difference(values, labels.added(quirk), labels.PAPER_METHOD),
+        difference(values, labels.mended(quirk), labels.RELEASED_METHOD),
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,7 +15,6 @@ from reports.analysis.inference import Difference, Interval
 from reports.estimates import Values, estimate
 from reports.stream_results import StreamResults
 
-SUBJECT = "den"
 FEW = 4
 "Fewer seeds than this show only large differences."
 UNKNOWN = Difference(Interval(math.nan, math.nan, math.nan, 0), math.nan)
@@ -58,6 +58,18 @@ class Comparison:
         """The differences in the stream's main score, of the methods that have a row."""
         differences = self.differences[self.results.main_score]
         return {method: differences[method] for method in self.results.methods if method in differences}
+
+    @cached_property
+    def to_paper_method(self) -> Mapping[str, Difference]:
+        """The differences of all methods of the stream to DEN in the main score."""
+        if self.rival == labels.PAPER_METHOD:
+            return self.differences[self.results.main_score]
+        return differences_to(self.results, labels.PAPER_METHOD)
+
+    @cached_property
+    def to_released_code(self) -> Mapping[str, Difference]:
+        """The differences of all methods of the stream to the released code in the main score."""
+        return differences_to(self.results, labels.RELEASED_METHOD)
 
     @property
     def tables(self) -> list[pd.DataFrame]:
@@ -127,7 +139,8 @@ def in_words(difference: Difference, digits: int = 3) -> str:
 def _chosen(averages: Values, rival: str) -> str:
     """Return the rival, or the default one if it is empty."""
     if not rival:
-        return SUBJECT if SUBJECT in averages else max(averages, key=lambda method: _interval(averages, method).mean)
+        best = max(averages, key=lambda method: _interval(averages, method).mean)
+        return labels.PAPER_METHOD if labels.PAPER_METHOD in averages else best
     if rival not in averages:
         raise ValueError(f"{rival} has no finished cell; there are {', '.join(averages)}")
     return rival

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from den import measures, metrics
-from reports import labels, text_tables
+from reports import labels
 from reports.analysis.optimality import far_from_optimal
 from reports.estimates import Estimate
 from reports.layer_labels import layer
@@ -62,9 +62,8 @@ def _extremes(results: StreamResults) -> str:
 
 
 def _forgotten(results: StreamResults) -> Iterator[str]:
-    for score in (key for key in results.scores_measured if key in text_tables.TWO):
-        means = [(loss.mean, method) for method, loss in results.estimates_of(metrics.forgetting, score).items()]
-        ranking = sorted((mean, method) for mean, method in means if not math.isnan(mean))
+    for score, losses in results.of_both(metrics.forgetting).items():
+        ranking = sorted((loss.mean, method) for method, loss in losses.items() if not math.isnan(loss.mean))
         text = ", ".join(f"{labels.method(method)} {labels.score(mean)}" for mean, method in ranking)
         if text:
             yield f"Forgetting of {labels.SCORES[score]}, from least to most: {text}."

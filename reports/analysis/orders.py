@@ -10,8 +10,8 @@ from den import metrics
 from den.streams.cifar100_superclass import PUBLISHED, SUPERCLASSES
 from reports import labels
 from reports.estimates import Matrix
-from reports.stream_results import StreamResults
-from reports.text_tables import TWO, Table, compact
+from reports.stream_results import BOTH, StreamResults
+from reports.text_tables import Table, compact
 
 TITLE = "Order of tasks"
 NOTE = (
@@ -59,7 +59,7 @@ def robustness(results: StreamResults, score: str) -> list[Robustness]:
 
 def tables_of(results: StreamResults) -> list[Table]:
     """Return one table, or none if no method has several orders."""
-    rows = [row for score in TWO for row in _rows(results, score)]
+    rows = [row for score in BOTH for row in _rows(results, score)]
     return [Table(TITLE, NOTE, compact(rows))] if rows else []
 
 

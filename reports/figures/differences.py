@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
-from reports.analysis.by_seed import PAPER_METHOD, RELEASED_METHOD, Departure, departures
+from reports.analysis.by_seed import Departure, departures
 from reports.figures import looks, style
+from reports.labels import PAPER_METHOD, RELEASED_METHOD
 from reports.stream_results import StreamResults
 
 

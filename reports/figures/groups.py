@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from reports import labels
-from reports.analysis.by_seed import PAPER_METHOD
 from reports.stream_results import StreamResults
 
 MOST = 6
@@ -24,7 +23,7 @@ def of(results: StreamResults) -> list[list[str]]:
     points = [method for method in results.methods if method not in curves]
     if len(curves) <= MOST:
         return [results.methods]
-    subject = [method for method in curves if method == PAPER_METHOD]
+    subject = [method for method in curves if method == labels.PAPER_METHOD]
     others = sorted((method for method in curves if method not in subject), key=lambda method: method not in STANDARD)
     parts = np.array_split(others, math.ceil(len(others) / (MOST - len(subject))))
     return [labels.ordered([*subject, *map(str, part), *(() if place else points)]) for place, part in enumerate(parts)]

@@ -6,17 +6,16 @@ from den import measures
 from reports import labels, published_numbers
 from reports.analysis.by_seed import ratio, training
 from reports.figures import style
-from reports.published_numbers import WHOLE
+from reports.published_numbers import SELECTS, WHOLE
 from reports.stream_results import StreamResults
 
-METHODS = ("finetune", "dnn_l1", "dnn_selective")
-SUBJECT = "dnn_selective"
+METHODS = ("finetune", "dnn_l1", SELECTS)
 
 
 def draw(results: StreamResults) -> Figure | None:
     """Draw panels of time and AUROC; bars are standard errors. None unless both methods of the comparison were run."""
     seconds = training(results, measures.SECONDS)
-    if not {WHOLE, SUBJECT} <= set(seconds):
+    if not {WHOLE, SELECTS} <= set(seconds):
         return None
     methods = [method for method in METHODS if method in seconds]
     paper = published_numbers.retraining(results.stream)

@@ -8,22 +8,13 @@ import pandas as pd
 from den import measures, metrics
 from reports import labels, layer_labels, published_numbers
 from reports.analysis import growth
-from reports.analysis.by_seed import (
-    PAPER_METHOD,
-    RELEASED_METHOD,
-    Departure,
-    departures,
-    ratio,
-    selected_units,
-    selective_share,
-    training,
-)
-from reports.analysis.comparison import UNKNOWN, differences_to, in_words
+from reports.analysis.by_seed import Departure, departures, ratio, selected_units, selective_share, training
+from reports.analysis.comparison import UNKNOWN, Comparison, in_words
 from reports.analysis.inference import Difference
 from reports.estimates import Values, estimate, mean_of
 from reports.published_numbers import PARTIAL, WHOLE
 from reports.stream_results import StreamResults
-from reports.text_tables import Table, by_score, change, compact, number, score
+from reports.text_tables import Table, Topic, change, compact, number, of_scores, score
 
 GROWTH = (
     "Units by task learned, or by several tasks together: those kept of what the expansion offered "
@@ -32,8 +23,9 @@ GROWTH = (
 UNSELECTIVE = ("finetune", "dnn_l1")
 
 
-def tables_of(results: StreamResults) -> list[Table]:
+def tables_of(comparison: Comparison) -> list[Table]:
     """Return the tables that are not empty."""
+    results = comparison.results
     tables = [
         Table(
             "Learned and kept",
@@ -47,16 +39,31 @@ def tables_of(results: StreamResults) -> list[Table]:
             "only if the steps agree. Steps exclude the search for what to select. Share: one selective retraining "
             "relative to the training of the first task",
             selective_retraining(results),
+            topic=Topic.SELECTION,
         ),
-        Table("Selected units", "Units that a task selects, a mean over all tasks but the first", selected(results)),
-        *(Table(f"Network growth{layers}", GROWTH, rows) for layers, rows in growth.as_text(results).items()),
-        Table("Time", "Seconds of each stage, summed over all tasks", times(results)),
-        Table("DEN in parts", f"Average {results.score_label} after the last task, and capacity", ablation(results)),
+        Table(
+            "Selected units",
+            "Units that a task selects, a mean over all tasks but the first",
+            selected(results),
+            topic=Topic.SELECTED_UNITS,
+        ),
+        *(
+            Table(f"Network growth{layers}", GROWTH, rows, topic=Topic.GROWTH)
+            for layers, rows in growth.as_text(results).items()
+        ),
+        Table("Time", "Seconds of each stage, summed over all tasks", times(results), topic=Topic.TIME),
+        Table(
+            "DEN in parts",
+            f"Average {results.score_label} after the last task, and capacity",
+            ablation(results),
+            topic=Topic.PARTS,
+        ),
         Table(
             "The released code’s departures",
             "What each departure changes if it is added to the paper’s algorithm (minus DEN), and if it is mended in "
             "the released code (minus that code); p as in the comparison with each",
-            differences(results),
+            differences(comparison),
+            topic=Topic.DEPARTURES,
         ),
     ]
     return [table for table in tables if len(table.rows)]
@@ -64,10 +71,9 @@ def tables_of(results: StreamResults) -> list[Table]:
 
 def kept(results: StreamResults) -> pd.DataFrame:
     """Return the scores of tasks when they are learned, and what later learning changed."""
-    learned, later = by_score(results, metrics.plasticity), by_score(results, metrics.backward_transfer)
-    columns = {f"{label} when learned": [*map(score, values)] for label, values in learned.items()}
-    columns |= {f"{label} backward transfer": [*map(change, values)] for label, values in later.items()}
-    rows = pd.DataFrame({"method": list(results.summary["method"])} | columns)
+    learned = of_scores(results, metrics.plasticity, "when learned")
+    later = of_scores(results, metrics.backward_transfer, "backward transfer", change)
+    rows = pd.DataFrame({"method": results.methods} | learned | later)
     return rows[(rows.drop(columns="method") != "").any(axis=1)]
 
 
@@ -132,12 +138,14 @@ def ablation(results: StreamResults) -> pd.DataFrame:
     return compact(rows)
 
 
-def differences(results: StreamResults) -> pd.DataFrame:
-    """Return what each departure changes in score, forgetting and capacity, paired by seed."""
-    whole = results.whole
+def differences(comparison: Comparison) -> pd.DataFrame:
+    """Return what each departure changes in score, forgetting and capacity, paired by seed; empty if there is none."""
+    results, whole = comparison.results, comparison.results.whole
     averages, capacities = departures(whole.averages), departures(whole.capacities)
+    if not averages:
+        return pd.DataFrame()
     forgetting = departures(whole.values_of(metrics.forgetting))
-    added, mended = (differences_to(whole, base) for base in (PAPER_METHOD, RELEASED_METHOD))
+    added, mended = comparison.to_paper_method, comparison.to_released_code
     rows = [
         {"departure": quirk}
         | _tested(f"{results.score_label}, added", added.get(labels.added(quirk), UNKNOWN))

@@ -14,19 +14,7 @@ from den import files
 from reports import labels
 from reports.figures import FIGURES, PER_GROUP, export, groups, style
 from reports.stream_results import StreamResults
-
-TABLES = {
-    "Selective retraining": "selective_retraining",
-    "Selected units": "selected_units",
-    "Network growth": "network_growth",
-    "Time": "training_time",
-    "DEN in parts": "expansion_ablation",
-    "The released code’s departures": "differences",
-    "After each task": "auroc_over_tasks",
-    "Capacity": "auroc_over_capacity",
-    "Drift": "score_over_time",
-}
-"The figure that draws a table, by the table's title."
+from reports.text_tables import Table, Topic
 
 
 @dataclass(frozen=True)
@@ -55,10 +43,14 @@ def of_stream(results: StreamResults, folder: Path, first: int, leading: str) ->
     return [_drawing(number, *about, results, folder) for number, about in enumerate(drawn, start=first)]
 
 
-def of_table(drawings: list[Drawing], title: str) -> list[Drawing]:
+def of_table(drawings: list[Drawing], table: Table) -> list[Drawing]:
     """Return the figures that draw a table; none if no figure does."""
-    figures = [figure for table, figure in TABLES.items() if re.match(rf"{table}\b", title)]
-    return [drawing for drawing in drawings if drawing.figure in figures]
+    return on(drawings, table.topic) if table.topic else []
+
+
+def on(drawings: list[Drawing], *topics: Topic) -> list[Drawing]:
+    """Return the figures on these topics."""
+    return [drawing for drawing in drawings if drawing.figure in topics]
 
 
 def others(drawings: list[Drawing], drawing: Drawing) -> list[Drawing]:
@@ -69,9 +61,10 @@ def others(drawings: list[Drawing], drawing: Drawing) -> list[Drawing]:
 def _drawn(results: StreamResults) -> Iterator[tuple[str, int, Figure]]:
     """Yield the name, the place of the group of methods, and the figure."""
     parts = groups.of(results)
+    grouped = [results.among(methods) for methods in parts] if len(parts) > 1 else [results]
     for name, draw in FIGURES.items():
-        for place, methods in enumerate(parts if name in PER_GROUP else [results.methods]):
-            figure = draw(results.among(methods) if methods != results.methods else results)
+        for place, part in enumerate(grouped if name in PER_GROUP else [results]):
+            figure = draw(part)
             if figure is not None:
                 yield name, place, figure
 

@@ -7,12 +7,13 @@ import pandas as pd
 
 from den import measures
 from reports import labels, published_numbers
-from reports.analysis.by_seed import RELEASED_METHOD, changed
+from reports.analysis.by_seed import changed
 from reports.analysis.comparison import Comparison, in_words
 from reports.estimates import Matrix, estimate, mean_of, over_seeds
+from reports.labels import RELEASED_METHOD
 from reports.spacing import early, shown
 from reports.stream_results import StreamResults
-from reports.text_tables import Table, change, compact, number, score
+from reports.text_tables import Table, Topic, change, compact, number, score
 
 REPRODUCTION, LOG = "Mariotti & Portelas 2018", "console log of dongkwan-kim/DEN"
 FINAL = "Average AUROC after the last task; the paper is Yoon et al. 2018"
@@ -28,12 +29,13 @@ def tables_of(comparison: Comparison) -> list[Table]:
     """Return the tables that are not empty."""
     results, rival = comparison.results, labels.method(comparison.rival)
     label, digits = results.score_label, _digits(results.stream)
+    curves = over_tasks(results, digits)
     tables = [
         Table("The paper beside it", FINAL, final(results)),
         Table(f"Against {rival}, here and in the paper", AGAINST.format(label, rival), against(comparison)),
-        Table("After each task", f"Average {label} over the tasks learned so far", over_tasks(results, digits)),
-        Table("Capacity", CAPACITY, capacity(results, digits)),
-        Table("Drift", DRIFT.format(labels.heading(label)), drift(results, digits)),
+        Table("After each task", f"Average {label} over the tasks learned so far", curves, topic=Topic.OVER_TASKS),
+        Table("Capacity", CAPACITY, capacity(results, digits), topic=Topic.CAPACITY),
+        Table("Drift", DRIFT.format(labels.heading(label)), drift(results, digits), topic=Topic.DRIFT),
         Table("The released code’s log", LOGGED, log(results)),
     ]
     return [table for table in tables if len(table.rows)]

@@ -12,7 +12,7 @@ from den import files, paths
 from reports import labels, tables, text_tables
 from reports.analysis import answers, comparison, orders
 from reports.analysis.answers import Sentence
-from reports.analysis.comparison import READING, SUBJECT, Comparison
+from reports.analysis.comparison import READING, Comparison
 from reports.analysis.findings import findings
 from reports.analysis.optimality import certificates
 from reports.figures import looks
@@ -22,7 +22,7 @@ from reports.page.drawings import Drawing
 from reports.page.heat_maps import HeatMaps
 from reports.stream_results import StreamResults
 from reports.tables import Tables
-from reports.text_tables import Table
+from reports.text_tables import Table, Topic
 
 SUMMARY = (
     "Forgetting is a task’s best score before the last task minus its score after the last task. Capacity counts "
@@ -64,6 +64,11 @@ class Section:
     def lead(self) -> Drawing | None:
         """The first figure, if it shows the answer."""
         return next((drawing for drawing in self.drawings[:1] if drawing.figure == self.question), None)
+
+    @property
+    def of_summary(self) -> list[Drawing]:
+        """The figures that draw the summary."""
+        return drawings.on(self.drawings, Topic.OVER_TASKS, Topic.CAPACITY)
 
 
 def write(
@@ -120,7 +125,7 @@ def _section(whole: StreamResults, folder: Path, judged: Table | None, first: in
         tables=[
             *later_papers.tables_of(results),
             *paper.tables_of(compared),
-            *components.tables_of(results),
+            *components.tables_of(compared),
             *orders.tables_of(results),
             *_departures(results),
             *certificates(results),
@@ -175,7 +180,7 @@ def environment() -> Environment:
     }
     environment.globals |= {
         "color": lambda method: looks.look(method)["color"],
-        "subject": SUBJECT,
+        "subject": labels.PAPER_METHOD,
         "columns": SUMMARY,
         "floor": labels.MAJORITY,
     }

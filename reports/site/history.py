@@ -8,12 +8,8 @@ from itertools import groupby
 
 from den import git
 from den.ledger import CellResult
-from reports import accepted_results, published_numbers
+from reports import accepted_results, labels, published_numbers
 from reports.accepted_results import ACCEPTED, METRICS
-from reports.analysis.comparison import SUBJECT
-
-COMMIT = 7
-"Letters of a commit that are shown."
 
 
 @dataclass(frozen=True)
@@ -60,8 +56,7 @@ def accepted(suite: str) -> list[Accepted]:
 
 def _origin(result: CellResult) -> tuple[str, str, str]:
     origin = result.measurement.origin
-    commit = origin.commit[:COMMIT] + "-dirty" * bool(origin.dirty) if origin.commit else "not recorded"
-    return commit, origin.torch, origin.machine.label
+    return labels.commit(origin.commit, bool(origin.dirty)), origin.torch, origin.machine.label
 
 
 def _measured(suite: str, origin: tuple[str, str, str], cells: list[CellResult]) -> Measured:
@@ -73,7 +68,7 @@ def _accepted(suite: str, path: str, commit: str, day: str, subject: str) -> Ite
     """Yield a row per stream; none if the commit removed the results."""
     text = git.output("show", f"{commit}:{path}")
     for stream, methods in json.loads(text or "{}").items():
-        den = methods.get(SUBJECT, {})
+        den = methods.get(labels.PAPER_METHOD, {})
         score = den.get(published_numbers.main_score(stream), math.nan)
         capacity = den.get("capacity", math.nan)
-        yield Accepted(suite, stream, day, commit[:COMMIT], subject, len(methods), score, capacity)
+        yield Accepted(suite, stream, day, labels.commit(commit), subject, len(methods), score, capacity)

@@ -137,6 +137,14 @@ def test_settings_lead_back_to_their_cell(method: str) -> None:
     assert cell_of(settings_of(cell(method, variant="named")), "named") == cell(method, variant="named")
 
 
+@pytest.mark.parametrize("missing", ["stream", "method", "stream_params", "method_params"])
+def test_settings_without_one_of_their_blocks_lead_to_no_cell(missing: str) -> None:
+    settings = settings_of(cell())
+    del settings[missing]
+    with pytest.raises(SettingsError, match=rf"the settings lack {missing}: "):
+        cell_of(settings)
+
+
 # Cells
 
 

@@ -276,11 +276,21 @@ def test_questions_that_have_no_answer_are_refused() -> None:
         ({"hidden": ()}, "DEN.widths"),
         ({"epochs": 0}, "DEN.epochs"),
         ({"optimizer": "newton"}, "DEN.optimizer"),
+        ({"threads": 0}, "DEN.threads: .*greater than 0, not 0"),
+        ({"threads": 1.5}, "DEN.threads"),
+        ({"seed": -1}, "DEN.seed: .*greater than or equal to 0, not -1"),
+        ({"seed": "a"}, "DEN.seed: .*integer, not 'a'"),
     ],
 )
 def test_impossible_parameters_are_refused_when_a_task_comes(params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small(**params).learn(X, Y)
+
+
+@pytest.mark.parametrize("tasks", [0, -1, 2.5, "two"])
+def test_an_impossible_number_of_tasks_is_refused(tasks: Any) -> None:
+    with pytest.raises(ValueError, match="DENFinetune.tasks"):
+        small("den_finetune", tasks=tasks).fit(X, Y)
 
 
 def test_parameters_hold_from_the_first_task_on() -> None:

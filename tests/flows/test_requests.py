@@ -44,6 +44,13 @@ def test_every_setting_has_the_source_that_set_it() -> None:
     assert sources(plan_of(), "blobs", "den_constant_13")["method_params.units_per_expansion"].startswith("variants.")
 
 
+def test_numbers_of_another_stream_have_its_name_as_their_source() -> None:
+    plan = plan_of()
+    numbers = plan.suite("quick").model_copy(update={"numbers": "permuted_mnist"})
+    assert plan.sources(numbers, "awa", "ewc")["method_params.samples"] == "per_stream.permuted_mnist"
+    assert plan.sources(numbers, "awa", "ewc")["training.batch_size"] == "per_stream.awa"
+
+
 def test_every_key_and_value_is_that_of_a_measurement() -> None:
     plan = plan_of()
     (cell,) = plan.cells("quick", ["blobs"], ["den"], [0])

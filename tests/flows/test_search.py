@@ -29,7 +29,7 @@ from den.searches import Busy, Range, Subject
 from den.streams import prepared
 from den.suites import Plan
 from den.training import Diverged
-from den.worker import CellFailed
+from den.worker import CellFailed, Step
 from flows.cli import main
 from flows.tuning import chosen_numbers, studies
 from flows.tuning import trials as study_trials
@@ -217,8 +217,8 @@ def by_task(cell: Cell, follow: study_trials.Follow) -> Measurement:
     """Learn eight tasks at a score that is best at one learning rate, and report it after each but the last."""
     measured = by_rate(cell)
     score = 1 - abs(cell.training.learning_rate - 0.01)
-    for task in range(1, 8):
-        follow(task, {"measures": [], "auroc": [score] * task})
+    steps = [Step(task, "train") for task in range(1, 9)]
+    study_trials.take(steps, lambda step: {"measures": [], "auroc": [score] * step.task}, follow)
     return measured
 
 
@@ -253,6 +253,25 @@ def test_networks_above_the_limit_do_not_end_the_others(places: Places) -> None:
 
     trials = followed(subject_of(trials=8, halve_after=2), places, large_ones_score_higher)
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 4 + [TrialState.COMPLETE] * 4
+
+
+def test_a_finished_trial_is_never_given_up(places: Places) -> None:
+    """joint has its first scores after the last task, by when half of the trials would be hopeless."""
+
+    def at_the_end(cell: Cell, follow: study_trials.Follow) -> Measurement:
+        measured = by_rate(cell)
+        grown = {"measure": measures.CAPACITY, "value": measured.totals[measures.CAPACITY]}
+        results = [
+            {"measures": [], "auroc": [math.nan]},
+            {"measures": [grown], "auroc": [measured.values()["auroc"]["average"]]},
+        ]
+        steps = [Step(task, "evaluate") for task in (1, 2)]
+        study_trials.take(steps, lambda step: results[step.task - 1], follow)
+        return measured
+
+    trials = followed(subject_of(trials=8, halve_after=1, capacity={"l2": 1.8}), places, at_the_end)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 8
+    assert any(trial.constraints[studies.EXCESS] > 0 for trial in trials)
 
 
 def test_a_method_without_scores_along_the_way_runs_in_full(places: Places) -> None:

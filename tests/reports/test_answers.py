@@ -108,7 +108,7 @@ def test_a_suite_asks_one_question_which_follows_from_its_methods(methods: tuple
 def test_departures_are_answered_with_the_numbers_of_their_table() -> None:
     stream = grid(3, DIFFERENCES)
     between, added, mended = texts(stream.without_departures)
-    rows = components.differences(stream).set_index("departure")
+    rows = components.differences(against_rival(stream)).set_index("departure")
     assert "the released code with all its departures" in between
     for side, text in (("added", added), ("mended", mended)):
         counted = sum(p != "" and float(p.removeprefix("<")) >= inference.LEVEL for p in rows[f"p, {side}"])
@@ -138,7 +138,7 @@ def test_p_of_a_pair_is_the_same_whatever_else_a_table_shows() -> None:
     assert len(family) == len(DIFFERENCES) - 1
     for part in (stream, stream.without_departures, stream.among(["den", "den_official"])):
         assert against_rival(part).main["den_official"] == family["den_official"]
-    rows = components.differences(stream).set_index("departure")
+    rows = components.differences(against_rival(stream)).set_index("departure")
     assert rows.loc["all inputs", "p, added"] == labels.probability(family["plus_all_inputs"].adjusted)
 
 

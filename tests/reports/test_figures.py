@@ -64,7 +64,7 @@ def test_with_several_seeds_whatever_is_measured_has_a_standard_error() -> None:
     summary = text_tables.summary(grid(2)).set_index("method").drop(index=labels.MAJORITY)
     shown = summary[["AUROC", "accuracy", "capacity", "seconds"]]
     assert shown.map(lambda text: "±" in text).all(axis=None)
-    for table in components.tables_of(grid(2, ABLATION)):
+    for table in components.tables_of(against_rival(grid(2, ABLATION))):
         measured = table.rows.drop(columns=["method", "task"], errors="ignore")
         ours = measured[[column for column in measured if not column.startswith("paper")]]
         assert ours.map(lambda text: not text or "±" in text).all(axis=None), table.title
@@ -182,7 +182,8 @@ def test_layers_go_by_their_form_where_some_are_convolutions() -> None:
 
 def test_fifty_tasks_make_tables_and_heat_maps_that_can_be_read() -> None:
     awa = large("awa")
-    rows = {table.title: table.rows for table in [*paper.tables_of(against_rival(awa)), *components.tables_of(awa)]}
+    compared = against_rival(awa)
+    rows = {table.title: table.rows for table in [*paper.tables_of(compared), *components.tables_of(compared)]}
     grown = rows["Network growth"][rows["Network growth"]["method"] == "den"]
     assert grown["task"].tolist()[:2] == ["2–5", "6–10"]
     assert len(grown) == 10

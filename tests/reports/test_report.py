@@ -16,7 +16,7 @@ from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more
 from den import measures
 from den.methods.quirks import QUIRKS
 from reports import labels, published_numbers, tables, text_tables
-from reports.analysis import answers
+from reports.analysis import answers, inference
 from reports.analysis.by_seed import departures, difference, ratio, selected_units, training
 from reports.analysis.comparison import READING, against_rival
 from reports.analysis.findings import findings
@@ -76,7 +76,8 @@ def of(stream: str, seeds: int = 1, methods: tuple[str, ...] = METHODS, tasks: i
 
 def page_tables(stream: StreamResults) -> list[Table]:
     """Return the tables on the paper and on the parts of DEN."""
-    return [*paper.tables_of(against_rival(stream)), *components.tables_of(stream)]
+    compared = against_rival(stream)
+    return [*paper.tables_of(compared), *components.tables_of(compared)]
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -112,7 +113,41 @@ def test_departures_have_a_figure_and_a_table_of_their_own_and_no_curves() -> No
     assert {label.get_text() for label in labels} == {"one step head", "all inputs"}
     assert "step head" not in export.svg(FIGURES["auroc_over_tasks"](stream)).decode()
     assert not any("step head" in sentence for sentence in findings(stream))
-    assert len(next(table for table in components.tables_of(stream) if "departures" in table.title).rows) == 2
+    assert (
+        len(next(table for table in components.tables_of(against_rival(stream)) if "departures" in table.title).rows)
+        == 2
+    )
+
+
+def test_the_topic_of_a_table_is_a_figure_and_no_two_kinds_of_table_share_one() -> None:
+    assert set(text_tables.Topic) <= set(FIGURES)
+    topics = [table.topic for table in page_tables(grid(2, ABLATION)) if table.topic]
+    assert len(topics) == len(set(topics)) > 5
+
+
+def test_a_page_of_departures_makes_each_comparison_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "FIGURES", {})
+    rivals: list[str] = []
+    against = inference.against
+    monkeypatch.setattr(inference, "against", lambda values, rival: rivals.append(rival) or against(values, rival))
+    collected = tables.collect(results("mnist_variation", 2, DIFFERENCES), "differences")
+    report.write(collected, tmp_path)
+    assert rivals == ["den"] * len(collected.of().scores_measured) + ["den_official"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty", "short"),
+    [
+        ("8c5ce2b" + "0" * 33, False, "8c5ce2b"),
+        ("8c5ce2b" + "0" * 33, True, "8c5ce2b-dirty"),
+        ("8c5ce2b" + "0" * 33 + "-dirty", False, "8c5ce2b-dirty"),
+        ("8c5ce2b" + "0" * 33 + " + 632edf8" + "1" * 33, False, "8c5ce2b + 632edf8"),
+        (None, False, "not recorded"),
+        ("", True, "not recorded"),
+    ],
+)
+def test_a_commit_has_one_short_form(name: str | None, dirty: bool, short: str) -> None:
+    assert labels.commit(name, dirty) == labels.commit(short, False) == short
 
 
 def test_departures_alone_are_left_in() -> None:

@@ -185,6 +185,7 @@ def test_every_link_leads_somewhere_and_no_request_leaves_the_site(browser: webd
 @pytest.mark.slow
 def test_a_reader_clicks_from_the_board_to_a_figure_and_back(opened: webdriver.Chrome) -> None:
     opened.find_element(By.LINK_TEXT, "first-numbers").click()
+    opened.find_element(By.CSS_SELECTOR, ".contents summary").click()
     opened.find_element(By.CSS_SELECTOR, ".contents a[href='#figure-2']").click()
     assert opened.execute_script("return document.querySelector(':target b').textContent") == "Figure 2"
     opened.find_element(By.LINK_TEXT, "DEN Bench").click()
