@@ -362,7 +362,8 @@ def test_the_checks_of_scikit_learn_pass(name: str) -> None:
     number = {"tasks": TASKS} if name == "den_finetune" else {}
     model = ESTIMATORS[name](hidden=(32, 16), epochs=5, minimum_steps=60, learning_rate=0.01, **number)
     failures = EXPECTED_FAILURES | (OF_QUIRKS if name in ("den_official", "den_with_quirks") else {})
-    check_estimator(model, expected_failed_checks=failures, on_skip=None)
+    checks = check_estimator(model, expected_failed_checks=failures, on_skip=None)
+    assert {check["check_name"] for check in checks if check["status"] == "xfail"} == failures.keys()
 
 
 @pytest.mark.slow
