@@ -1,7 +1,7 @@
 """The learning library: methods, streams, networks and the harness, without orchestration, tracking or plots.
 
-`from den import DEN, EWC` gives the methods as estimators. They are loaded when they are first used: the command line
-imports this package, too, and answers `--help` without torch.
+`from den import DEN, EWC` gives the methods as estimators, `from den import Stream` streams of arrays. They are loaded
+when they are first used: the command line imports this package, too, and answers `--help` without torch.
 """
 
 from importlib import import_module
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SingleTask,
         TaskReport,
     )
+    from den.streams.arrays import Stream
 
 __all__ = [
     "DEN",
@@ -53,6 +54,7 @@ __all__ = [
     "NotFittedError",
     "Progressive",
     "SingleTask",
+    "Stream",
     "TaskReport",
 ]
 
@@ -60,10 +62,10 @@ __all__ = [
 if not TYPE_CHECKING:  # mypy would take any name for an attribute
 
     def __getattr__(name: str) -> object:
-        """Return a public name, and load the estimators for it."""
+        """Return a public name, and load its module."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module("den.estimators"), name)
+        return getattr(import_module("den.streams.arrays" if name == "Stream" else "den.estimators"), name)
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,7 @@ class SettingsError(ValueError):
 class Params(BaseModel):
     """Immutable parameters that refuse unknown keys, wrong types and impossible values."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 @dataclass(frozen=True)

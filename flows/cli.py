@@ -11,7 +11,7 @@ import click
 
 from flows.commands import completion
 from flows.commands.ledger import ledger_commands
-from flows.commands.options import METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
+from flows.commands.options import CLASSES, DATA, METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
 from flows.runtime import garbage_collection
 
@@ -35,18 +35,8 @@ main.add_command(ledger_commands)
 
 @main.command()
 @SUITE(default="quick", show_default=True, help="The suite of params.yaml to run.")
-@click.option(
-    "--data",
-    "file",
-    metavar="FILE",
-    type=click.Path(),
-    help="Run on your own data: a .csv, .parquet or .npz file, or a folder of images.",
-)
-@click.option(
-    "--classes",
-    metavar="LISTS",
-    help="With --data: the classes of each task ('cat dog, bird fish'), or how many each has (2).",
-)
+@DATA
+@CLASSES
 @STREAMS
 @METHODS
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help=SEEDS)
@@ -102,13 +92,21 @@ def run(
 
 
 @main.command()
+@DATA
+@CLASSES
 @STREAMS
 @METHODS
 @click.option("--trials", type=click.IntRange(1), help="Trials per method; by default search.trials of params.yaml.")
 @click.option("--slots", type=click.IntRange(1), help="Trials that run at a time; by default one per usable core.")
 @click.option("--write", is_flag=True, help="Run nothing; write the best numbers of finished studies into params.yaml.")
 def search(
-    streams: tuple[str, ...], methods: tuple[str, ...], trials: int | None, slots: int | None, write: bool
+    file: str | None,
+    classes: str | None,
+    streams: tuple[str, ...],
+    methods: tuple[str, ...],
+    trials: int | None,
+    slots: int | None,
+    write: bool,
 ) -> None:
     """Search the hyper-parameters of methods on the validation data of seed 0, with equally many trials per method.
 
@@ -116,8 +114,10 @@ def search(
     Exits with 1 if a trial broke off, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
     if write:
+        from flows.data.own import naming
         from flows.tuning import chosen_numbers
 
+        naming.refuse_undeclared(file)
         print("\n".join(chosen_numbers.write(streams, methods, trials)))
         return
     from den.worker import make_ready
@@ -130,7 +130,7 @@ def search(
     with garbage_collection.loading():
         from flows.commands.search import run
 
-    sys.exit(run(streams, methods, trials, slots))
+    sys.exit(run(file, classes, streams, methods, trials, slots))
 
 
 @main.command()

@@ -1,9 +1,10 @@
-"""The wheel: what it holds, what it pulls in, and that the library works with that alone."""
+"""Source archive and wheel: what they hold, what the wheel pulls in, and that the library works with that alone."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from email.message import Message
 from email.parser import HeaderParser
@@ -18,7 +19,8 @@ from projects import ROOT
 
 from flows import entry
 
-PARTS = ("den", "flows", "reports", "tests", "docs", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("den", "flows", "reports", "tests", "docs", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+LEFT_BEHIND = ("data/raw/mnist", "data/streams/blobs.npy", ".den/ledger/x", "site/index.html", "reports/out/x", "x.whl")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SMALL = {"torch", "numpy", "pydantic", "ruamel.yaml", "safetensors", "filelock"}
 BY_HAND = """\
@@ -32,16 +34,29 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel, built from a copy of the project."""
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the source archive, built in a copy of the project that has been worked in."""
     source = tmp_path_factory.mktemp("source")
     leave_out = shutil.ignore_patterns("__pycache__", "accepted", "out")
     for part in PARTS:
         copy = shutil.copy if (ROOT / part).is_file() else lambda *paths: shutil.copytree(*paths, ignore=leave_out)
         copy(ROOT / part, source / part)
-    build = ["wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", source / "dist"]
-    subprocess.run([sys.executable, "-m", "pip", *build, source], check=True)
+    for name in LEFT_BEHIND:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(source / 'dist')!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
     (path,) = (source / "dist").iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel, built from the source archive."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", folder]
+    subprocess.run([sys.executable, "-m", "pip", *build, archive], check=True)
+    (path,) = folder.iterdir()
     return path
 
 
@@ -63,6 +78,17 @@ def run(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command that sees only its own environment."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(words, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
+
+
+def test_the_source_archive_holds_the_packages_the_licence_and_the_readme_alone(archive: Path) -> None:
+    with tarfile.open(archive) as opened:
+        names = {Path(*Path(member.name).parts[1:]).as_posix() for member in opened if member.isfile()}
+    made = {"PKG-INFO", "setup.cfg"} | {name for name in names if name.startswith("den_bench.egg-info/")}
+    files = {"LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "den/py.typed"}
+    assert made | files <= names
+    others = names - made - files
+    assert {name.split("/")[0] for name in others} == {"den", "flows", "reports"}
+    assert all(name.endswith(".py") or name.startswith(("reports/published/", "reports/templates/")) for name in others)
 
 
 def test_it_holds_the_packages_and_their_data_and_nothing_else(wheel: Path) -> None:
@@ -96,6 +122,16 @@ def test_its_metadata_are_those_of_the_project(metadata: Message) -> None:
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload() == (ROOT / "README.md").read_text()
+
+
+def test_the_example_of_the_readme_runs_with_its_requirements_alone(commands: Path, tmp_path: Path) -> None:
+    (example,) = code(ROOT / "README.md", "python")
+    tasks = "X1, y1, X2, y2 = X[y < 5], y[y < 5], X[y >= 5], y[y >= 5]\n"
+    (tmp_path / "example.py").write_text(BY_HAND + tasks + example)
+    done = run(commands / "python", "example.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    score, capacity = map(float, done.stdout.split())
+    assert score > 0.9 and capacity >= 1
 
 
 def test_the_example_of_the_notebook_page_runs_with_its_requirements_alone(commands: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Estimators beside the harness on the same tasks, and what `import den` costs."""
+"""Estimators beside the harness on the same tasks, and what `import den` costs: processor seconds."""
 
 import subprocess
 import sys
+import time
 from functools import partial
 
 import torch
@@ -23,7 +24,7 @@ IMPORTS = {
 
 
 def rows(repeats: int) -> list[timing.Row]:
-    """Return seconds: of learning and scoring three tasks of digits, and of imports, each in a fresh process."""
+    """Return processor seconds: of three tasks of digits, learned and scored, and of imports in fresh processes."""
     features, classes = load_digits(return_X_y=True)
     data = tables.build(tables.Params(standardise=False), features, classes, seed=0)
     stream = Stream(data.name, data.shape, data.classes, data.tasks[:TASKS], data.tests[:TASKS])
@@ -36,10 +37,11 @@ def rows(repeats: int) -> list[timing.Row]:
 
 
 def beside_the_harness(method: str, stream: Stream, repeats: int) -> list[timing.Row]:
-    """Return what a method costs on a stream, through `harness.run` and as an estimator."""
+    """Return the processor seconds of a method on a stream, through `harness.run` and as an estimator."""
     base, name = f"{method}, harness.run", f"{method}, the estimator"
     runs = {base: partial(by_harness, method, stream), name: partial(by_estimator, method, stream)}
-    return timing.beside(timing.alternated(runs, repeats), base, "s", 1.0, {name: (base, 1.02)})
+    times = timing.alternated(runs, repeats, time.process_time)
+    return timing.beside(times, base, "s", 1.0, {name: (base, 1.02)})
 
 
 def by_harness(method: str, stream: Stream) -> None:

@@ -85,9 +85,10 @@ def warn_of_growth(reports: Sequence[TaskReport], limit: int | None) -> None:
         return
     last = later[-1]
     if all(measures.EXPANSION in report.stages and min(report.new_units) >= limit for report in later):
-        message = f"every task kept all {limit} new units of each layer: raise group_sparsity, or loss_threshold"
+        message = f"raise group_sparsity, or loss_threshold: every task kept all {limit} new units of each layer"
     elif all(sum(report.split_units) > HALF * sum(report.units) for report in later):
-        message = "every task split more than half of the units: raise drift, or drift_threshold"
+        message = "raise drift, or drift_threshold: every task split more than half of the units"
     else:
         return
-    warnings.warn(f"{message}; the network has {last.capacity:.2f} times the base", GrowthWarning, stacklevel=4)
+    reason = f"the network has {last.capacity:.2f} times the base. Tasks that share nothing need units of their own"
+    warnings.warn(f"{reason}; if yours are alike: {message}", GrowthWarning, stacklevel=4)

@@ -1,25 +1,26 @@
 """Arrays: a stream whose tasks are blocks of consecutive rows; training, validation and test data given or drawn.
 
-`from_arrays` and `from_datasets` make one in memory. `own_data` opens one from memory-mapped files.
+`Stream` makes one in memory. `own_data` opens one from memory-mapped files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from den import tasks
 from den.config import SettingsError
 from den.streams import draws, pixels
 from den.streams.lazy import Lazy
 from den.streams.tables import PARTS, standard
-from den.tasks import Examples, Scale, Stream, Task
+from den.tasks import Examples, Scale, Task
 
-NAME = "arrays"
+NAME = "arrays"  # of the draws
 DRAWN = len(PARTS)
 "The value in `parts` of a row whose part the data do not give: the seed draws it."
 
@@ -62,98 +63,115 @@ class Blocks:
         return np.unique(self.classes[self.block(task)])
 
 
-def build(
-    name: str, blocks: Blocks, seed: int, shares: Shares | None = None, standardise: bool = True, tasks: int = 0
-) -> Stream:
-    """Return the stream of these blocks; a task's examples are read on access.
+@dataclass(frozen=True, eq=False)
+class Stream(tasks.Stream):
+    """A stream of one's own arrays or torch data sets, for any method of the benchmark.
 
-    A task has one output per class of its rows. seed: draws the rows that belong to no part yet. standardise: scale
-    features by mean and deviation of the first task's training data; pixels of type uint8 are scaled to [0, 1].
-    tasks: the number of tasks, the first ones; 0 for all.
-    Raises SettingsError if a class has too few rows for a part.
+    Images are read by convolutions. What the data do not give, a seed draws.
     """
-    count, given = tasks or len(blocks.ends), shares or Shares()
-    rows = [_rows(name, blocks, task, seed, given) for task in range(count)]  # refuses one before anything is learned
-    first = torch.from_numpy(blocks.x[rows[0]["train"]]) if standardise and blocks.x.ndim == 2 else None
-    scale = _scale(blocks.x, first)
 
-    def examples(task: int, part: str) -> Examples:
-        chosen = rows[task][part]
-        targets = pixels.targets(blocks.classes[chosen], blocks.classes_of(task))
-        return Examples(torch.from_numpy(blocks.x[chosen]), targets, *scale)
+    @classmethod
+    def from_blocks(
+        cls,
+        name: str,
+        blocks: Blocks,
+        seed: int,
+        shares: Shares | None = None,
+        standardise: bool = True,
+        count: int | None = None,
+    ) -> Self:
+        """Return the stream of these blocks; a task's examples are read on access.
 
-    made = Lazy(count, lambda task: Task(task, examples(task, "train"), examples(task, "validation")))
-    classes = len(np.unique(blocks.classes[: blocks.ends[count - 1]]))
-    return Stream(name, blocks.x.shape[1:], classes, made, Lazy(count, lambda task: examples(task, "test")))
+        A task has one output per class of its rows. seed: draws the rows that belong to no part yet. standardise: scale
+        features by mean and deviation of the first task's training data; pixels of type uint8 are scaled to [0, 1].
+        count: the number of tasks, the first ones; None for all.
+        Raises SettingsError if a class has too few rows for a part.
+        """
+        count, given = count or len(blocks.ends), shares or Shares()
+        rows = [_rows(name, blocks, task, seed, given) for task in range(count)]  # refuses one before any is learned
+        first = torch.from_numpy(blocks.x[rows[0]["train"]]) if standardise and blocks.x.ndim == 2 else None
+        scale = _scale(blocks.x, first)
 
+        def examples(task: int, part: str) -> Examples:
+            chosen = rows[task][part]
+            targets = pixels.targets(blocks.classes[chosen], blocks.classes_of(task))
+            return Examples(torch.from_numpy(blocks.x[chosen]), targets, *scale)
 
-def from_arrays(
-    x: ArrayLike,
-    labels: ArrayLike,
-    task: ArrayLike,
-    part: ArrayLike | None = None,
-    *,
-    seed: int = 0,
-    shares: Shares | None = None,
-    standardise: bool = True,
-    name: str = NAME,
-) -> Stream:
-    """Return a stream of arrays in memory.
+        made = Lazy(count, lambda task: Task(task, examples(task, "train"), examples(task, "validation")))
+        classes = len(np.unique(blocks.classes[: blocks.ends[count - 1]]))
+        return cls(name, blocks.x.shape[1:], classes, made, Lazy(count, lambda task: examples(task, "test")))
 
-    x: (examples, features) numbers, or images (examples, channels, height, width). labels, task: (examples,) integers
-    or strings; tasks and classes are taken in sorted order. part: (examples,) train, validation or test; None lets the
-    seed draw shares of each class. Raises ValueError for other arrays, SettingsError for a class of too few examples.
-    """
-    table = _numbers(np.asarray(x))
-    columns = {"labels": np.asarray(labels), "task": np.asarray(task)}
-    for key, column in columns.items():
-        if column.shape != table.shape[:1] or column.dtype.kind not in "biuU":
-            raise ValueError(f"{key} is {column.dtype} {column.shape}; give {len(table)} integers or strings")
-    order = np.argsort(columns["task"], kind="stable")
-    task_names, counts = np.unique(columns["task"], return_counts=True)
-    names, classes = np.unique(columns["labels"], return_inverse=True)
-    parts = np.full(len(table), DRAWN, np.uint8) if part is None else _parts(np.asarray(part), len(table))
-    blocks = Blocks(
-        x=table[order],
-        classes=classes.astype(np.int32)[order],
-        parts=parts[order],
-        ends=np.cumsum(counts),
-        names=names.astype(str),
-        task_names=task_names.astype(str),
-    )
-    return build(name, blocks, seed, shares, standardise)
+    @classmethod
+    def from_arrays(
+        cls,
+        x: ArrayLike,
+        labels: ArrayLike,
+        task: ArrayLike,
+        part: ArrayLike | None = None,
+        *,
+        seed: int = 0,
+        shares: Shares | None = None,
+        standardise: bool = True,
+        name: str = "arrays",
+    ) -> Self:
+        """Return a stream of arrays in memory.
 
+        x: (examples, features) numbers, or images (examples, channels, height, width). labels, task: (examples,)
+        integers or strings; tasks and classes are taken in sorted order. part: (examples,) train, validation or test;
+        None lets the seed draw shares of each class. standardise: features, as the first task's training data are.
+        Raises ValueError for other arrays, SettingsError for a class of too few examples.
+        """
+        table = _numbers(np.asarray(x))
+        columns = {"labels": np.asarray(labels), "task": np.asarray(task)}
+        for key, column in columns.items():
+            if column.shape != table.shape[:1] or column.dtype.kind not in "biuU":
+                raise ValueError(f"{key} is {column.dtype} {column.shape}; give {len(table)} integers or strings")
+        order = np.argsort(columns["task"], kind="stable")
+        task_names, counts = np.unique(columns["task"], return_counts=True)
+        names, classes = np.unique(columns["labels"], return_inverse=True)
+        parts = np.full(len(table), DRAWN, np.uint8) if part is None else _parts(np.asarray(part), len(table))
+        blocks = Blocks(
+            x=table[order],
+            classes=classes.astype(np.int32)[order],
+            parts=parts[order],
+            ends=np.cumsum(counts),
+            names=names.astype(str),
+            task_names=task_names.astype(str),
+        )
+        return cls.from_blocks(name, blocks, seed, shares, standardise)
 
-def from_datasets(
-    train: Sequence[Iterable[Any]],
-    test: Sequence[Iterable[Any]],
-    validation: Sequence[Iterable[Any]] | None = None,
-    *,
-    seed: int = 0,
-    shares: Shares | None = None,
-    standardise: bool = True,
-    name: str = NAME,
-) -> Stream:
-    """Return a stream of torch data sets, a training and a test set per task, read into memory once.
+    @classmethod
+    def from_datasets(
+        cls,
+        train: Sequence[Iterable[Any]],
+        test: Sequence[Iterable[Any]],
+        validation: Sequence[Iterable[Any]] | None = None,
+        *,
+        seed: int = 0,
+        shares: Shares | None = None,
+        standardise: bool = True,
+        name: str = "arrays",
+    ) -> Self:
+        """Return a stream of torch data sets, a training and a test set per task, read into memory once.
 
-    An item is an example (a tensor or an array) and its label, an integer. validation: None draws it from the training
-    data. Raises ValueError for unequal numbers of sets or unequal shapes, SettingsError as `from_arrays`.
-    """
-    sets = {"train": train, "validation": validation, "test": test}
-    if any(chosen is not None and len(chosen) != len(train) for chosen in sets.values()):
-        sizes = ", ".join(f"{len(chosen)} for {part}" for part, chosen in sets.items() if chosen is not None)
-        raise ValueError(f"{sizes}; give one data set per task for each part")
-    read = [
-        (np.asarray(example), int(label), task, part)
-        for part, chosen in sets.items()
-        for task, items in enumerate(chosen or ())
-        for example, label in _items(items)
-    ]
-    examples, labels, tasks, parts = zip(*read, strict=True)
-    if len(shapes := sorted({example.shape for example in examples})) > 1:
-        raise ValueError(f"examples have unequal shapes: {', '.join(map(str, shapes))}")
-    stacked = np.stack(examples)
-    return from_arrays(stacked, labels, tasks, parts, seed=seed, shares=shares, standardise=standardise, name=name)
+        An item is an example (a tensor or an array) and its label, an integer. validation: None draws it from the
+        training data. Raises ValueError for unequal numbers of sets or unequal shapes, SettingsError as `from_arrays`.
+        """
+        sets = {"train": train, "validation": validation, "test": test}
+        if any(chosen is not None and len(chosen) != len(train) for chosen in sets.values()):
+            sizes = ", ".join(f"{len(chosen)} for {part}" for part, chosen in sets.items() if chosen is not None)
+            raise ValueError(f"{sizes}; give one data set per task for each part")
+        read = [
+            (np.asarray(example), int(label), task, part)
+            for part, chosen in sets.items()
+            for task, items in enumerate(chosen or ())
+            for example, label in _items(items)
+        ]
+        examples, labels, task, part = zip(*read, strict=True)
+        if len(shapes := sorted({example.shape for example in examples})) > 1:
+            raise ValueError(f"examples have unequal shapes: {', '.join(map(str, shapes))}")
+        x = np.stack(examples)
+        return cls.from_arrays(x, labels, task, part, seed=seed, shares=shares, standardise=standardise, name=name)
 
 
 def _items(items: Iterable[Any]) -> Iterable[Any]:

@@ -70,7 +70,7 @@ def build(params: Params, stored: Mapping[str, np.ndarray], seed: int, name: str
     blocks = arrays.Blocks(**stored)
     limits.at_most(f"streams.{name}.tasks", params.tasks or 0, len(blocks.ends), "ask for fewer")
     shares = arrays.Shares(params.validation, params.test)
-    return arrays.build(name, blocks, seed, shares, params.standardise, params.tasks or 0)
+    return arrays.Stream.from_blocks(name, blocks, seed, shares, params.standardise, params.tasks)
 
 
 def tasks_in(folder: Path) -> int:

@@ -16,6 +16,18 @@ METHODS = click.option(
     "--method", "methods", multiple=True, metavar="NAME", help="Only this method; repeat the option for several.",
     shell_complete=completion.methods,
 )  # fmt: skip
+DATA = click.option(
+    "--data",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Run on your own data: a .csv, .parquet or .npz file, or a folder of images.",
+)
+CLASSES = click.option(
+    "--classes",
+    metavar="LISTS",
+    help="With --data: the classes of each task ('cat dog, bird fish'), or how many each has (2).",
+)
 SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; for seed 1 alone: 1,)."
 MOST_SEEDS = 10_000
 SET = "Override a value of params.yaml; repeat the option for several."

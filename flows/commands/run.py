@@ -59,15 +59,13 @@ def request_of(file: str | None, classes: str | None, choices: Mapping[str, Any]
 
     Raises SettingsError for options that exclude each other, and for a file whose name is none for a stream.
     """
+    streams, overrides = naming.of_options(file, classes, choices["streams"])
     if file is None:
-        if classes is not None:
-            raise SettingsError("--classes divides the classes of own data into tasks; give --data FILE with it")
         return Request(**choices)
-    given = click.get_current_context().get_parameter_source("suite") != ParameterSource.DEFAULT
-    if given or choices["streams"]:
-        raise SettingsError("--data names suite and stream by itself; leave out --suite and --stream")
-    stream, overrides = naming.declared(file, classes)
-    return Request(**{**choices, "suite": stream, "overrides": (*overrides, *choices["overrides"])})
+    if click.get_current_context().get_parameter_source("suite") != ParameterSource.DEFAULT:
+        raise SettingsError("--data names its suite by itself; leave out --suite")
+    own = {"suite": streams[0], "streams": (), "overrides": (*overrides, *choices["overrides"])}
+    return Request(**{**choices, **own})
 
 
 def run(request: Request, check: bool = False) -> int:

@@ -8,6 +8,7 @@ from rich.console import Console
 from den import searches, suites
 from den.worker import CellFailed
 from flows.commands.terminal_tables import grid
+from flows.data.own import naming
 from flows.pipeline.search import search
 from flows.places import here
 from flows.runtime import signals
@@ -19,17 +20,28 @@ from reports import labels
 COLUMNS = ("method", "trials", "AUROC", "capacity", "study", "numbers")
 
 
-def run(streams: Sequence[str], methods: Sequence[str], trials: int | None, slots: int | None) -> int:
-    """Run the search in the terminal; return the exit code. Raises SettingsError before anything runs."""
+def run(
+    file: str | None,
+    classes: str | None,
+    streams: Sequence[str],
+    methods: Sequence[str],
+    trials: int | None,
+    slots: int | None,
+) -> int:
+    """Run the search in the terminal; return the exit code. Raises SettingsError before anything runs.
+
+    file, classes: of own data, in place of `streams`.
+    """
+    streams, overrides = naming.of_options(file, classes, streams)
     if not streams:
-        raise suites.SettingsError("name the stream to search on: --stream NAME")
-    plan = suites.load()
+        raise suites.SettingsError("name the stream to search on: --stream NAME, or --data FILE")
+    plan = suites.load(overrides=overrides)
     for stream in streams:
         searches.subjects(plan, stream, methods, trials)
     here()  # refuses a folder that cannot be written, before the server starts
     try:
         with terminal_run(Watcher()):
-            ends = [end for stream in streams for end in search(stream, methods, trials, slots)]
+            ends = [end for stream in streams for end in search(stream, methods, trials, slots, overrides)]
     except KeyboardInterrupt as interrupt:
         signals.report(signals.INTERRUPTED)
         return signals.code_of(interrupt)

@@ -31,14 +31,19 @@ TRIALS = Path(".den/search")  # measurements of trials; safe to delete
 
 @prefect.flow(name="search", flow_run_name="{stream}")
 def search(
-    stream: str, methods: Sequence[str] = (), trials: int | None = None, slots: int | None = None
+    stream: str,
+    methods: Sequence[str] = (),
+    trials: int | None = None,
+    slots: int | None = None,
+    overrides: Sequence[str] = (),
 ) -> tuple[StudyResult, ...]:
     """Search hyper-parameters on a stream, one method after another, `slots` trials at a time.
 
-    methods: by default all with a search space in params.yaml. Finished trials are not run again.
+    methods: by default all with a search space in params.yaml. overrides: those that declare own data. Finished trials
+    are not run again.
     """
     checkout.refuse_other_commit()
-    plan, places = suites.load(), here()
+    plan, places = suites.load(overrides=overrides), here()
     subjects = searches.subjects(plan, stream, methods, trials)
     tasks.prepare([subject.cell({}) for subject in subjects], plan, places)
     at_a_time = slots or concurrency.slots([subject.cell({}) for subject in subjects])

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from small import learn
 from torch.utils.data import Dataset, TensorDataset
 
+from den import Stream, sources
+from den.cells import modules_of
 from den.config import Network, SettingsError, Training
 from den.methods import METHODS
-from den.streams.arrays import PARTS, Shares, from_arrays, from_datasets
-from den.tasks import Examples, Stream
+from den.streams import STREAMS, arrays
+from den.streams.arrays import PARTS, Shares
+from den.tasks import Examples
 
 
 def table(each: int = 12, tasks: int = 3, classes: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,7 +41,7 @@ def rows(examples: Examples) -> set[int]:
 @given(seed=st.integers(0, 99), shares=st.tuples(st.floats(0.1, 0.4), st.floats(0.1, 0.4)))
 def test_the_parts_of_a_task_share_out_its_rows(seed: int, shares: tuple[float, float]) -> None:
     x, label, task = table()
-    stream = from_arrays(x, label, task, seed=seed, shares=Shares(*shares))
+    stream = Stream.from_arrays(x, label, task, seed=seed, shares=Shares(*shares))
     for number, split in enumerate(parts(stream)):
         drawn = [rows(examples) for examples in split]
         assert set.union(*drawn) == set(np.flatnonzero(task == number)) and sum(map(len, drawn)) == 24
@@ -47,7 +50,7 @@ def test_the_parts_of_a_task_share_out_its_rows(seed: int, shares: tuple[float, 
 
 
 def test_a_seed_draws_the_same_rows_again_and_another_seed_others() -> None:
-    first, again, other = (from_arrays(*table(), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (Stream.from_arrays(*table(), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.tasks[1].train.x, again.tasks[1].train.x)
     assert rows(first.tests[1]) != rows(other.tests[1])
 
@@ -55,18 +58,18 @@ def test_a_seed_draws_the_same_rows_again_and_another_seed_others() -> None:
 def test_given_parts_are_kept_and_missing_validation_is_drawn_from_training() -> None:
     x, label, task = table()
     part = np.where(np.arange(len(x)) % 3 == 0, "test", "train")
-    for number, (train, validation, test) in enumerate(parts(from_arrays(x, label, task, part))):
+    for number, (train, validation, test) in enumerate(parts(Stream.from_arrays(x, label, task, part))):
         assert rows(test) == set(np.flatnonzero((task == number) & (part == "test")))
         assert rows(train) | rows(validation) == set(np.flatnonzero((task == number) & (part == "train")))
         assert len(validation)
 
 
 def test_features_are_standardised_by_the_first_task_and_images_of_bytes_are_scaled() -> None:
-    seen = from_arrays(*table()).tasks[0].train.inputs(slice(None))
+    seen = Stream.from_arrays(*table()).tasks[0].train.inputs(slice(None))
     torch.testing.assert_close(seen.mean(dim=0), torch.zeros(4), rtol=0, atol=1e-5)
     _, label, task = table()
     images = np.full((len(label), 3, 5, 4), 255, np.uint8)
-    stream = from_arrays(images, label, task)
+    stream = Stream.from_arrays(images, label, task)
     assert stream.shape == (3, 5, 4) and stream.tasks[0].train.x.dtype == torch.uint8
     assert torch.equal(stream.tests[0].inputs(slice(0, 1)), torch.ones(1, 3, 5, 4))
 
@@ -74,14 +77,14 @@ def test_features_are_standardised_by_the_first_task_and_images_of_bytes_are_sca
 def test_tasks_may_share_classes_and_differ_in_their_number() -> None:
     x, label, task = table(classes=3)
     label = np.where(task == 0, label % 2, label % 3)
-    stream = from_arrays(x, label, task)
+    stream = Stream.from_arrays(x, label, task)
     assert [task.outputs for task in stream] == [2, 3, 3] and stream.classes == 3
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_every_method_learns_tasks_of_unequal_sizes(kind: str) -> None:
     x, label, task = table(classes=3)
-    stream = from_arrays(x, np.where(task == 0, label % 2, label), task)
+    stream = Stream.from_arrays(x, np.where(task == 0, label % 2, label), task)
     about: dict[str, Any] = {"network": Network(widths=(6, 5)), "training": Training(steps=3, batch_size=8)}
     _, result = learn(kind, stream, **about)
     assert not np.isnan(np.array(result.scores["auroc"])[2]).any()
@@ -105,7 +108,7 @@ def test_what_makes_no_stream_is_refused(case: str) -> None:
     x, label, task = table()
     arguments = {"x": x, "labels": label, "task": task} | changed
     with pytest.raises((ValueError, SettingsError), match=message):
-        from_arrays(**arguments)
+        Stream.from_arrays(**arguments)
 
 
 def test_a_class_without_training_data_is_named() -> None:
@@ -113,7 +116,7 @@ def test_a_class_without_training_data_is_named() -> None:
     part = np.where(np.arange(len(x)) % 3 == 0, "test", "train")
     part[label == 3] = "test"
     with pytest.raises(SettingsError, match="task 1: class 3 has no training data"):
-        from_arrays(x, label, task, part)
+        Stream.from_arrays(x, label, task, part)
 
 
 def datasets(x: np.ndarray, label: np.ndarray, task: np.ndarray) -> list[Dataset[Any]]:
@@ -128,7 +131,7 @@ def test_data_sets_give_the_same_stream_as_their_arrays() -> None:
     tested = np.arange(len(x)) % 3 == 0
     part = np.where(tested, PARTS[2], PARTS[0])
     train, test = (datasets(x[rows], label[rows], task[rows]) for rows in (~tested, tested))
-    pairs = zip(parts(from_datasets(train, test)), parts(from_arrays(x, label, task, part)), strict=True)
+    pairs = zip(parts(Stream.from_datasets(train, test)), parts(Stream.from_arrays(x, label, task, part)), strict=True)
     for left, right in pairs:
         assert [rows(examples) for examples in left][2] == [rows(examples) for examples in right][2]
         assert rows(left[0]) | rows(left[1]) == rows(right[0]) | rows(right[1])
@@ -137,7 +140,13 @@ def test_data_sets_give_the_same_stream_as_their_arrays() -> None:
 def test_unequal_numbers_of_data_sets_and_unequal_shapes_are_refused() -> None:
     sets = datasets(*table())
     with pytest.raises(ValueError, match="3 for train, 2 for test; give one data set per task"):
-        from_datasets(sets, sets[:2])
+        Stream.from_datasets(sets, sets[:2])
     narrow = TensorDataset(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"unequal shapes: \(3,\), \(4,\)"):
-        from_datasets([*sets[:2], narrow], sets)
+        Stream.from_datasets([*sets[:2], narrow], sets)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_measurements_of_the_benchmarks_streams_outlive_changes_of_arrays(stream: str) -> None:
+    assert arrays.__name__ not in sources.closure(modules_of("den", stream))
+    assert arrays.__name__ in sources.closure(modules_of("den", "mine"))

@@ -351,9 +351,14 @@ def test_growth_without_an_end_is_warned_of(growth: dict[str, Any], message: str
 def test_importing_den_loads_neither_torch_nor_numpy() -> None:
     code = "import sys, den; assert 'DEN' in dir(den); sys.exit(int('torch' in sys.modules or 'numpy' in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert set(den.__all__) == {"Convolution", "Estimator", "GrowthWarning", "NotFittedError", "TaskReport"} | {
-        kind.__name__ for kind in ESTIMATORS.values()
-    }
+    assert set(den.__all__) == {
+        "Convolution",
+        "Estimator",
+        "GrowthWarning",
+        "NotFittedError",
+        "Stream",
+        "TaskReport",
+    } | {kind.__name__ for kind in ESTIMATORS.values()}
     with pytest.raises(AttributeError, match="'den' has no attribute 'Dan'"):
         den.Dan  # noqa: B018
 
@@ -367,7 +372,8 @@ def test_the_checks_of_scikit_learn_pass(name: str) -> None:
     number = {"tasks": TASKS} if name == "den_finetune" else {}
     model = ESTIMATORS[name](hidden=(32, 16), epochs=5, minimum_steps=60, learning_rate=0.01, **number)
     failures = EXPECTED_FAILURES | (OF_QUIRKS if name in ("den_official", "den_with_quirks") else {})
-    check_estimator(model, expected_failed_checks=failures, on_skip=None)
+    checks = check_estimator(model, expected_failed_checks=failures, on_skip=None)
+    assert {check["check_name"] for check in checks if check["status"] == "xfail"} == failures.keys()
 
 
 @pytest.mark.slow
@@ -380,6 +386,7 @@ def test_mypy_checks_the_code_of_a_user(tmp_path: Path) -> None:
         "reveal_type(model.predict(np.zeros((4, 2)), task=1))\n"
         "report: tuple[TaskReport, ...] = model.report_\n"
         "again: DEN = DEN.load('net.safetensors')\n"
+        "stream: den.Stream = den.Stream.from_arrays(np.zeros((9, 2)), np.arange(9) % 2, task=[0] * 9)\n"
         "den.EWC(strength='much')\nden.DENN\n"
     )
     command = [

@@ -31,6 +31,14 @@ def test_one_command_goes_from_a_file_to_a_report_of_den_and_three_baselines(pro
 
 
 @pytest.mark.slow
+def test_a_search_takes_the_file_itself(project: Path) -> None:
+    file = str(project.parent / CSV.name)
+    answer = den(project, "search", "--data", file, "--method", "finetune", "--trials", "1")
+    assert answer.returncode == 0, answer.stderr
+    assert list((project / "reports/studies/three_seasons/finetune").glob("*.jsonl"))
+
+
+@pytest.mark.slow
 def test_results_are_read_without_the_file_and_the_prepared_data(project: Path) -> None:
     (project.parent / CSV.name).rename(project.parent / "moved")
     (project / "data/streams/three_seasons").rename(project / "gone")
@@ -51,9 +59,14 @@ def test_a_declared_stream_is_found_by_name_reused_and_searched(project: Path) -
     params.write_text(params.read_text().replace("    awa: {}\n", declared, 1))
     answer = den(project, "run", "--suite", "three_seasons", *QUICK)
     assert answer.returncode == 0 and "0 of 4 cells to run" in answer.stderr, answer.stderr
-    answer = den(project, "search", "--stream", "three_seasons", "--method", "finetune", "--trials", "1")
-    assert answer.returncode == 0, answer.stderr
-    assert list((project / "reports/studies/three_seasons/finetune").glob("*.jsonl"))
+    search = ("search", "--stream", "three_seasons", "--method", "finetune", "--trials", "1")
+    answer = den(project, *search)
+    assert answer.returncode == 0 and "trial 2" not in answer.stderr, answer.stderr
+    assert len(list((project / "reports/studies/three_seasons/finetune").glob("*.jsonl"))) == 1, "the file's own study"
+    answer = den(project, *search, "--write")
+    assert "written to params.yaml" in answer.stdout, answer.stderr
+    answer = den(project, "run", "--suite", "three_seasons", "--method", "finetune", "--show")
+    assert "chosen, study" in answer.stdout, answer.stderr
 
 
 @pytest.mark.slow

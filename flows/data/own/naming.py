@@ -2,12 +2,38 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from den.config import SettingsError
 from den.params_file import STREAM_NAME
 from den.streams import STREAMS
 from den.suites import DATA
+
+
+def of_options(file: str | None, classes: str | None, streams: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """Return the streams that a command line names, and the overrides that declare its own data.
+
+    file, classes, streams: its options. Raises SettingsError for options that exclude each other, and as `declared`.
+    """
+    if file is None:
+        if classes is not None:
+            raise SettingsError("--classes divides the classes of own data into tasks; give --data FILE with it")
+        return streams, ()
+    if streams:
+        raise SettingsError("--data names its stream by itself; leave out --stream")
+    name, overrides = declared(file, classes)
+    return (name,), overrides
+
+
+def refuse_undeclared(file: str | None) -> None:
+    """Raise SettingsError if numbers are to be written for a file that params.yaml need not name."""
+    if file is not None:
+        name = Path(file).stem
+        raise SettingsError(
+            f"--write adds numbers for {name} to params.yaml, which has to declare that stream: add "
+            f"{name}: {{file: {file}}} to data.streams, then `den search --stream {name} --write`"
+        )
 
 
 def declared(file: str, classes: str | None) -> tuple[str, tuple[str, ...]]:
