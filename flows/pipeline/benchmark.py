@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from importlib import import_module
 from typing import Any
 
 import prefect
@@ -27,6 +28,7 @@ Executor = Callable[[Cell, Places, Order], Worked]
 
 EXECUTORS: dict[str, Executor] = {"here": learn, "pool": work_pool.learn_elsewhere}
 WAITING = 32  # cells requested from a pool at a time; its limits decide how many run
+DRAWING = ("matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf", "fontTools.subset")
 STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs that begin at once, and retries only seconds later
 
 
@@ -174,10 +176,13 @@ def _attempts(
 
 
 def _get_ready() -> None:
-    """While cells run, load what the first model of a run needs at its end."""
-    from flows.tracking import models
+    """While cells run, load what the end of a run needs: fonts of figures, MLflow's tables, the list of packages."""
+    from flows.tracking import models, stores, tracker
 
+    stores.warm_up(tracker.address())
     models.warm_up()
+    for module in DRAWING:
+        import_module(module)
 
 
 def _attempt(cell: Cell, places: Places, order: Order, executor: Executor) -> Worked | str:
