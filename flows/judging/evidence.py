@@ -89,6 +89,15 @@ class Group:
     series: Series
 
 
+@dataclass(frozen=True)
+class Differing:
+    """A measured cell, and how its conditions differ from those of the measurement of an earlier time."""
+
+    result: CellResult
+    since: datetime
+    changes: tuple[Change, ...]
+
+
 def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepted: Iterable[CellResult]) -> list[Group]:
     """Group the measured cells by stream and method, with the measurements to compare them with."""
     by_series: dict[str, list[Measurement]] = defaultdict(list)
@@ -112,21 +121,14 @@ def instability(cell: Measured, ledger: Ledger) -> Instability | None:
     return _unlike(cell, cell.accepted, f"{cell.accepted.origin.ended:%Y-%m-%d %H:%M}, which is accepted,")
 
 
-def since_accepted(groups: Iterable[Group]) -> list[Change]:
-    """Return how the conditions differ from those of the accepted results whose bits were not repeated."""
-    return list(dict.fromkeys(change for group in groups for change in _since_accepted(group)))
+def since_accepted(groups: Iterable[Group]) -> list[Differing]:
+    """Return how conditions differ from those of accepted results, for methods whose bits are not the accepted ones."""
+    return [differing for group in groups if (differing := _since_accepted(group)) and differing.changes]
 
 
-def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change]]:
-    """Return, by time of the last measurement, how conditions differ from it, for methods whose bits have changed."""
-    changes: dict[str, list[Change]] = defaultdict(list)
-    for group in groups:
-        cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
-        before = ledger.loaded(cell.earlier[-1].id) if cell else None
-        if cell and before:
-            when = f"{before.origin.ended:%Y-%m-%d %H:%M}"
-            changes[when] += differences.changes(before, cell.measurement)
-    return {when: list(dict.fromkeys(differing)) for when, differing in changes.items() if differing}
+def since_last(groups: Iterable[Group], ledger: Ledger) -> list[Differing]:
+    """Return how conditions differ from those of the last measurement, for methods whose bits have changed."""
+    return [differing for group in groups if (differing := _since_last(group, ledger)) and differing.changes]
 
 
 def _group(
@@ -216,10 +218,19 @@ def _unlike(cell: Measured, before: Measurement | None, since: str) -> Instabili
     return Instability(since, repeats.deviation(before, cell.measurement))
 
 
-def _since_accepted(group: Group) -> Iterable[Change]:
+def _since_accepted(group: Group) -> Differing | None:
     if not group.accepted or all(cell.as_accepted for cell in group.cells):
-        return ()
+        return None
     cell = next((cell for cell in group.cells if cell.accepted and not cell.as_accepted), group.cells[0])
     before = cell.accepted or next(iter(group.accepted.values()))
     changes = differences.changes(before, cell.measurement)
-    return (change for change in changes if cell.accepted or change.kind != "data")  # other seeds have other data
+    alike = (change for change in changes if cell.accepted or change.kind != "data")  # other seeds have other data
+    return Differing(cell.result, before.origin.ended, tuple(alike))
+
+
+def _since_last(group: Group, ledger: Ledger) -> Differing | None:
+    cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
+    before = ledger.loaded(cell.earlier[-1].id) if cell else None
+    if cell is None or before is None:
+        return None
+    return Differing(cell.result, before.origin.ended, tuple(differences.changes(before, cell.measurement)))

@@ -29,6 +29,11 @@ class Outcome:
         """The table of judgements per stream; None if there is nothing to compare with."""
         return {stream: self.verdict.table(stream) for stream in self.tables.streams}
 
+    @property
+    def explained(self) -> dict[str, Table | None]:
+        """The same tables, with every change since the accepted results: for the page."""
+        return {stream: self.verdict.explained(stream) for stream in self.tables.streams}
+
 
 class RunFailed(RuntimeError):
     """Cells failed, or what was measured is worse or unstable; everything else is done. `outcome` holds it all."""

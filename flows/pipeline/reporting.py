@@ -21,7 +21,7 @@ from reports.text_tables import Table
 
 def write(outcome: Outcome) -> Path:
     """Write tables, figures and the page of a run, and its metrics for DVC; return their folder."""
-    return _draw(outcome.run.suite, outcome.tables, outcome.judged)
+    return _draw(outcome.run.suite, outcome.tables, outcome.explained)
 
 
 def refresh(suite: str, run: str | None) -> Path:
