@@ -16,6 +16,9 @@ METHODS = click.option(
     "--method", "methods", multiple=True, metavar="NAME", help="Only this method; repeat the option for several.",
     shell_complete=completion.methods,
 )  # fmt: skip
+FORMAT = partial(
+    click.option, "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
 SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; for seed 1 alone: 1,)."
 MOST_SEEDS = 10_000
 SET = "Override a value of params.yaml; repeat the option for several."

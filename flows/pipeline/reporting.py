@@ -43,27 +43,15 @@ def redraw(suite: str) -> Path:
     return _draw(suite, accepted_results.read_tables(suite), {}, f"den report --accepted --suite {suite}")
 
 
-def scores(suite: str | None, accepted: bool, form: str) -> str:
-    """Return the tidy scores of a suite, or of all, as a table, JSON or CSV; accepted: from the accepted tables."""
+def scores(suite: str | None, accepted: bool) -> pd.DataFrame:
+    """Return the tidy scores of a suite, or of all; accepted: from the accepted tables."""
     if accepted:
         names = [suite] if suite else accepted_results.suites()
         frames = [accepted_results.read_tables(name).scores for name in names]
     else:
         names = [suite] if suite else list(suites.load().suites)
         frames = [tables.collect(suite_results.of_ledger(name, of_project()), name).scores for name in names]
-    frame = pd.concat(frames)
-    if form == "csv":
-        return frame.to_csv(index=False, lineterminator="\n")
-    if form == "json":
-        rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
-        return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    return "".join(map(_text, frame.groupby(["suite", "stream"], sort=False))) or "no scores\n"
-
-
-def _text(group: tuple[tuple[str, str], pd.DataFrame]) -> str:
-    """Return the scores of a suite and stream as text; lines fit 80 columns."""
-    (suite, stream), rows = group
-    return f"{suite}, {stream}\n{rows.drop(columns=['suite', 'stream']).to_string(index=False)}\n\n"
+    return pd.concat(frames)
 
 
 def _draw(suite: str, collected: Tables, judged: Mapping[str, Table | None], again: str = "") -> Path:
