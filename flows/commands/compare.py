@@ -8,7 +8,7 @@ import pandas as pd
 from den import metrics
 from den.config import SettingsError
 from flows.commands import console, row_text
-from flows.pipeline import suite_results
+from flows.pipeline import stored_floors, suite_results
 from flows.places import of_project
 from reports import accepted_results, labels, latex_tables, tables, text_tables
 from reports.analysis.comparison import READING, Comparison, against_rival
@@ -48,7 +48,7 @@ def _collected(suite: str) -> Tables:
         raise SettingsError(
             f"suite {suite} has no results, measured or accepted; `den run --suite {suite}` measures it"
         )
-    return tables.collect(results, suite)
+    return tables.collect(results, suite, stored_floors.of_results(results, places))
 
 
 def _sources(collected: Tables, stream: str) -> str:

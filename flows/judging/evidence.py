@@ -9,6 +9,7 @@ from statistics import median
 
 from den.ledger import Begun, CellResult, Entry, Ledger, Measurement
 from den.ledger.settings import series_of
+from den.streams import STREAMS
 from flows.judging import differences
 from flows.judging.differences import Change
 from reports import accepted_results
@@ -103,6 +104,8 @@ def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepte
     by_series: dict[str, list[Measurement]] = defaultdict(list)
     for result in accepted:
         by_series[series_of(result.measurement.settings)].append(result.measurement)
+    if _on_other_data(begun):  # which the accepted results do not have
+        by_series.clear()
     groups: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
     for result in measured:
         groups[result.measurement.stream, result.name].append(result)
@@ -197,11 +200,19 @@ def _of_ledger(begun: Begun, series: str, ledger: Ledger) -> dict[int, dict[str,
     Among equal results the newest counts, since it also has the scores that were introduced later.
     """
     results: dict[int, list[Entry]] = defaultdict(list)
+    if _on_other_data(begun):
+        return {}
     earlier = [entry for entry in ledger.entries(series=series) if entry.run != begun.id and entry.when < begun.started]
     for entry in reversed(earlier):
         if not any(repeats.same_bits(entry.digests, later.digests) for later in results[entry.seed]):
             results[entry.seed].append(entry)
     return {seed: _medians([judgement.values_of(entry) for entry in entries]) for seed, entries in results.items()}
+
+
+def _on_other_data(begun: Begun) -> bool:
+    """Return whether a run prepared registered streams in another way: equal settings are not comparable then."""
+    keys = (override.partition("=")[0].split(".") for override in begun.asked.overrides)
+    return any(key[:2] == ["data", "streams"] and key[2] in STREAMS for key in keys if len(key) > 2)
 
 
 def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:

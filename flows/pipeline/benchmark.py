@@ -19,7 +19,7 @@ from den.worker import CellFailed
 from flows.data import stream_files
 from flows.executors import work_pool
 from flows.executors.cell_flow import Worked, learn
-from flows.pipeline import announcements, tasks
+from flows.pipeline import announcements, stored_floors, tasks
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import here
 from flows.runtime import addresses, checkout, concurrency, estimates, run_context, run_records
@@ -75,7 +75,7 @@ def benchmark(
         watcher.goes_on("judging the results against accepted ones and earlier runs")
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
-    outcome = Outcome(run, results, failures, verdict)
+    outcome = Outcome(run, results, failures, verdict, stored_floors.of_results(results, places, plan.other_data))
     watcher.goes_on("drawing the report")
     folder = tasks.report(outcome) if results else None
     watcher.goes_on("showing the run in MLflow")

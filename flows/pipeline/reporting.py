@@ -10,7 +10,7 @@ from den import files, paths, suites
 from den.config import SettingsError
 from den.ledger import Ledger
 from flows.judging import verdicts
-from flows.pipeline import suite_results
+from flows.pipeline import stored_floors, suite_results
 from flows.pipeline.outcome import Outcome
 from flows.places import REPORTS, of_project
 from reports import accepted_results, tables
@@ -31,11 +31,12 @@ def refresh(suite: str, run: str | None) -> Path:
         ledger = Ledger.of(places)
         ended = ledger.run(run)
         results = tuple(ledger.results(ended))
-        return write(Outcome(ended, results, {}, verdicts.of_run(ended, results, ledger)))
+        verdict, floors = verdicts.of_run(ended, results, ledger), stored_floors.of_run(ended, results, places)
+        return write(Outcome(ended, results, {}, verdict, floors))
     results = tuple(suite_results.of_ledger(suite, places))
     if not results:
         raise SettingsError(f"no cell of suite {suite} is measured here; {_remedy(suite)}")
-    return _draw(suite, tables.collect(results, suite), {})
+    return _draw(suite, tables.collect(results, suite, stored_floors.of_results(results, places)), {})
 
 
 def redraw(suite: str) -> Path:

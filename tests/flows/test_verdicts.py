@@ -210,6 +210,19 @@ def test_many_changes_are_one_short_remark(ledger: Ledger, accepted: list[CellRe
     assert len(text) < 200
 
 
+@pytest.mark.parametrize(
+    ("key", "word"), [("data.streams.blobs.classes=20", "new"), ("data.streams.mine.file=a.csv", "worse")]
+)
+def test_a_run_on_other_data_is_not_compared_with_results_on_the_declared_ones(
+    ledger: Ledger, accepted: list[CellResult], key: str, word: str
+) -> None:
+    night(ledger, 1, tonight(1), accepted)
+    run = begun(2, asked=Asked(suite="smoke", overrides=(key,)))
+    measured = [lower(one, 0.4) for one in tonight(2, fingerprint="0" * 64)]
+    verdict = verdicts.judge(run, measured, {}, ledger, accepted)
+    assert {one.outcome for one in verdict.judgements if one.main} == {word}
+
+
 def test_why_lists_each_change_since_the_accepted_result(
     ledger: Ledger, accepted: list[CellResult], places: Places
 ) -> None:
