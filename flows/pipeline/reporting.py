@@ -1,6 +1,7 @@
 """From results to what a person reads: the report's folder, and tidy rows."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,12 @@ from reports.text_tables import Table
 
 def write(outcome: Outcome) -> Path:
     """Write tables, figures and the page of a run, and its metrics for DVC; return their folder."""
-    return _draw(outcome.run.suite, outcome.tables, outcome.explained)
+    request = outcome.run.begun.asked
+    changes = "".join(f" --set {shlex.quote(override)}" for override in request.overrides)
+    again = (
+        f"den report --suite {request.suite} --run {outcome.run.id}  # of `den run --suite {request.suite}{changes}`"
+    )
+    return _draw(request.suite, outcome.tables, outcome.explained, again if changes else "")
 
 
 def refresh(suite: str, run: str | None) -> Path:
