@@ -11,7 +11,7 @@ import click
 
 from flows.commands import completion
 from flows.commands.ledger import ledger_commands
-from flows.commands.options import CLASSES, DATA, METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
+from flows.commands.options import CLASSES, DATA, FORMAT, METHODS, SEEDS, SET, STREAMS, SUITE, Seeds
 from flows.commands.refusals import Commands
 from flows.runtime import garbage_collection
 
@@ -57,8 +57,16 @@ main.add_command(ledger_commands)
     is_flag=True,
     help="Leave out the numbers that were chosen for methods; as --set chosen=none.",
 )
+@FORMAT(help="With --show: how the settings are printed.")
 def run(
-    check: bool, estimate: bool, show: bool, without_chosen: bool, file: str | None, classes: str | None, **choices: Any
+    check: bool,
+    estimate: bool,
+    show: bool,
+    form: str,
+    without_chosen: bool,
+    file: str | None,
+    classes: str | None,
+    **choices: Any,
 ) -> None:
     """Run a suite: prepare its data, measure its cells, judge and report the results, and track them in MLflow.
 
@@ -69,8 +77,11 @@ def run(
     An interrupted run of the same request continues from its last finished stage.
     Exits with 1 if cells failed, with 2 if the settings are wrong, and with 130 if it is interrupted.
     """
+    from den.config import SettingsError
     from flows.places import of_project
 
+    if form != "table" and not show:
+        raise SettingsError(f"--format {form} is a form of settings; give --show with it")
     of_project()  # Prefect leaves a folder wherever it is imported
     if not (estimate or show):
         from den.worker import make_ready
@@ -83,7 +94,7 @@ def run(
     choices["overrides"] += ("chosen=none",) * without_chosen
     request = run.request_of(file, classes, choices)
     if show:
-        run.show(request)
+        run.show(request, form)
         return
     if estimate:
         print(run.estimated(request))
@@ -147,7 +158,7 @@ def prepare(streams: tuple[str, ...], force: bool, overrides: tuple[str, ...]) -
 @main.command()
 @SUITE(help="Only the cells of this suite; by default those of all suites.")
 @click.option("--accepted", is_flag=True, help="Read only the accepted tables; needs neither measurements nor data.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@FORMAT()
 def results(suite: str | None, accepted: bool, form: str) -> None:
     """Print the newest scores, one per row: suite, stream, method, seed, after_task, task, score, value."""
     from flows.commands.results import print_scores
@@ -220,7 +231,7 @@ def compare(suite: str, methods: tuple[str, ...], against: str, accepted: bool, 
     help="The metric: auroc, accuracy, capacity, seconds, ...",
 )
 @click.option("--since", metavar="DATE", help="Only runs that began on this day or later, such as 2026-11-29.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@FORMAT()
 def history(
     suite: str | None,
     streams: tuple[str, ...],

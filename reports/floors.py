@@ -1,10 +1,16 @@
 """What a method scores that answers every example with the most frequent class: the floor of each score, by stream.
 
-A fresh clone has no data, so the floors follow from how each stream makes its test data, at its default settings.
+A fresh clone has no data, so the floors follow from how each stream makes its test data, at its default settings. Own
+data, and streams that a request prepares in another way, have the floors of their stored labels.
 AUROC counts ties half. With the same answer to all, average precision is the share of the class among the examples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from torch import Tensor
+
+from den.scores import SCORES
 
 DIGITS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 "The published test images of MNIST, by class."
@@ -13,6 +19,18 @@ DIGITS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 def of(stream: str) -> Mapping[str, float]:
     """Return the floor of each score of a stream, a mean over its tasks; empty if the stream is not listed here."""
     return FLOORS.get(stream, {})
+
+
+def of_labels(tasks: Sequence[Tensor]) -> dict[str, float]:
+    """Return the floor of each score, a mean over tasks. tasks: the test targets of each, (examples, outputs)."""
+    return {name: fmean(score(_majority(y), y) for y in tasks) for name, score in SCORES.items()}
+
+
+def _majority(y: Tensor) -> Tensor:
+    """Return logits that answer every example alike, with the most frequent class; y: (examples, outputs)."""
+    shares = y.float().mean(0)
+    best = (shares > 0.5).float() * 2 - 1 if len(shares) == 1 else (shares == shares.max()).float()
+    return best.expand(y.shape)
 
 
 def _one_against_rest(classes: int) -> dict[str, float]:

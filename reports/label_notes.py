@@ -23,7 +23,7 @@ NOTES = {
     "den_finetune": "DEN, whose final network is then trained on all tasks together",
     "single_task": "a network of its own for each task",
     "joint": "one network trained on all tasks together",
-    labels.MAJORITY: "the most frequent class as the answer to every example, at the stream’s default settings",
+    labels.MAJORITY: "the most frequent class as the answer to every example; built-in streams at default settings",
 }
 
 

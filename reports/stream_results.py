@@ -32,6 +32,7 @@ class StreamResults:
     """One stream's three tidy tables. What is derived from them is computed once; nobody changes the frames.
 
     chosen_from: the results of all methods, if these are of some of them.
+    stored_floor: the floor of each score by the stored labels; None if it follows from the stream's definition.
     """
 
     stream: str
@@ -39,12 +40,13 @@ class StreamResults:
     cells: pd.DataFrame
     measures: pd.DataFrame
     chosen_from: "StreamResults | None" = field(default=None, repr=False)
+    stored_floor: Mapping[str, float] | None = None
 
     def among(self, methods: Collection[str]) -> "StreamResults":
         """Return the results of these methods."""
         frames = (self.scores, self.cells, self.measures)
         scores, cells, rows = (frame[frame["method"].isin(methods)].reset_index(drop=True) for frame in frames)
-        return StreamResults(self.stream, scores, cells, rows, chosen_from=self.whole)
+        return StreamResults(self.stream, scores, cells, rows, self.whole, self.stored_floor)
 
     @property
     def whole(self) -> "StreamResults":
@@ -94,7 +96,7 @@ class StreamResults:
     @property
     def floor(self) -> Mapping[str, float]:
         """What the majority answer scores, by score; empty for a stream whose floor is not derived."""
-        return floors.of(self.stream)
+        return floors.of(self.stream) if self.stored_floor is None else self.stored_floor
 
     @property
     def label_notes(self) -> str:

@@ -2,7 +2,7 @@
 
 import lzma
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -59,12 +59,14 @@ COLUMNS = {"scores": SCORES, "cells": CELLS, "measures": MEASURES}
 class Tables:
     """Scores, cells and measures of some suites, one tidy frame each. Tasks and layers count from 1.
 
+    floors: by stream, the floors of stored labels, of streams that have no others. They are not written.
     Nobody changes the frames, so the results of each stream are derived once.
     """
 
     scores: pd.DataFrame
     cells: pd.DataFrame
     measures: pd.DataFrame
+    floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def streams(self) -> list[str]:
@@ -92,18 +94,24 @@ class Tables:
     def _results(self, stream: str) -> StreamResults:
         frames = (self.scores, self.cells, self.measures)
         scores, cells, rows = (frame[frame["stream"] == stream].reset_index(drop=True) for frame in frames)
-        return StreamResults(stream, scores, cells, rows)
+        return StreamResults(stream, scores, cells, rows, stored_floor=self.floors.get(stream))
 
 
-def collect(results: Iterable[CellResult], suite: str) -> Tables:
-    """Return the tables of these results, as cells of `suite`; the order of the results does not matter."""
+def collect(
+    results: Iterable[CellResult], suite: str, floors: Mapping[str, Mapping[str, float]] | None = None
+) -> Tables:
+    """Return the tables of these results, as cells of `suite`; the order of the results does not matter.
+
+    floors: by stream, those of stored labels.
+    """
     results = list(results)
     rows: dict[str, Iterable[dict[str, object]]] = {
         "scores": (row for result in results for row in _scores(result)),
         "cells": (_cell(result) for result in results),
         "measures": (row for result in results for row in _measures(result)),
     }
-    return Tables(**{name: _frame(suite, rows[name], columns) for name, columns in COLUMNS.items()})
+    frames = {name: _frame(suite, rows[name], columns) for name, columns in COLUMNS.items()}
+    return Tables(**frames, floors=floors or {})
 
 
 def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> None:
@@ -111,10 +119,10 @@ def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> Non
 
     compressed: names of tables that are written as .csv.xz, the same bytes each time.
     """
-    for field in fields(tables):
-        plain, packed = _forms(folder, field.name)
-        text = getattr(tables, field.name).to_csv(index=False, lineterminator="\n")
-        if field.name in compressed:
+    for name in COLUMNS:
+        plain, packed = _forms(folder, name)
+        text = getattr(tables, name).to_csv(index=False, lineterminator="\n")
+        if name in compressed:
             files.write(packed, lzma.compress(text.encode(), preset=lzma.PRESET_DEFAULT | lzma.PRESET_EXTREME))
             plain.unlink(missing_ok=True)
         else:

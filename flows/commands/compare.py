@@ -7,8 +7,8 @@ import pandas as pd
 
 from den import metrics
 from den.config import SettingsError
-from flows.commands import console
-from flows.pipeline import suite_results
+from flows.commands import console, row_text
+from flows.pipeline import stored_floors, suite_results
 from flows.places import of_project
 from reports import accepted_results, labels, latex_tables, tables, text_tables
 from reports.analysis.comparison import READING, Comparison, against_rival
@@ -24,7 +24,7 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
     collected = accepted_results.read_tables(suite) if accepted else _collected(suite)
     comparisons = [_comparison(results, methods, rival) for results in collected.per_stream]
     if form == "csv":
-        rows = [
+        frames = [
             comparison.numbers.assign(
                 stream=comparison.stream,
                 rival=comparison.rival,
@@ -32,7 +32,7 @@ def print_comparisons(suite: str, methods: Sequence[str], rival: str, accepted: 
             )
             for comparison in comparisons
         ]
-        print(pd.concat(rows).to_csv(index=False, lineterminator="\n"), end="")
+        print(row_text.of(pd.concat(frames), form), end="")
         return
     for comparison in comparisons:
         about = (READING, comparison.note, comparison.results.label_notes, _sources(collected, comparison.stream))
@@ -48,7 +48,7 @@ def _collected(suite: str) -> Tables:
         raise SettingsError(
             f"suite {suite} has no results, measured or accepted; `den run --suite {suite}` measures it"
         )
-    return tables.collect(results, suite)
+    return tables.collect(results, suite, stored_floors.of_results(results, places))
 
 
 def _sources(collected: Tables, stream: str) -> str:

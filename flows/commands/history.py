@@ -1,7 +1,6 @@
 """`den history`: a metric over the runs of the ledger, as tables with a figure, or as JSON or CSV."""
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from rich.console import Console
 from den import files, measures, paths
 from den.config import SettingsError
 from den.ledger import Ledger, Places
+from flows.commands import row_text
 from flows.commands.terminal_tables import grid, say
 from flows.runtime import garbage_collection
 from reports import accepted_results, labels
@@ -78,11 +78,7 @@ def _date(text: str | None) -> datetime | None:
 
 def _rows(points: pd.DataFrame, form: str) -> str:
     started = [moment.isoformat() for moment in points["started"]]
-    rows = points[ROWS].assign(started=started)
-    if form == "csv":
-        return rows.to_csv(index=False, lineterminator="\n")
-    records = [row | {"value": None if math.isnan(row["value"]) else row["value"]} for row in rows.to_dict("records")]
-    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+    return row_text.of(points[ROWS].assign(started=started), form)
 
 
 def _show_tables(

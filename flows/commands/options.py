@@ -28,6 +28,9 @@ CLASSES = click.option(
     metavar="LISTS",
     help="With --data: the classes of each task ('cat dog, bird fish'), or how many each has (2).",
 )
+FORMAT = partial(
+    click.option, "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
 SEEDS = "A count (3: seeds 0, 1, 2) or a list (0,2; for seed 1 alone: 1,)."
 MOST_SEEDS = 10_000
 SET = "Override a value of params.yaml; repeat the option for several."

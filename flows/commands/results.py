@@ -1,5 +1,8 @@
 """`den results`: the newest scores, one per row."""
 
+import pandas as pd
+
+from flows.commands import row_text
 from flows.pipeline import reporting
 
 
@@ -8,4 +11,17 @@ def print_scores(suite: str | None, accepted: bool, form: str) -> None:
 
     accepted: print the accepted scores.
     """
-    print(reporting.scores(suite, accepted, form), end="")
+    scores = reporting.scores(suite, accepted)
+    print(_tables(scores) if form == "table" else row_text.of(scores, form), end="")
+
+
+def _tables(scores: pd.DataFrame) -> str:
+    """Return a table per suite and stream; lines fit 80 columns."""
+    groups = scores.groupby(["suite", "stream"], sort=False)
+    return (
+        "".join(
+            f"{suite}, {stream}\n{of_both.drop(columns=['suite', 'stream']).to_string(index=False)}\n\n"
+            for (suite, stream), of_both in groups
+        )
+        or "no scores\n"
+    )

@@ -107,10 +107,10 @@ def estimated(request: Request) -> str:
     return estimates.announce(waiting, len(cells), slots, request.suite, places)
 
 
-def show(request: Request) -> None:
-    """Print the settings of the requested cells. Raises SettingsError."""
+def show(request: Request, form: str) -> None:
+    """Print the settings of the requested cells as a table, JSON or CSV. Raises SettingsError."""
     plan = request.load()
-    effective.print_settings(plan, request.suite, request.cells(plan))
+    effective.print_settings(plan, request.suite, request.cells(plan), form)
 
 
 def _show(outcome: Outcome) -> None:

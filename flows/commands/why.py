@@ -1,19 +1,22 @@
 """`den why`: the origin of a measurement, and what has changed since. It needs nothing but the record."""
 
+from collections.abc import Iterable
 from statistics import median
 
 from den import measures
 from den.config import SettingsError
-from den.ledger import Measurement, Origin, Places
+from den.ledger import CellResult, Ledger, Measurement, Origin, Places
 from den.ledger.settings import flat
 from den.streams import STREAMS
 from flows.commands import words
 from flows.commands.lookup import Located, locate, newest
 from flows.data.own import preparing, versions
-from flows.judging import differences
+from flows.judging import differences, evidence
+from flows.judging.differences import Change
 from flows.places import of_project
+from reports import accepted_results
 
-WIDTH = 14  # of the column of names
+WIDTH = 16  # of the column of names
 
 
 def print_origin(prefix: str | None) -> None:
@@ -26,10 +29,26 @@ def print_origin(prefix: str | None) -> None:
 
 
 def describe(located: Located, places: Places) -> str:
-    """Return the origin of a measurement and what has changed here since, one fact per line, and its settings."""
-    facts = _facts(located, places) | _since(located.measurement, places)
+    """Return the origin of a measurement, what differs before and since, one fact per line, and its settings."""
+    facts = _facts(located, places) | _before(located, places) | _since(located.measurement, places)
     lines = [f"{name:{WIDTH}}{value}" for name, value in facts.items() if value]
     return "\n".join([*lines, "settings", *_table(located.measurement)])
+
+
+def _before(located: Located, places: Places) -> dict[str, str]:
+    """Return how a measurement of a run here differs from the accepted one, and from the last one before it."""
+    measurement, ledger = located.measurement, Ledger.of(places)
+    runs = ledger.runs(id=measurement.origin.run) if measurement.origin.run else []
+    names = ((run, cell.name) for run in runs for cell in run.begun.cells if cell.key == measurement.key)
+    if (named := next(names, None)) is None:
+        return {}
+    run, name = named
+    accepted = accepted_results.on_streams({measurement.stream})
+    groups = evidence.gather(run.begun, [CellResult(name, measurement)], ledger, accepted)
+    changes = {
+        "since accepted": evidence.since_accepted(groups), "since the last": evidence.since_last(groups, ledger),
+    }  # fmt: skip
+    return {since: _lines(cell.changes) for since, differing in changes.items() for cell in differing}
 
 
 def _since(measurement: Measurement, places: Places) -> dict[str, str]:
@@ -38,9 +57,14 @@ def _since(measurement: Measurement, places: Places) -> dict[str, str]:
         now = differences.present(measurement, places)
     except SettingsError as error:
         return {"since then": f"this version of the code cannot run it: {error}"}
-    changes = [change.text for change in differences.changes(measurement, now)]
+    changes = differences.changes(measurement, now)
     uncompared = f"the data: {measurement.stream} is not prepared here" if now.data is None else ""
-    return {"since then": "; ".join(changes) or "nothing", "not compared": uncompared}
+    return {"since then": _lines(changes) or "nothing", "not compared": uncompared}
+
+
+def _lines(changes: Iterable[Change]) -> str:
+    """Return changes one below the other, in the column of values."""
+    return f"\n{'':{WIDTH}}".join(change.text for change in changes)
 
 
 def _table(measurement: Measurement) -> list[str]:

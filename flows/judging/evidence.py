@@ -9,6 +9,7 @@ from statistics import median
 
 from den.ledger import Begun, CellResult, Entry, Ledger, Measurement
 from den.ledger.settings import series_of
+from den.streams import STREAMS
 from flows.judging import differences
 from flows.judging.differences import Change
 from reports import accepted_results
@@ -89,11 +90,22 @@ class Group:
     series: Series
 
 
+@dataclass(frozen=True)
+class Differing:
+    """A measured cell, and how its conditions differ from those of the measurement of an earlier time."""
+
+    result: CellResult
+    since: datetime
+    changes: tuple[Change, ...]
+
+
 def gather(begun: Begun, measured: Sequence[CellResult], ledger: Ledger, accepted: Iterable[CellResult]) -> list[Group]:
     """Group the measured cells by stream and method, with the measurements to compare them with."""
     by_series: dict[str, list[Measurement]] = defaultdict(list)
     for result in accepted:
         by_series[series_of(result.measurement.settings)].append(result.measurement)
+    if _on_other_data(begun):  # which the accepted results do not have
+        by_series.clear()
     groups: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
     for result in measured:
         groups[result.measurement.stream, result.name].append(result)
@@ -112,21 +124,14 @@ def instability(cell: Measured, ledger: Ledger) -> Instability | None:
     return _unlike(cell, cell.accepted, f"{cell.accepted.origin.ended:%Y-%m-%d %H:%M}, which is accepted,")
 
 
-def since_accepted(groups: Iterable[Group]) -> list[Change]:
-    """Return how the conditions differ from those of the accepted results whose bits were not repeated."""
-    return list(dict.fromkeys(change for group in groups for change in _since_accepted(group)))
+def since_accepted(groups: Iterable[Group]) -> list[Differing]:
+    """Return how conditions differ from those of accepted results, for methods whose bits are not the accepted ones."""
+    return [differing for group in groups if (differing := _since_accepted(group)) and differing.changes]
 
 
-def since_last(groups: Iterable[Group], ledger: Ledger) -> dict[str, list[Change]]:
-    """Return, by time of the last measurement, how conditions differ from it, for methods whose bits have changed."""
-    changes: dict[str, list[Change]] = defaultdict(list)
-    for group in groups:
-        cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
-        before = ledger.loaded(cell.earlier[-1].id) if cell else None
-        if cell and before:
-            when = f"{before.origin.ended:%Y-%m-%d %H:%M}"
-            changes[when] += differences.changes(before, cell.measurement)
-    return {when: list(dict.fromkeys(differing)) for when, differing in changes.items() if differing}
+def since_last(groups: Iterable[Group], ledger: Ledger) -> list[Differing]:
+    """Return how conditions differ from those of the last measurement, for methods whose bits have changed."""
+    return [differing for group in groups if (differing := _since_last(group, ledger)) and differing.changes]
 
 
 def _group(
@@ -195,11 +200,19 @@ def _of_ledger(begun: Begun, series: str, ledger: Ledger) -> dict[int, dict[str,
     Among equal results the newest counts, since it also has the scores that were introduced later.
     """
     results: dict[int, list[Entry]] = defaultdict(list)
+    if _on_other_data(begun):
+        return {}
     earlier = [entry for entry in ledger.entries(series=series) if entry.run != begun.id and entry.when < begun.started]
     for entry in reversed(earlier):
         if not any(repeats.same_bits(entry.digests, later.digests) for later in results[entry.seed]):
             results[entry.seed].append(entry)
     return {seed: _medians([judgement.values_of(entry) for entry in entries]) for seed, entries in results.items()}
+
+
+def _on_other_data(begun: Begun) -> bool:
+    """Return whether a run prepared registered streams in another way: equal settings are not comparable then."""
+    keys = (override.partition("=")[0].split(".") for override in begun.asked.overrides)
+    return any(key[:2] == ["data", "streams"] and key[2] in STREAMS for key in keys if len(key) > 2)
 
 
 def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -216,10 +229,19 @@ def _unlike(cell: Measured, before: Measurement | None, since: str) -> Instabili
     return Instability(since, repeats.deviation(before, cell.measurement))
 
 
-def _since_accepted(group: Group) -> Iterable[Change]:
+def _since_accepted(group: Group) -> Differing | None:
     if not group.accepted or all(cell.as_accepted for cell in group.cells):
-        return ()
+        return None
     cell = next((cell for cell in group.cells if cell.accepted and not cell.as_accepted), group.cells[0])
     before = cell.accepted or next(iter(group.accepted.values()))
     changes = differences.changes(before, cell.measurement)
-    return (change for change in changes if cell.accepted or change.kind != "data")  # other seeds have other data
+    alike = (change for change in changes if cell.accepted or change.kind != "data")  # other seeds have other data
+    return Differing(cell.result, before.origin.ended, tuple(alike))
+
+
+def _since_last(group: Group, ledger: Ledger) -> Differing | None:
+    cell = next((cell for cell in group.cells if cell.earlier and not cell.as_before), None)
+    before = ledger.loaded(cell.earlier[-1].id) if cell else None
+    if cell is None or before is None:
+        return None
+    return Differing(cell.result, before.origin.ended, tuple(differences.changes(before, cell.measurement)))

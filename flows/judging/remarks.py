@@ -1,17 +1,19 @@
 """The reasons of a verdict in sentences."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from den.ledger import Begun, Measurement
 from flows.judging import differences
 from flows.judging.differences import Change
-from flows.judging.evidence import Measured
+from flows.judging.evidence import Differing, Measured
 from reports import labels
 from reports.analysis import durations, repeats
 from reports.analysis.judgement import LABELS, Judgement
 from reports.analysis.repeats import Tally
 
-NAMED = 2  # origins that a sentence names
+ID, NAMED = 8, 2  # characters of an id, and origins, that a sentence names
+COUNTED = ("settings", "versions")  # kinds whose changes are of equal weight
 
 
 def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Change]) -> str:
@@ -56,10 +58,16 @@ def scores(judgements: Iterable[Judgement]) -> Iterator[str]:
             yield f"{judgement.grave}: {series}: {LABELS[judgement.metric]} {values}{evidence}"
 
 
-def changed(since: str, changes: Iterable[Change]) -> Iterator[str]:
-    """Yield a sentence with the changes since `since`, if there are any."""
-    if texts := "; ".join(change.text for change in changes):
-        yield f"changed since {since}: {texts}"
+def since_accepted(differing: Sequence[Differing]) -> Iterator[str]:
+    """Yield which kinds of conditions differ from those of the accepted results, if any differ."""
+    yield from _changed("the accepted results", differing)
+
+
+def since_last(differing: Sequence[Differing]) -> Iterator[str]:
+    """Yield which kinds of conditions differ from those of the last measurements, if any differ."""
+    if times := sorted({f"{cell.since:%Y-%m-%d %H:%M}" for cell in differing}):
+        several = f"measurements of {times[0]} to {times[-1]}" if len(times) > 1 else f"measurement of {times[0]}"
+        yield from _changed(f"the {several}", differing)
 
 
 def muted(begun: Begun, cells: Sequence[Measured]) -> str:
@@ -80,6 +88,17 @@ def times(cells: Iterable[Measured]) -> Iterator[str]:
         if cell.time and cell.time.telling:
             usual = f"{cell.time.usual:.1f} s in {cell.time.earlier} measurements before"
             yield f"{cell.time.word}: {cell.result.title} took {cell.time.seconds:.1f} s, {usual}"
+
+
+def _changed(since: str, differing: Sequence[Differing]) -> Iterator[str]:
+    """Yield the kinds of all changes, and the command that lists those of the cell with most of them."""
+    if not differing:
+        return
+    counts = Counter(change.kind for change in dict.fromkeys(change for cell in differing for change in cell.changes))
+    kinds = [f"{kind} ({count})" if kind in COUNTED and count > 1 else kind for kind, count in counts.items()]
+    most = max(differing, key=lambda cell: len(cell.changes)).result
+    command = f"`den why {most.measurement.id[:ID]}`"
+    yield f"changed since {since}: {', '.join(kinds)}; {command} lists the changes of {most.title}"
 
 
 def _origins(accepted: Iterable[Measurement]) -> str:

@@ -3,13 +3,12 @@
 Reused cells do not count: the runs that measured them have their own verdicts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from den.ledger import Begun, CellResult, Ledger, Run
 from den.ledger.run import ALARMS
 from flows.judging import evidence, remarks
-from flows.judging.evidence import Group
 from reports import accepted_results
 from reports.analysis import judgement
 from reports.analysis.judgement import Judgement
@@ -56,13 +55,18 @@ class Verdict:
         return gravest(word for name, word in self.outcomes if name == stream)
 
     def table(self, stream: str) -> Table | None:
-        """Return the judgements on a stream as a table, with a note on changes; None if there is no reference."""
+        """Return the judgements on a stream as a table; None if there is no reference."""
         chosen = [judged for judged in self.judgements if judged.stream == stream]
         if all(judged.outcome == "new" for judged in chosen):
             return None
-        table = judgement.table(chosen)
-        since = f" Changed since: {'; '.join(self.changes)}." if self.changes else ""
-        return replace(table, note=table.note + since)
+        return judgement.table(chosen)
+
+    def explained(self, stream: str) -> Table | None:
+        """Return the same table, with every change since the accepted results in its note."""
+        table = self.table(stream)
+        if table is None or not self.changes:
+            return table
+        return replace(table, note=f"{table.note} Changed since: {'; '.join(self.changes)}.")
 
 
 UNJUDGED = Verdict("new")
@@ -92,14 +96,15 @@ def judge(
         *((cell.measurement.stream, cell.time.word) for cell in cells if not muted and cell.time and cell.time.telling),
     )
     word = FAILED if failures else gravest(word for _, word in outcomes)
-    changes = evidence.since_accepted(groups)
+    differing = evidence.since_accepted(groups)
+    changes = list(dict.fromkeys(change for cell in differing for change in cell.changes))
     sentences = [
         remarks.measured(cells, len(results) - len(cells), changes),
         *(f"unstable: {title} {instability}" for title, instability in unstable.items()),
         *remarks.repeated(cells),
         *remarks.scores(judgements),
-        *remarks.changed("the accepted results", changes),
-        *_since_last(groups, ledger),
+        *remarks.since_accepted(differing),
+        *remarks.since_last(evidence.since_last(groups, ledger)),
         *([muted] if muted else remarks.times(cells)),
     ]
     texts = tuple(change.text for change in changes)
@@ -117,8 +122,3 @@ def of_run(run: Run, results: Sequence[CellResult], ledger: Ledger) -> Verdict:
 def gravest(words: Iterable[str]) -> str:
     """Return the gravest of these words; NOTHING without words."""
     return min(words, key=WORDS.index, default=NOTHING)
-
-
-def _since_last(groups: Sequence[Group], ledger: Ledger) -> Iterator[str]:
-    for when, changes in evidence.since_last(groups, ledger).items():
-        yield from remarks.changed(f"the measurement of {when}", changes)

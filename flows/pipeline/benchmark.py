@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from importlib import import_module
 from typing import Any
 
 import prefect
@@ -18,7 +19,7 @@ from den.worker import CellFailed
 from flows.data import stream_files
 from flows.executors import work_pool
 from flows.executors.cell_flow import Worked, learn
-from flows.pipeline import announcements, tasks
+from flows.pipeline import announcements, stored_floors, tasks
 from flows.pipeline.outcome import Outcome, RunFailed
 from flows.places import here
 from flows.runtime import addresses, checkout, concurrency, estimates, run_context, run_records
@@ -27,6 +28,7 @@ Executor = Callable[[Cell, Places, Order], Worked]
 
 EXECUTORS: dict[str, Executor] = {"here": learn, "pool": work_pool.learn_elsewhere}
 WAITING = 32  # cells requested from a pool at a time; its limits decide how many run
+DRAWING = ("matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf", "fontTools.subset")
 STAGGER = 0.3  # seconds; Prefect's SQLite refuses two flow runs that begin at once, and retries only seconds later
 
 
@@ -73,7 +75,7 @@ def benchmark(
         watcher.goes_on("judging the results against accepted ones and earlier runs")
         verdict = tasks.judge(begun, results, failures, places)
         run = run_records.end(begun, results, failures, verdict.word, verdict.remarks, places)
-    outcome = Outcome(run, results, failures, verdict)
+    outcome = Outcome(run, results, failures, verdict, stored_floors.of_results(results, places, plan.other_data))
     watcher.goes_on("drawing the report")
     folder = tasks.report(outcome) if results else None
     watcher.goes_on("showing the run in MLflow")
@@ -174,10 +176,13 @@ def _attempts(
 
 
 def _get_ready() -> None:
-    """While cells run, load what the first model of a run needs at its end."""
-    from flows.tracking import models
+    """While cells run, load what the end of a run needs: fonts of figures, MLflow's tables, the list of packages."""
+    from flows.tracking import models, stores, tracker
 
+    stores.warm_up(tracker.address())
     models.warm_up()
+    for module in DRAWING:
+        import_module(module)
 
 
 def _attempt(cell: Cell, places: Places, order: Order, executor: Executor) -> Worked | str:

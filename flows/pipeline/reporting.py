@@ -1,6 +1,7 @@
 """From results to what a person reads: the report's folder, and tidy rows."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from den import files, paths, suites
 from den.config import SettingsError
 from den.ledger import Ledger
 from flows.judging import verdicts
-from flows.pipeline import suite_results
+from flows.pipeline import stored_floors, suite_results
 from flows.pipeline.outcome import Outcome
 from flows.places import REPORTS, of_project
 from reports import accepted_results, tables
@@ -21,7 +22,12 @@ from reports.text_tables import Table
 
 def write(outcome: Outcome) -> Path:
     """Write tables, figures and the page of a run, and its metrics for DVC; return their folder."""
-    return _draw(outcome.run.suite, outcome.tables, outcome.judged)
+    request = outcome.run.begun.asked
+    changes = "".join(f" --set {shlex.quote(override)}" for override in request.overrides)
+    again = (
+        f"den report --suite {request.suite} --run {outcome.run.id}  # of `den run --suite {request.suite}{changes}`"
+    )
+    return _draw(request.suite, outcome.tables, outcome.explained, again if changes else "")
 
 
 def refresh(suite: str, run: str | None) -> Path:
@@ -31,11 +37,12 @@ def refresh(suite: str, run: str | None) -> Path:
         ledger = Ledger.of(places)
         ended = ledger.run(run)
         results = tuple(ledger.results(ended))
-        return write(Outcome(ended, results, {}, verdicts.of_run(ended, results, ledger)))
+        verdict, floors = verdicts.of_run(ended, results, ledger), stored_floors.of_run(ended, results, places)
+        return write(Outcome(ended, results, {}, verdict, floors))
     results = tuple(suite_results.of_ledger(suite, places))
     if not results:
         raise SettingsError(f"no cell of suite {suite} is measured here; {_remedy(suite)}")
-    return _draw(suite, tables.collect(results, suite), {})
+    return _draw(suite, tables.collect(results, suite, stored_floors.of_results(results, places)), {})
 
 
 def redraw(suite: str) -> Path:
@@ -43,27 +50,15 @@ def redraw(suite: str) -> Path:
     return _draw(suite, accepted_results.read_tables(suite), {}, f"den report --accepted --suite {suite}")
 
 
-def scores(suite: str | None, accepted: bool, form: str) -> str:
-    """Return the tidy scores of a suite, or of all, as a table, JSON or CSV; accepted: from the accepted tables."""
+def scores(suite: str | None, accepted: bool) -> pd.DataFrame:
+    """Return the tidy scores of a suite, or of all; accepted: from the accepted tables."""
     if accepted:
         names = [suite] if suite else accepted_results.suites()
         frames = [accepted_results.read_tables(name).scores for name in names]
     else:
         names = [suite] if suite else list(suites.load().suites)
         frames = [tables.collect(suite_results.of_ledger(name, of_project()), name).scores for name in names]
-    frame = pd.concat(frames)
-    if form == "csv":
-        return frame.to_csv(index=False, lineterminator="\n")
-    if form == "json":
-        rows = frame.astype(object).where(frame.notna(), None)  # JSON has no nan
-        return json.dumps(rows.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    return "".join(map(_text, frame.groupby(["suite", "stream"], sort=False))) or "no scores\n"
-
-
-def _text(group: tuple[tuple[str, str], pd.DataFrame]) -> str:
-    """Return the scores of a suite and stream as text; lines fit 80 columns."""
-    (suite, stream), rows = group
-    return f"{suite}, {stream}\n{rows.drop(columns=['suite', 'stream']).to_string(index=False)}\n\n"
+    return pd.concat(frames)
 
 
 def _draw(suite: str, collected: Tables, judged: Mapping[str, Table | None], again: str = "") -> Path:

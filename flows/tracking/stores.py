@@ -49,6 +49,15 @@ def opened(address: str) -> AbstractContextManager[object]:
     return lock
 
 
+def warm_up(address: str) -> None:
+    """Load what the first use of a database needs, in more than a second; connect to nothing."""
+    if is_database(address):
+        from mlflow.store.tracking import sqlalchemy_store  # noqa: F401  # it declares the tables
+        from sqlalchemy.orm import configure_mappers
+
+        configure_mappers()
+
+
 def artifacts(address: str, otherwise: Path) -> str:
     """Return the address of the folder of a database's artifacts: beside an SQLite file, or else `otherwise`."""
     database = file_of(address)

@@ -47,4 +47,5 @@ def _saved(figure: Figure, **options: Any) -> bytes:
     buffer = BytesIO()
     with style.house():
         figure.savefig(buffer, **options)
+    figure.set_layout_engine(None)  # arranged once: every format has the same positions
     return buffer.getvalue()

@@ -132,6 +132,24 @@ def test_reading_needs_only_what_is_accepted(first: subprocess.CompletedProcess[
         assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.slow
+def test_a_run_on_other_data_leaves_the_declared_ones_and_is_labelled(
+    first: subprocess.CompletedProcess[str], project: Path
+) -> None:
+    prepared = {path: path.read_bytes() for path in (project / "data/streams").rglob("*") if path.is_file()}
+    lock = (project / "dvc.lock").read_bytes()
+    classes = "data.streams.blobs.classes=20"
+    answer = den(project, *FINE, "--set", classes)
+    assert answer.returncode == 0, answer.stderr
+    assert "verdict: new" in answer.stdout
+    assert prepared == {path: path.read_bytes() for path in prepared}
+    assert (project / "dvc.lock").read_bytes() == lock
+    assert classes in ledger_of(project).runs()[-1].begun.asked.overrides
+    assert classes in (project / "reports/out/smoke/report.md").read_text()
+    majority = next(line for line in answer.stdout.splitlines() if "Majority" in line)
+    assert ".950" in majority
+
+
 def test_inside_a_dvc_stage_dvc_is_not_called(project: Path) -> None:
     answer = den(project, "prepare", "--stream", "blobs", DVC_STAGE="benchmark", PATH=os.environ["PATH"])
     assert answer.returncode == 0, answer.stderr

@@ -1,5 +1,7 @@
 """What a request changes: prepared data, chosen numbers; and how it shows which settings are in effect."""
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -15,7 +17,7 @@ from den.ledger import Places
 from den.ledger.settings import flat
 from den.suites import Plan
 from flows.cli import main
-from flows.commands import effective
+from flows.commands import effective, words
 from flows.data import stream_files
 from flows.pipeline.benchmark import refuse_other_data_elsewhere
 
@@ -29,7 +31,7 @@ def plan_of(*overrides: str) -> Plan:
 
 def sources(plan: Plan, stream: str, name: str, suite: str = "quick") -> dict[str, str]:
     (cell,) = plan.cells(suite, [stream], [name], [1])
-    return {key: source for key, _, source in effective.rows(plan, suite, cell)}
+    return {key: source for key, _, source in effective.settings(plan, suite, cell)}
 
 
 def test_every_setting_has_the_source_that_set_it() -> None:
@@ -54,10 +56,10 @@ def test_numbers_of_another_stream_have_its_name_as_their_source() -> None:
 def test_every_key_and_value_is_that_of_a_measurement() -> None:
     plan = plan_of()
     (cell,) = plan.cells("quick", ["blobs"], ["den"], [0])
-    shown = {key: value for key, value, _ in effective.rows(plan, "quick", cell)}
+    shown = {key: value for key, value, _ in effective.settings(plan, "quick", cell)}
     for key, value in flat(settings_of(cell)):
         if key not in effective.COORDINATES:
-            assert shown[key].replace("\\[", "[") == (value if isinstance(value, str) else json.dumps(value))
+            assert shown[key] == value
 
 
 def test_settings_are_shown_and_nothing_runs(suite: object) -> None:
@@ -67,6 +69,27 @@ def test_settings_are_shown_and_nothing_runs(suite: object) -> None:
     assert "blobs · l2_strong" in answer.output
     assert "variants.l2_strong" in answer.output
     assert sorted(Path().rglob("*")) == before
+
+
+def test_settings_are_rows_for_programs_too(suite: object) -> None:
+    arguments = ["run", "--suite", "tiny", "--method", "l2_strong", "--show", "--format"]
+    as_json, as_csv = (
+        CliRunner().invoke(main, [*arguments, form], catch_exceptions=False).output for form in ("json", "csv")
+    )
+    rows = json.loads(as_json)
+    assert {(row["stream"], row["method"]) for row in rows} == {("blobs", "l2_strong")}
+    values = {row["setting"]: row["value"] for row in rows}
+    assert values["training.steps"] is None
+    assert isinstance(values["network.widths"], list)
+    assert {row["from"] for row in rows} >= {"variants.l2_strong", "default"}
+    read = list(csv.DictReader(io.StringIO(as_csv)))
+    assert [row["value"] for row in read] == [words.value(row["value"]) for row in rows]
+
+
+def test_a_form_of_settings_without_settings_is_refused(suite: object) -> None:
+    answer = CliRunner().invoke(main, ["run", "--suite", "tiny", "--format", "json"])
+    assert answer.exit_code == 2
+    assert "--show" in answer.output
 
 
 def test_chosen_numbers_can_be_left_out_and_the_request_says_so() -> None:

@@ -1,5 +1,6 @@
 """The verdict on a run: what it measured, against accepted results and earlier measurements."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,10 @@ import pytest
 from synthetic import LATER_SCORE, ORIGIN, result, results, with_more, with_scores
 
 from den import measures
-from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Planned, Run
+from den.ledger import Asked, Begun, CellResult, Columns, Ended, Ledger, Machine, Measurement, Places, Planned, Run
 from den.ledger.settings import key_of
+from flows.commands import why
+from flows.commands.lookup import Located
 from flows.judging import verdicts
 from flows.judging.verdicts import Verdict
 from reports import accepted_results
@@ -190,8 +193,47 @@ def test_other_bits_on_another_processor_are_noise_with_the_processor_as_likelie
         "processor is another, AVX512, it was not recorded",
         "torch is 9.9, it was 2.14.1",
     ]
-    assert verdict.table("blobs").note.endswith(f"Changed since: {'; '.join(verdict.changes)}.")
-    assert remark(verdict, "changed since the accepted results: ").endswith("; ".join(verdict.changes))
+    assert verdict.explained("blobs").note.endswith(f"Changed since: {'; '.join(verdict.changes)}.")
+    assert "Changed since" not in verdict.table("blobs").note
+    text = remark(verdict, "changed since the accepted results: ")
+    assert text.startswith("changed since the accepted results: processor, torch, code; ")
+    assert re.search(r"; `den why [0-9a-f]{8}` lists the changes of blobs · \w+ · seed 1$", text)
+
+
+def test_many_changes_are_one_short_remark(ledger: Ledger, accepted: list[CellResult]) -> None:
+    accepted_results.write(accepted, "smoke")
+    other = dict(accepted[0].measurement.settings["training"]) | {"epochs": 1, "batch_size": 7, "learning_rate": 0.5}
+    measured = [with_settings(lower(one, 0.4), training=other) for one in tonight()]
+    verdict = night(ledger, 1, measured, accepted_results.results("smoke"))
+    (text,) = [text for text in verdict.remarks if text.startswith("changed since")]
+    assert "settings (3)" in text
+    assert len(text) < 200
+
+
+@pytest.mark.parametrize(
+    ("key", "word"), [("data.streams.blobs.classes=20", "new"), ("data.streams.mine.file=a.csv", "worse")]
+)
+def test_a_run_on_other_data_is_not_compared_with_results_on_the_declared_ones(
+    ledger: Ledger, accepted: list[CellResult], key: str, word: str
+) -> None:
+    night(ledger, 1, tonight(1), accepted)
+    run = begun(2, asked=Asked(suite="smoke", overrides=(key,)))
+    measured = [lower(one, 0.4) for one in tonight(2, fingerprint="0" * 64)]
+    verdict = verdicts.judge(run, measured, {}, ledger, accepted)
+    assert {one.outcome for one in verdict.judgements if one.main} == {word}
+
+
+def test_why_lists_each_change_since_the_accepted_result(
+    ledger: Ledger, accepted: list[CellResult], places: Places
+) -> None:
+    accepted_results.write(accepted, "smoke")
+    measured = with_settings(lower(tonight()[0], 0.4), training={"epochs": 1, "device": "cpu"})
+    planned = begun().cells[0].model_copy(update={"key": measured.measurement.key})
+    ledger.begin(begun(cells=(planned,)))
+    ledger.add(measured.measurement)
+    text = why.describe(Located(measured.measurement, "ledger"), places)
+    before = text.partition("since accepted")[2].partition("since then")[0].splitlines()
+    assert "training.epochs is 1, it was 8" in map(str.strip, before)
 
 
 def test_the_same_code_on_the_same_machine_with_other_bits_is_unstable(

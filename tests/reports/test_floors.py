@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
 from small import PREPARATION
-from torch import Tensor
 
 from den.scores import SCORES
 from den.streams import STREAMS, blobs, prepared
@@ -12,17 +14,9 @@ from den.tasks import Stream
 from reports import floors
 
 
-def majority(y: Tensor) -> Tensor:
-    """Return logits that answer every example alike, with the most frequent class; y: (examples, outputs)."""
-    shares = y.float().mean(0)
-    best = (shares > 0.5).float() * 2 - 1 if len(shares) == 1 else (shares == shares.max()).float()
-    return best.expand(y.shape)
-
-
 def measured(stream: Stream) -> dict[str, float]:
     """Return each score of the majority answer, a mean over the tasks of a stream."""
-    ys = [stream.tests[task].y for task in range(len(stream))]
-    return {name: sum(score(majority(y), y) for y in ys) / len(ys) for name, score in SCORES.items()}
+    return floors.of_labels([stream.tests[task].y for task in range(len(stream))])
 
 
 def test_a_floor_is_what_one_answer_to_everything_scores() -> None:
@@ -41,6 +35,15 @@ def test_floors_are_those_of_the_prepared_streams(name: str) -> None:
         pytest.skip(f"{name} is not prepared here")
     stream = prepared.open_stream(folder, name, STREAMS[name].Params(), 0)
     assert measured(stream) == pytest.approx(floors.of(name), abs=0.0005)
+
+
+@given(some.lists(some.integers(1, 30), min_size=2, max_size=5))
+def test_the_floor_of_accuracy_is_the_share_of_the_most_frequent_class(counts: list[int]) -> None:
+    classes = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    floor = floors.of_labels([torch.nn.functional.one_hot(classes, len(counts)).to(torch.uint8)])
+    assert floor["auroc"] == pytest.approx(0.5)
+    if sorted(counts)[-1] > sorted(counts)[-2]:
+        assert floor["accuracy"] == pytest.approx(max(counts) / sum(counts))
 
 
 def test_floors_are_of_streams_and_of_all_their_scores() -> None:
