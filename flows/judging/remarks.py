@@ -1,6 +1,5 @@
 """The reasons of a verdict in sentences."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from den.ledger import Begun, Measurement
@@ -13,7 +12,6 @@ from reports.analysis.judgement import LABELS, Judgement
 from reports.analysis.repeats import Tally
 
 ID, NAMED = 8, 2  # characters of an id, and origins, that a sentence names
-COUNTED = ("settings", "versions")  # kinds whose changes are of equal weight
 
 
 def measured(cells: Sequence[Measured], reused: int, since_accepted: Iterable[Change]) -> str:
@@ -91,14 +89,19 @@ def times(cells: Iterable[Measured]) -> Iterator[str]:
 
 
 def _changed(since: str, differing: Sequence[Differing]) -> Iterator[str]:
-    """Yield the kinds of all changes, and the command that lists those of the cell with most of them."""
+    """Yield the kinds of all changes, and the command that lists those of the cell with most of them.
+
+    The only change of its kind is named itself, so that one changed file is in sight.
+    """
     if not differing:
         return
-    counts = Counter(change.kind for change in dict.fromkeys(change for cell in differing for change in cell.changes))
-    kinds = [f"{kind} ({count})" if kind in COUNTED and count > 1 else kind for kind, count in counts.items()]
+    by_kind: dict[str, list[str]] = {}
+    for change in dict.fromkeys(change for cell in differing for change in cell.changes):
+        by_kind.setdefault(change.kind, []).append(change.text)
+    kinds = [texts[0] if len(texts) == 1 else f"{kind} ({len(texts)})" for kind, texts in by_kind.items()]
     most = max(differing, key=lambda cell: len(cell.changes)).result
     command = f"`den why {most.measurement.id[:ID]}`"
-    yield f"changed since {since}: {', '.join(kinds)}; {command} lists the changes of {most.title}"
+    yield f"changed since {since}: {'; '.join(kinds)}; {command} lists the changes of {most.title}"
 
 
 def _origins(accepted: Iterable[Measurement]) -> str:
