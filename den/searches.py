@@ -207,7 +207,12 @@ def _search(plan: Plan, stream: str) -> Search:
 
 
 def _refuse_unacceptable(subject: Subject) -> None:
-    """Raise SettingsError for missing validation data, an unknown key, or a range whose ends are refused."""
+    """Raise SettingsError for missing validation data, an unknown key, or a range whose ends are refused.
+
+    A rung replaces settings of those below it, so each is checked.
+    """
+    if subject.below:
+        _refuse_unacceptable(subject.below)
     refuse(subject.cell({}))
     for key, bounds in subject.space.items():
         try:

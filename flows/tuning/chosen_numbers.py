@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from den import files, searches, suites
@@ -76,11 +78,18 @@ def _block(content: CommentedMap, key: str) -> CommentedMap:
     return block
 
 
+def _pointed(dumper: RoundTripRepresenter, value: float) -> ScalarNode:
+    """Represent a number with a point, 3.0e-06: readers of YAML 1.1 take 3e-06 for text."""
+    text = repr(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else text.replace("e", ".0e", 1))
+
+
 def _yaml() -> YAML:
     yaml = YAML()
     yaml.width = 4096
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(float, _pointed)
     yaml.representer.add_representer(
         type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
     )

@@ -316,6 +316,11 @@ def test_a_rung_takes_no_more_than_are_within_the_limit(places: Places) -> None:
     assert studies.result_of(top, places).lacking == 0
 
 
+def test_a_setting_that_a_rung_replaces_is_checked_below_it() -> None:
+    with pytest.raises(SettingsError, match=r"training\.epochs: .*integer"):
+        searches.subjects(plan_of(set={"training.epochs": "many"}, rungs=RUNGS), "blobs")
+
+
 def test_a_method_climbs_only_its_own_rungs() -> None:
     (ewc,) = searches.subjects(plan_of(spaces={"ewc": RATE}, rungs=RUNGS), "blobs")
     assert [rung.best for rung in ewc.climbed] == [4]
@@ -553,6 +558,7 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     entry = yaml_files.parsed(text, yaml_files.FILE)["chosen"]["blobs"]["l2"]
     assert entry == {"study": "12e4567890123456", "numbers": {"strength": value}}
     assert type(entry["numbers"]["strength"]) is type(value)
+    assert yaml.safe_load(text)["chosen"]["blobs"]["l2"] == entry  # to a reader of YAML 1.1, too
     assert chosen_numbers.with_chosen(text, [end]) == text
 
 
