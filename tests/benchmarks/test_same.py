@@ -116,6 +116,7 @@ def test_a_cell_that_fails_is_never_the_same(answer: dict[str, Any]) -> None:
     assert list(same.differences(broken, broken)) == ["OLD fails: ValueError", "NEW fails: ValueError"]
 
 
+@pytest.mark.slow
 def test_every_method_and_variant_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     groups = yaml.safe_load(same.CELLS.read_text())

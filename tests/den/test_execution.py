@@ -72,6 +72,7 @@ REPLAYED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", [*FLAT, *CONVOLVING, *REPLAYED])
 def test_every_checkpoint_leads_to_the_same_end(one: Cell, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "CHECKPOINTS_KEPT", 1000)

@@ -48,6 +48,7 @@ def test_a_fully_connected_network_comes_to_its_golden_score(kind: str, golden: 
     comes_to(golden, kind, stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "golden"), CONVOLUTIONS.items())
 def test_a_convolutional_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
     comes_to(golden, kind, images, network=CONVOLUTIONAL)
@@ -58,6 +59,7 @@ def test_euclidean_steps_come_to_the_scores_of_0_5_0(kind: str, golden: float) -
     comes_to(golden, euclidean(kind), stream, params=DEFAULTS | (SPLITTING if kind == "den" else {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "golden"), EUCLIDEAN_CONVOLUTIONS.items())
 def test_euclidean_steps_of_convolutions_come_to_the_scores_of_0_5_0(kind: str, golden: float) -> None:
     params = DEFAULTS | (SPLITTING if kind == "den" else {})

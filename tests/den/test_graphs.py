@@ -73,6 +73,7 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.mark.slow
 @every_method_on_either
 def test_a_replayed_step_is_the_step(kind: str, source: Source, replayed: pytest.MonkeyPatch) -> None:
     replays_as_it_steps(replayed, kind, source)
