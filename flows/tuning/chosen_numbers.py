@@ -78,6 +78,10 @@ def _block(content: CommentedMap, key: str) -> CommentedMap:
     return block
 
 
+class Representer(RoundTripRepresenter):
+    """Represents values of params.yaml; a class of its own, since ruamel registers for a class and not for a file."""
+
+
 def _pointed(dumper: RoundTripRepresenter, value: float) -> ScalarNode:
     """Represent a number with a point, 3.0e-06: readers of YAML 1.1 take 3e-06 for text."""
     text = repr(value)
@@ -86,6 +90,7 @@ def _pointed(dumper: RoundTripRepresenter, value: float) -> ScalarNode:
 
 def _yaml() -> YAML:
     yaml = YAML()
+    yaml.Representer = Representer
     yaml.width = 4096
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from click.testing import CliRunner
 from optuna.trial import TrialState
 from projects import ROOT, den
+from ruamel.yaml import YAML
 from synthetic import result
 
 from den import measures, searches, suites, yaml_files
@@ -560,6 +562,13 @@ def test_numbers_are_written_as_they_were_tried(value: float, places: Places) ->
     assert type(entry["numbers"]["strength"]) is type(value)
     assert yaml.safe_load(text)["chosen"]["blobs"]["l2"] == entry  # to a reader of YAML 1.1, too
     assert chosen_numbers.with_chosen(text, [end]) == text
+
+
+def test_other_writers_of_yaml_keep_their_numbers() -> None:
+    chosen_numbers.with_chosen("suites: {} # none\n", [])
+    written = StringIO()
+    YAML().dump([3e-06], written)
+    assert written.getvalue() == "- 3e-06\n"
 
 
 def test_the_command_writes_finished_studies_alone(here: Path, blobs_folder: Path) -> None:

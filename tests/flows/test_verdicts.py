@@ -208,6 +208,7 @@ def test_many_changes_are_one_short_remark(ledger: Ledger, accepted: list[CellRe
     (text,) = [text for text in verdict.remarks if text.startswith("changed since")]
     assert "settings (3)" in text
     assert "training.epochs" not in text
+    assert len(text) < 250
 
 
 @pytest.mark.parametrize(
