@@ -70,6 +70,8 @@ class Rung(Params):
     "Number of trials to run again."
     methods: tuple[str, ...] = ()
     "The methods that climb this rung; empty: all."
+    capacity: dict[str, PositiveFloat] = {}
+    "Limits of this rung, where its cells have more tasks than those below; others stay."
     set: dict[str, Any]
     "Settings of its trials, in addition to those of the search and of the rungs below."
 
@@ -128,8 +130,11 @@ class Subject:
 
     @property
     def limit(self) -> float:
-        """The largest final capacity of the network."""
-        return self.search.capacity.get(self.method, inf)
+        """The largest final capacity of the network: that of the search, or of the highest rung with a limit."""
+        limits = {**self.search.capacity}
+        for rung in self.climbed:
+            limits |= rung.capacity
+        return limits.get(self.method, inf)
 
     def cell(self, numbers: Numbers) -> Cell:
         """Return the cell of a trial. numbers: by dotted key inside the method's block. Raises SettingsError."""
@@ -155,7 +160,7 @@ class Subject:
         content = [
             {key: bounds.model_dump() for key, bounds in self.space.items()},
             self.search.seed,
-            self.search.capacity.get(self.method),
+            None if self.limit == inf else self.limit,
             fixed,
             prepared.hash_of(places.data / self.stream),
         ]
@@ -201,8 +206,9 @@ def _search(plan: Plan, stream: str) -> Search:
         for method in getattr(search, key):
             refuse_unknown(method, METHODS, f"search.{stream}.{key}.{method}")
     for rung in search.rungs:
-        for method in rung.methods:
-            refuse_unknown(method, METHODS, f"search.{stream}.rungs.methods")
+        for key in ("methods", "capacity"):
+            for method in getattr(rung, key):
+                refuse_unknown(method, METHODS, f"search.{stream}.rungs.{key}")
     return search
 
 
