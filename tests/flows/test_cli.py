@@ -16,7 +16,8 @@ from den import suites
 from den.cells import Cell
 from den.execution import execute
 from den.ledger import Ledger, Places
-from flows.cli import Seeds, main
+from flows.cli import main
+from flows.commands.options import Seeds
 from reports import tables
 
 
