@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import LIVELY, PARAMS, Source, build, every_method_on_either, learn
+from small import LIVELY, PARAMS, Source, build, learn, most_on_either
 from torch import Tensor
 
 from den import harness, measures, memory
@@ -99,7 +99,7 @@ def test_one_head_is_shared_and_kept_like_what_lies_below_it(kind: str, to_learn
     assert of_two_units(kind, False, ONE_HEAD)[1] == (HIDDEN + HEAD, now, HIDDEN + HEAD, peak)
 
 
-@every_method_on_either
+@most_on_either
 def test_bytes_are_whole_agree_with_the_weights_and_have_peaks_that_never_fall(kind: str, source: Source) -> None:
     lively = issubclass(METHODS[kind], Den)
     _, result = learn(kind, source(), params=PARAMS.get(kind, LIVELY if lively else None))

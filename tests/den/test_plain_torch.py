@@ -13,8 +13,8 @@ from small import (
     TRAINING,
     Source,
     build,
-    every_method_on_either,
     learn,
+    most_on_either,
     permuted,
     random_layers,
     stream,
@@ -143,7 +143,7 @@ def layers_of(method: Method) -> list[Layer]:
     return [*method.network.hidden, *method.network.heads]
 
 
-@every_method_on_either
+@most_on_either
 def test_no_method_gives_a_bias_to_a_network_without(kind: str, source: Source) -> None:
     base = NETWORK if source is stream else CONVOLUTIONAL
     network = base.model_copy(update={"bias": False, "init": "torch"})

@@ -133,6 +133,7 @@ print(before == sources.digest(["den.methods.den", "den.streams.blobs", "den.har
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_loaded_keeps_the_fingerprint_of_what_it_has_loaded(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "den", tmp_path / "den", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-c", PULLED, str(tmp_path)]

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from projects import ROOT
-from small import TRAINING, cell
+from small import TRAINING, cell, most
 
 from den.execution import execute
 from den.ledger import Ledger, Measurement, Order, Places
-from den.methods import METHODS
 from den.worker import CellFailed, Worker
 
 FOREVER = cell("finetune", training=TRAINING.model_copy(update={"epochs": 1_000_000}))
@@ -34,7 +33,7 @@ def elsewhere(places: Places, folder: Path) -> Places:
     return Places(places.data, folder / "ledger", folder / "index.sqlite", folder / "work")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", most)
 def test_a_worker_gives_the_same_numbers(method: str, places: Places, tmp_path: Path) -> None:
     measurement, titles = through_worker(method, places)
     announced: list[str] = []
@@ -122,6 +121,7 @@ with Worker(read(Cell, json.loads(sys.argv[1]), "cell"), Places(*map(Path, sys.a
 """
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_its_parent(places: Places) -> None:
     words = [FOREVER.model_dump_json(), *(str(place) for place in asdict(places).values())]
     command = [sys.executable, "-c", PARENT, *words]

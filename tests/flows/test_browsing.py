@@ -167,6 +167,7 @@ def test_a_task_that_was_not_learned_is_refused(mirrored: Mirrored, task: int) -
         network.predict(network.input_example, params={"task_id": task})
 
 
+@pytest.mark.slow
 def test_a_network_has_no_pickle_and_loads_in_a_fresh_process_elsewhere(mirrored: Mirrored, tmp_path: Path) -> None:
     model = logged()[0]
     folder = Path(model.artifact_location.removeprefix("file://"))

@@ -76,6 +76,7 @@ print(provenance.code()["commit"])
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_loaded_names_the_commit_that_it_has_loaded(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "den", tmp_path / "den", ignore=shutil.ignore_patterns("__pycache__"))
     for command in (["git", "init", "--quiet"], ["git", "add", "--all"], COMMIT):

@@ -150,6 +150,7 @@ def test_a_run_on_other_data_leaves_the_declared_ones_and_is_labelled(
     assert ".950" in majority
 
 
+@pytest.mark.slow
 def test_inside_a_dvc_stage_dvc_is_not_called(project: Path) -> None:
     answer = den(project, "prepare", "--stream", "blobs", DVC_STAGE="benchmark", PATH=os.environ["PATH"])
     assert answer.returncode == 0, answer.stderr

@@ -225,6 +225,7 @@ def test_every_metric_is_that_of_the_measurements_and_can_be_drawn(nights: Night
     assert export.png(metric_history.draw(list(history.series(points)), [[]])).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_score_that_came_later_has_a_history_from_then_on(nights: Nights, here: Path) -> None:
     chosen = ("--metric", synthetic.LATER_SCORE)
     nights.run(both("den", 0)[:1])

@@ -94,6 +94,7 @@ def test_checkpoints_older_than_asked_go_and_younger_ones_stay(
     assert prune.remove_old(keep * DAY, None, False, own) == [prune.NOTHING]
 
 
+@pytest.mark.slow
 def test_what_a_living_process_uses_stays(places: Places) -> None:
     held, working, gone = (checkpoint(places, run, key, 99 * DAY) for run, key in zip("abc", KEYS, strict=False))
     lock = FileLock(places.work / "a" / LOCK)

@@ -81,7 +81,9 @@ def page_tables(stream: StreamResults) -> list[Table]:
 
 
 @pytest.mark.parametrize("name", CURVES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "size", [pytest.param(size, marks=[pytest.mark.slow] * (size != "three seeds")) for size in SIZES]
+)
 def test_a_figure_is_drawn_alike_every_time_and_leaves_no_style_behind(name: str, size: str) -> None:
     before = dict(mpl.rcParams)
     stream = grid(*SIZES[size])

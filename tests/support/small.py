@@ -125,6 +125,11 @@ on_images = [
     if kind not in FLAT_ONLY
 ]
 every_method_on_either = pytest.mark.parametrize(("kind", "source"), on_flat + on_images)
+most = [pytest.param(kind, id=kind, marks=rarely(kind)) for kind in METHODS]
+most_on_either = pytest.mark.parametrize(
+    ("kind", "source"),
+    [pytest.param(kind, stream, id=f"{kind}-dense", marks=rarely(kind)) for kind in METHODS] + on_images,
+)
 
 
 def problem(on: Stream, network: Network | None = None, training: Training = TRAINING, seed: int = 0) -> Problem:
