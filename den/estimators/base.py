@@ -190,8 +190,14 @@ class Estimator:
         network = read(Network, of_network, name)
         self.kind.refuse(network)
         method, training = read(self.kind.accepts, of_method, name), read(Training, of_training, name)
-        own = read(OfEstimator, {key: params[key] for key in OfEstimator.model_fields if key in params}, name)
+        own = self._own()
         return Settings(method, network, training, bool(self.standardise), own.seed, own.tasks)
+
+    def _own(self) -> OfEstimator:
+        """Return the checked parameters that are the estimator's own. Raises SettingsError."""
+        params = _plain(self.get_params())
+        given = {key: params[key] for key in OfEstimator.model_fields if key in params}
+        return read(OfEstimator, given, type(self).__name__)
 
     def __repr__(self) -> str:
         plain = type(self)().get_params()
@@ -239,7 +245,7 @@ class Estimator:
             raise ValueError(f"task {task} is unknown; tasks 1 to {len(network.classes)} are learned")
         X, _ = inputs.unpacked(X)
         x = self._numbers(X, network)
-        with torch_for(self.threads):
+        with torch_for(self._own().threads):
             return network.scores(x, task - 1)
 
     def _numbers(self, X: Any, network: Learned | None) -> torch.Tensor:

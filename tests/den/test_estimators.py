@@ -287,6 +287,12 @@ def test_impossible_parameters_are_refused_when_a_task_comes(params: dict[str, A
         small(**params).learn(X, Y)
 
 
+@pytest.mark.parametrize("threads", [0, 1.5, "all"])
+def test_an_impossible_number_of_threads_is_refused_with_the_question(threads: Any) -> None:
+    with pytest.raises(ValueError, match="DEN.threads"):
+        trained(tasks=1).set_params(threads=threads).predict(X)
+
+
 @pytest.mark.parametrize("tasks", [0, -1, 2.5, "two"])
 def test_an_impossible_number_of_tasks_is_refused(tasks: Any) -> None:
     with pytest.raises(ValueError, match="DENFinetune.tasks"):
