@@ -27,7 +27,7 @@ smoke: $(READY)  ## the whole pipeline on synthetic data, in seconds
 test: $(READY)  ## the fast tests
 	$(RUN) pytest -q -n 2 --dist loadfile
 
-test-slow: $(READY)  ## kills, a real server, spoiled settings: some minutes
+test-slow: $(READY)  ## the whole pipeline, kills, a real server, spoiled settings: half an hour
 	$(RUN) pytest -q -m slow
 
 test-long: $(READY)  ## before a release: nights, clusters, lost servers, planted secrets; half an hour

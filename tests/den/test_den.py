@@ -215,7 +215,9 @@ def test_units_that_group_sparsity_silences_are_dropped(source: Source) -> None:
 # Algorithm 4
 
 
-@pytest.mark.parametrize("sigma", [0.0, 0.15, 0.5, 1.0, 100.0])
+@pytest.mark.parametrize(
+    "sigma", [0.0, 0.15, pytest.param(0.5, marks=pytest.mark.slow), pytest.param(1.0, marks=pytest.mark.slow), 100.0]
+)
 @pytest.mark.parametrize("network", [*DEPTHS.values(), CONVOLUTIONAL], ids=[*DEPTHS, "convolutional"])
 def test_after_a_task_no_old_unit_has_moved_further_than_allowed(sigma: float, network: Network) -> None:
     on = seen_by(network)

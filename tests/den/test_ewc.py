@@ -135,6 +135,7 @@ def test_expected_labels_are_all_labels_weighed(make: Callable[[], Asked]) -> No
     close(fisher(chain, x, y, asking("expected")), enumerated(chain, x), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("estimate", "size"), [(fisher, 1), (partial(fisher_of_batches, size=8), 8)])
 def test_sampled_labels_approach_the_expected_ones_over_the_size_of_a_batch(
     estimate: Callable[..., list[Tensor]], size: int

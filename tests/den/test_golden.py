@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import CONVOLUTIONAL, PARAMS, SPLITTING, Source, images, learn, stream
+from small import CONVOLUTIONAL, PARAMS, SPLITTING, Source, images, learn, rarely, stream
 
 from den.methods import METHODS
 from den.methods.base import Method
@@ -43,7 +43,9 @@ BETWEEN_PROCESSORS = {"den_finetune": 2e-2, "den_no_stamp": 5e-3}
 "How far two scores lie apart with AVX2 and AVX512: the order of sums in a convolution depends on the processor."
 
 
-@pytest.mark.parametrize(("kind", "golden"), DENSE.items())
+@pytest.mark.parametrize(
+    ("kind", "golden"), [pytest.param(*item, id=item[0], marks=rarely(item[0])) for item in DENSE.items()]
+)
 def test_a_fully_connected_network_comes_to_its_golden_score(kind: str, golden: float) -> None:
     comes_to(golden, kind, stream)
 

@@ -7,10 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import learn, same_state, without_times
+from small import learn, most, same_state, without_times
 
 from den.config import Network, SettingsError, Training
-from den.methods import METHODS
 from den.streams import blobs, pixels, tables
 from den.streams.tables import Params
 from den.tasks import Examples, Stream, Task
@@ -134,7 +133,7 @@ def test_a_split_on_a_device_is_there_as_a_whole() -> None:
     assert split.inputs(torch.arange(3, device="meta")).shape == (3, 7)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", most)
 def test_every_method_sees_what_it_would_see_of_numbers_standardised_before(kind: str) -> None:
     stream = tables.build(GROUPS, *table(), 0)
 

@@ -275,6 +275,7 @@ def test_with_one_run_the_command_says_so_and_draws_nothing(nights: Nights, here
     assert not (here / "reports").exists()
 
 
+@pytest.mark.slow
 def test_the_command_draws_series_and_lists_the_runs_of_a_method(nights: Nights, here: Path) -> None:
     ids = [nights.run([*both("l2", day), *both("ewc", day)]) for day in range(3)]
     shown = invoked("--suite", "smoke")

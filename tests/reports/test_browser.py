@@ -12,6 +12,7 @@ from synthetic import ORIGIN, result
 from reports import tables
 from reports.page import report
 
+pytestmark = pytest.mark.slow
 DRAWN = """
 return [...document.querySelectorAll('figure')].map(figure => {
     const drawing = figure.querySelector('svg, img'), box = drawing.getBoundingClientRect();
