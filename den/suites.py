@@ -92,7 +92,7 @@ class Plan:
         """Return one cell. name: of a method or variant. Raises SettingsError.
 
         Each of these layers overrides the ones before: the file's settings, the method's own training, what all own
-        data have, the numbers chosen for the method on the stream, the stream's own numbers, the suite, the variant,
+        data have, the stream's own numbers, the numbers chosen for the method on the stream, the suite, the variant,
         the command line. A suite may take the numbers of another stream.
         """
         refuse_unknown(stream, self.streams, "stream")
@@ -115,8 +115,8 @@ class Plan:
         study = entry and (f"study {entry.study}" if entry.study else f"as {entry.of}")
         return {
             "own_data.set": self.file.own_data.set if stream in self.data.own else {},
-            f"chosen, {study}": _within(method, self.file.numbers(origin, method)),
             **{f"per_stream.{owner}": block for owner, block in self.file.of_streams(stream, origin).items()},
+            f"chosen, {study}": _within(method, self.file.numbers(origin, method)),
             "set of the suite": suite.set,
             f"variants.{name}": _within(method, variant.set),
             "--set": self.overrides,
@@ -209,10 +209,9 @@ def _grids(plan: Plan) -> Iterator[tuple[str, Plan, Suite]]:
     """Yield everything to validate, dependencies first: the prefix of its messages, a plan and a grid of cells."""
     everything = Suite(streams=plan.streams, methods=tuple(METHODS), seeds=(0,))
     yield "", replace(plan, file=plan.file.model_copy(update={"chosen": {}})), everything
-    uncovered = replace(plan, file=plan.file.model_copy(update={"per_stream": {}}))
     for stream, methods in plan.file.chosen.items():
         for method in methods:
-            yield f"chosen.{stream}.{method}: ", uncovered, Suite(streams=(stream,), methods=(method,), seeds=(0,))
+            yield f"chosen.{stream}.{method}: ", plan, Suite(streams=(stream,), methods=(method,), seeds=(0,))
     for name in plan.file.variants:
         yield f"variants.{name}: ", plan, everything.model_copy(update={"methods": (name,)})
     yield from ((f"suites.{name}: ", plan, suite) for name, suite in plan.file.suites.items())

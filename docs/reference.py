@@ -66,8 +66,8 @@ ORDER = """Later layers override earlier ones:
 1. the blocks `training`, `network`, `streams` and `methods`;
 2. the method's own `training` block;
 3. `own_data.set`, for a stream of own data;
-4. `chosen`, for the stream and method;
-5. `per_stream`, for the stream;
+4. `per_stream`, for the stream;
+5. `chosen`, for the stream and method;
 6. the suite's `set`;
 7. the variant's `set`;
 8. `--set KEY=VALUE` of the command line.

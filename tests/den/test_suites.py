@@ -12,6 +12,7 @@ from den import yaml_files
 from den.cells import Cell
 from den.config import Convolution, Network, SettingsError, read
 from den.methods import METHODS
+from den.params_file import Suite
 from den.streams import IMAGES, STREAMS
 from den.suites import load
 
@@ -132,8 +133,8 @@ def test_a_suite_may_name_variants(write: Callable[..., Path]) -> None:
 
 LAYERS: dict[str, dict[str, Any]] = {
     "methods": {"den": {"drift": 1.0, "training": {"learning_rate": 0.1, "batch_size": 1}}},
-    "chosen": {"blobs": {"den": {"study": STUDY, "numbers": {"drift": 2.0, "training.learning_rate": 0.2}}}},
-    "per_stream": {"blobs": {"methods.den.drift": 3.0, "training.learning_rate": 0.3}},
+    "per_stream": {"blobs": {"methods.den.drift": 2.0, "training.learning_rate": 0.2}},
+    "chosen": {"blobs": {"den": {"study": STUDY, "numbers": {"drift": 3.0, "training.learning_rate": 0.3}}}},
     "suites": {"methods.den.drift": 4.0, "training.learning_rate": 0.4},
     "variants": {"other": {"method": "den", "set": {"drift": 5.0, "training.learning_rate": 0.5}}},
     "overrides": {},
@@ -186,11 +187,22 @@ def test_a_suite_can_take_the_numbers_of_another_stream(write: Callable[..., Pat
     assert {cell.training.batch_size for cell in (den, l2)} == {16}  # a setting of the stream, not of a method
 
 
-def test_a_chosen_number_is_checked_though_the_streams_own_replaces_it(write: Callable[..., Path]) -> None:
-    path = write("chosen", {"blobs": {"den": {"study": STUDY, "numbers": {"drift": "garbage"}}}})
-    own = {"per_stream": {"blobs": {"methods.den.drift": 3.0}}}
+def test_every_chosen_number_of_the_project_is_in_effect() -> None:
+    plan = load(ROOT / "params.yaml")
+    for stream, entries in plan.file.chosen.items():
+        for method in entries:
+            suite = Suite(streams=(stream,), methods=(method,), seeds=(0,))
+            cell = plan.cell(suite, stream, method, 0).model_dump(mode="json")
+            block = cell["method_params"] | {f"training.{key}": value for key, value in cell["training"].items()}
+            numbers = plan.file.numbers(stream, method)
+            assert numbers and {key: block[key] for key in numbers} == dict(numbers)
+
+
+def test_a_number_of_a_stream_is_checked_though_a_chosen_one_replaces_it(write: Callable[..., Path]) -> None:
+    path = write("chosen", {"blobs": {"den": {"study": STUDY, "numbers": {"drift": 3.0}}}})
+    own = {"per_stream": {"blobs": {"methods.den.drift": "garbage"}}}
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | own))
-    with pytest.raises(SettingsError, match=r"chosen\.blobs\.den: methods\.den\.drift"):
+    with pytest.raises(SettingsError, match=r"methods\.den\.drift"):
         load(path)
 
 
