@@ -71,7 +71,7 @@ class Rung(Params):
     methods: tuple[str, ...] = ()
     "The methods that climb this rung; empty: all."
     capacity: dict[str, PositiveFloat] = {}
-    "Limits of this rung, where its cells have more tasks than those below; others stay."
+    "Per method, the limit of this rung and of those above, if its cells have more tasks; others keep theirs."
     set: dict[str, Any]
     "Settings of its trials, in addition to those of the search and of the rungs below."
 
@@ -205,10 +205,19 @@ def _search(plan: Plan, stream: str) -> Search:
     for key in ("capacity", "spaces"):
         for method in getattr(search, key):
             refuse_unknown(method, METHODS, f"search.{stream}.{key}.{method}")
-    for rung in search.rungs:
-        for key in ("methods", "capacity"):
-            for method in getattr(rung, key):
-                refuse_unknown(method, METHODS, f"search.{stream}.rungs.{key}")
+    limits = {**search.capacity}
+    for number, rung in enumerate(search.rungs):
+        place = f"search.{stream}.rungs.{number}"
+        for method in rung.methods:
+            refuse_unknown(method, METHODS, f"{place}.methods")
+        for method, limit in rung.capacity.items():
+            refuse_unknown(method, rung.methods or METHODS, f"{place}.capacity")
+            if limit < (below := limits.get(method, inf)):
+                raise SettingsError(
+                    f"{place}.capacity.{method}: {limit:g} is less than the limit before, {below:g}; the best trials "
+                    "before could be too large here: lower that limit, too"
+                )
+        limits |= rung.capacity
     return search
 
 

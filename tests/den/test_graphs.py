@@ -79,8 +79,13 @@ def test_a_replayed_step_is_the_step(kind: str, source: Source, replayed: pytest
     replays_as_it_steps(replayed, kind, source)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("quirks", [("sparse_everywhere",), ("sparse_everywhere", "euclidean_steps")], ids="-".join)
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        pytest.param(("sparse_everywhere",), id="sparse_everywhere"),
+        pytest.param(("sparse_everywhere", "euclidean_steps"), id="with-euclidean_steps", marks=pytest.mark.slow),
+    ],
+)
 def test_a_constraint_under_sparsity_is_replayed(quirks: tuple[str, ...], replayed: pytest.MonkeyPatch) -> None:
     replays_as_it_steps(replayed, "den_with_quirks", stream, params=LIVELY | {"quirks": quirks})
 

@@ -13,7 +13,6 @@ from projects import den
 
 from den.ledger import Ledger
 
-pytestmark = pytest.mark.slow
 FINE = ("run", "--suite", "smoke", "--method", "finetune", "--method", "den")
 MIXED = (*FINE, "--method", "l2", "--set", "methods.l2.training.learning_rate=1.0e+9")
 
@@ -84,6 +83,7 @@ def test_the_report_is_there(first: subprocess.CompletedProcess[str], project: P
     assert list((project / "reports/out/smoke").glob("*.html"))
 
 
+@pytest.mark.slow
 def test_results_are_the_ledgers_scores(first: subprocess.CompletedProcess[str], project: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(den(project, "results", "--suite", "smoke", "--format", "csv").stdout)))
     assert list(rows[0]) == ["suite", "stream", "method", "seed", "after_task", "task", "score", "value"]
@@ -95,6 +95,7 @@ def test_results_are_the_ledgers_scores(first: subprocess.CompletedProcess[str],
             assert float(row["value"]) == value
 
 
+@pytest.mark.slow
 def test_what_is_current_is_reused_with_its_date(first: subprocess.CompletedProcess[str], project: Path) -> None:
     before = [entry.id for entry in ledger_of(project).entries()]
     again = den(project, *FINE)
@@ -106,6 +107,7 @@ def test_what_is_current_is_reused_with_its_date(first: subprocess.CompletedProc
     assert {answer.how for answer in run.answers.values()} == {"reused"}
 
 
+@pytest.mark.slow
 def test_again_measures_every_cell_and_proves_the_same_bits(
     first: subprocess.CompletedProcess[str], project: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_again_measures_every_cell_and_proves_the_same_bits(
     assert [len(own) for own in digests.values()] == [1, 1]
 
 
+@pytest.mark.slow
 def test_reading_needs_only_what_is_accepted(first: subprocess.CompletedProcess[str], project: Path) -> None:
     for words in (
         ("results", "--accepted", "--suite", "quick"),
@@ -130,6 +133,7 @@ def test_reading_needs_only_what_is_accepted(first: subprocess.CompletedProcess[
         assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.slow
 def test_a_run_on_other_data_leaves_the_declared_ones_and_is_labelled(
     first: subprocess.CompletedProcess[str], project: Path
 ) -> None:
@@ -147,6 +151,7 @@ def test_a_run_on_other_data_leaves_the_declared_ones_and_is_labelled(
     assert ".950" in majority
 
 
+@pytest.mark.slow
 def test_inside_a_dvc_stage_dvc_is_not_called(project: Path) -> None:
     answer = den(project, "prepare", "--stream", "blobs", DVC_STAGE="benchmark", PATH=os.environ["PATH"])
     assert answer.returncode == 0, answer.stderr

@@ -321,6 +321,8 @@ def test_a_rung_takes_no_more_than_are_within_the_limit(places: Places) -> None:
 def test_a_rung_with_more_tasks_has_a_limit_of_its_own(places: Places) -> None:
     top = subject_of(rungs=[{"best": 2, "capacity": {"l2": 2.5}, "set": {}}], capacity={"l2": 1.8, "ewc": 1.1})
     assert (top.below.limit, top.limit) == (1.8, 2.5)
+    assert replace(top, climbed=(*top.climbed, searches.Rung(best=1, set={}))).limit == 2.5
+    assert replace(top, method="ewc").limit == 1.1
     same = subject_of(rungs=[{"best": 2, "set": {}}], capacity={"l2": 1.8})
     assert same.limit == 1.8
     assert same.below.identity(places) == top.below.identity(places)
@@ -497,7 +499,15 @@ def test_a_search_without_validation_data_is_refused_before_it_begins(by: str) -
         ({"spaces": {"ewc": RATE}}, r"search\.blobs\.spaces: l2 is missing"),
         ({"spaces": {"nonesuch": RATE}}, r"search\.blobs\.spaces\.nonesuch: .*there are finetune"),
         ({"capacity": {"nonesuch": 2.0}}, r"search\.blobs\.capacity\.nonesuch: "),
-        ({"rungs": [{"best": 1, "capacity": {"l3": 2.0}, "set": {}}]}, r"search\.blobs\.rungs\.capacity: "),
+        ({"rungs": [{"best": 1, "capacity": {"l3": 2.0}, "set": {}}]}, r"search\.blobs\.rungs\.0\.capacity: "),
+        (
+            {"rungs": [{"best": 1, "methods": ["l2"], "capacity": {"ewc": 2.0}, "set": {}}]},
+            r"search\.blobs\.rungs\.0\.capacity: 'ewc' is unknown; there are l2",
+        ),
+        (
+            {"capacity": {"l2": 3.0}, "rungs": [{"best": 1, "capacity": {"l2": 2.0}, "set": {}}]},
+            r"search\.blobs\.rungs\.0\.capacity\.l2: 2 is less than the limit before, 3",
+        ),
         ({"trials": 0}, r"search\.blobs\.trials: "),
         ({"trails": 3}, r"search\.blobs\.trails: unknown key"),
     ],

@@ -108,7 +108,6 @@ LONGER = {
     "den_constant",
     "den_dynamic",
     "den_no_stamp",
-    "den_plus",
     "den_finetune",
 }  # DEN but for a stage
 
