@@ -131,9 +131,7 @@ class Subject:
     @property
     def limit(self) -> float:
         """The largest final capacity of the network: that of the search, or of the highest rung with a limit."""
-        limits = {**self.search.capacity}
-        for rung in self.climbed:
-            limits |= rung.capacity
+        limits = ChainMap(*(rung.capacity for rung in reversed(self.climbed)), self.search.capacity)
         return limits.get(self.method, inf)
 
     def cell(self, numbers: Numbers) -> Cell:

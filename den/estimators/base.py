@@ -195,8 +195,8 @@ class Estimator:
 
     def _own(self) -> OfEstimator:
         """Return the checked parameters that are the estimator's own. Raises SettingsError."""
-        params = _plain(self.get_params())
-        given = {key: params[key] for key in OfEstimator.model_fields if key in params}
+        params = self.get_params()
+        given = {key: _plain(params[key]) for key in OfEstimator.model_fields if key in params}
         return read(OfEstimator, given, type(self).__name__)
 
     def __repr__(self) -> str:

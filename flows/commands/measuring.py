@@ -1,4 +1,4 @@
-"""The commands that measure or prepare to: run, search and prepare, with their options."""
+"""The commands run, search and prepare, with their options."""
 
 import sys
 from typing import Any

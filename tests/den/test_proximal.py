@@ -270,7 +270,7 @@ ONES = Examples(torch.ones(4, 1), torch.ones(4, 1), deviation=1.0)
 STEPS = {"adam": (0.02, 500), "sgd": (0.3, 100)}
 
 
-def long_to_rest(kinds: Sequence[str], optimizer: str, curvature: float) -> bool:
+def long_to_rest(kinds: Sequence[str], optimizer: str) -> bool:
     """Return whether a case is slow: halvings inside steps, or Adam's 500 steps for two penalties."""
     return ("within" in kinds and kinds[0] in ("l1", "group")) or (optimizer == "adam" and len(kinds) == 2)
 
@@ -278,11 +278,14 @@ def long_to_rest(kinds: Sequence[str], optimizer: str, curvature: float) -> bool
 @pytest.mark.parametrize(
     ("kinds", "optimizer", "curvature"),
     [
-        pytest.param(kinds, optimizer, curvature, id=f"{'-'.join(kinds)}-{optimizer}-{curvature}", marks=marks)
+        pytest.param(
+            *(kinds, optimizer, curvature),
+            id=f"{'-'.join(kinds)}-{optimizer}-{curvature}",
+            marks=[pytest.mark.slow] * long_to_rest(kinds, optimizer),
+        )
         for kinds in SETS
         if len(kinds) < 3
         for optimizer, curvature in product(STEPS, [1.0, 0.01])
-        for marks in [[pytest.mark.slow] * long_to_rest(kinds, optimizer, curvature)]
     ],
 )
 def test_one_weight_rests_at_the_minimum(kinds: Sequence[str], optimizer: str, curvature: float) -> None:

@@ -38,7 +38,7 @@ def test_a_sound_database_and_none_at_all_are_fine(sound: Path, tmp_path: Path) 
     assert damage(tmp_path, sound.read_bytes()) == damage(tmp_path, b"") == ""
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_page_of_other_bytes_is_damage(
     data: st.DataObject, sound: Path, tmp_path_factory: pytest.TempPathFactory
@@ -50,7 +50,7 @@ def test_a_page_of_other_bytes_is_damage(
     assert "is damaged" in damage(tmp_path_factory.mktemp("damaged"), content)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(share=st.floats(0.1, 0.9))
 def test_a_truncated_database_is_damage(share: float, sound: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     whole = sound.read_bytes()

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browsers import DESK, PHONE, requested, show, started
@@ -12,6 +13,7 @@ from reports import tables
 from reports.page import report
 
 pytestmark = pytest.mark.slow
+
 DRAWN = """
 return [...document.querySelectorAll('figure')].map(figure => {
     const drawing = figure.querySelector('svg, img'), box = drawing.getBoundingClientRect();
@@ -115,3 +117,7 @@ def test_it_prints_with_no_column_cut_off(browser: webdriver.Chrome, address: st
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_page_is_small(address: str) -> None:
+    assert Path(address.removeprefix("file://")).stat().st_size < 5_000_000
