@@ -211,9 +211,10 @@ def _search(plan: Plan, stream: str) -> Search:
         for method, limit in rung.capacity.items():
             refuse_unknown(method, rung.methods or METHODS, f"{place}.capacity")
             if limit < (below := limits.get(method, inf)):
+                before = "no limit before" if below == inf else f"the limit before, {below:g}"
                 raise SettingsError(
-                    f"{place}.capacity.{method}: {limit:g} is less than the limit before, {below:g}; the best trials "
-                    "before could be too large here: lower that limit, too"
+                    f"{place}.capacity.{method}: {limit:g} is less than {before}; the best trials before could be too "
+                    "large here: lower that limit, too"
                 )
         limits |= rung.capacity
     return search

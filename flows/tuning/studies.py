@@ -1,7 +1,7 @@
 """Optuna studies, one per stream and method, stored as lines of JSON in reports/studies/."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Halving(BasePruner):
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The state of a study: the trials it has and lacks, and the best trial within the capacity limit, or None."""
+    """The state of a study: the trials that have ended, those it lacks, and the best within the limit, or None."""
 
     subject: Subject
     identity: str
@@ -108,7 +108,7 @@ def result_of(subject: Subject, places: Places) -> StudyResult:
     if not path.exists():
         return StudyResult(subject, path.stem, 0, subject.budget, None)
     study = read(path)
-    return StudyResult(subject, path.stem, spent(study), lacking(study, subject), best(study))
+    return StudyResult(subject, path.stem, ended(study), lacking(study, subject), best(study))
 
 
 def spent(study: optuna.Study) -> int:
@@ -131,7 +131,12 @@ def lacking(study: optuna.Study, subject: Subject) -> int:
     """
     if subject.below:
         return len(study.get_trials(states=(TrialState.WAITING, TrialState.RUNNING)))
-    return subject.budget - spent(study)
+    return subject.budget - ended(study)
+
+
+def ended(study: optuna.Study) -> int:
+    """Return the number of different settings whose trial has ended: `spent` without the trials that are running."""
+    return len(_settings(trial for trial in _counted(study) if trial.state.is_finished()))
 
 
 def _ranked(study: optuna.Study) -> list[FrozenTrial]:
@@ -146,12 +151,16 @@ def _pruner(halve_after: int | None) -> BasePruner:
 
 def tried(study: optuna.Study) -> set[str]:
     """Return the different settings of trials that count."""
-    counted = (
-        trial.user_attrs
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state != TrialState.FAIL or "reason" in trial.user_attrs
-    )
-    return {key_of(values["numbers"]) for values in counted if "numbers" in values}
+    return _settings(_counted(study))
+
+
+def _counted(study: optuna.Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state != TrialState.FAIL or "reason" in trial.user_attrs]
+
+
+def _settings(trials: Iterable[FrozenTrial]) -> set[str]:
+    return {key_of(trial.user_attrs["numbers"]) for trial in trials if "numbers" in trial.user_attrs}
 
 
 def key_of(numbers: Mapping[str, float]) -> str:

@@ -508,6 +508,10 @@ def test_a_search_without_validation_data_is_refused_before_it_begins(by: str) -
             {"capacity": {"l2": 3.0}, "rungs": [{"best": 1, "capacity": {"l2": 2.0}, "set": {}}]},
             r"search\.blobs\.rungs\.0\.capacity\.l2: 2 is less than the limit before, 3",
         ),
+        (
+            {"rungs": [{"best": 1, "capacity": {"l2": 2.0}, "set": {}}]},
+            r"search\.blobs\.rungs\.0\.capacity\.l2: 2 is less than no limit before",
+        ),
         ({"trials": 0}, r"search\.blobs\.trials: "),
         ({"trails": 3}, r"search\.blobs\.trails: unknown key"),
     ],
@@ -610,6 +614,16 @@ def test_the_command_writes_finished_studies_alone(here: Path, blobs_folder: Pat
     text = (here / "params.yaml").read_text()
     assert text.startswith("# ours\n")
     assert list(yaml.safe_load(text)["chosen"]["blobs"]) == ["l2"]
+
+
+def test_a_study_with_an_interrupted_trial_is_not_finished(places: Places) -> None:
+    subject = subject_of()
+    with studies.opened(subject, places) as study:
+        study_trials.attempt(study, subject, study_trials.ask(study, subject), lambda cell, follow: by_rate(cell))
+        study_trials.ask(study, subject)
+        assert studies.spent(study) == subject.budget == 2
+        end = studies.result_of(subject, places)
+    assert (end.trials, end.lacking) == (1, 1)
 
 
 def test_writing_without_studies_says_so(here: Path) -> None:
