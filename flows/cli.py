@@ -80,7 +80,7 @@ def site(out: Path) -> None:
 @SUITE(default="quick", show_default=True, help="The suite whose methods to compare.")
 @METHODS
 @click.option(
-    "--against", metavar="NAME", default="", help="The method to compare with; by default DEN, or else the best.",
+    "--against", metavar="NAME", default="", help="The method to compare with; by default DEN, DEN+, or the best.",
     shell_complete=completion.methods,
 )  # fmt: skip
 @click.option("--accepted", is_flag=True, help="Read only the accepted tables.")

@@ -51,7 +51,7 @@ PUBLISHED_ONLY = {  # methods of published numbers that do not run here
 }
 MAJORITY = "majority"
 "What stands for a method that answers every example with the most frequent class: the floor of a score."
-PAPER_METHOD, RELEASED_METHOD = "den", "den_official"
+PAPER_METHOD, IMPROVED_METHOD, RELEASED_METHOD = "den", "den_plus", "den_official"
 "DEN, the subject of every page, and the code that its authors released."
 PLUS, MINUS = "plus_", "minus_"
 ORDER = "_order_"

@@ -90,7 +90,7 @@ class _Quantity(NamedTuple):
 
 
 def against_rival(results: StreamResults, rival: str = "") -> Comparison:
-    """Return one stream's methods compared with a rival: the one named, or else DEN, or else the best.
+    """Return one stream's methods compared with a rival: the one named, or else DEN, DEN+, or the best.
 
     Raises ValueError for a rival without results.
     """
@@ -140,7 +140,7 @@ def _chosen(averages: Values, rival: str) -> str:
     """Return the rival, or the default one if it is empty."""
     if not rival:
         best = max(averages, key=lambda method: _interval(averages, method).mean)
-        return labels.PAPER_METHOD if labels.PAPER_METHOD in averages else best
+        return next((method for method in (labels.PAPER_METHOD, labels.IMPROVED_METHOD) if method in averages), best)
     if rival not in averages:
         raise ValueError(f"{rival} has no finished cell; there are {', '.join(averages)}")
     return rival

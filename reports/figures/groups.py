@@ -21,11 +21,12 @@ def of(results: StreamResults) -> list[list[str]]:
     lengths = _lengths(results)
     curves = [method for method in results.methods if lengths.get(method, 0) > 1]
     points = [method for method in results.methods if method not in curves]
-    if len(curves) <= MOST:
-        return [results.methods]
     subject = [method for method in curves if method == labels.PAPER_METHOD]
-    others = sorted((method for method in curves if method not in subject), key=lambda method: method not in STANDARD)
-    parts = np.array_split(others, math.ceil(len(others) / (MOST - len(subject))))
+    others = [method for method in curves if method not in subject]
+    if len(others) < MOST:  # there is room for DEN, even if it has no results yet
+        return [results.methods]
+    kinds = [[method for method in others if (method in STANDARD) == standard] for standard in (True, False)]
+    parts = [part for kind in kinds if kind for part in np.array_split(kind, math.ceil(len(kind) / (MOST - 1)))]
     return [labels.ordered([*subject, *map(str, part), *(() if place else points)]) for place, part in enumerate(parts)]
 
 

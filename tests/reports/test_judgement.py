@@ -276,7 +276,8 @@ def test_a_comparison_over_one_seed_has_no_p_and_says_why() -> None:
     assert all((table["p"] == "").all() for table in comparison.tables)
 
 
-def test_without_den_the_best_is_the_rival() -> None:
+def test_without_den_its_improvement_or_the_best_is_the_rival() -> None:
+    assert against_rival(blobs(2, "den_plus", "finetune", "single_task")).rival == "den_plus"
     assert against_rival(blobs(2, "finetune", "single_task")).rival == "single_task"
     with pytest.raises(ValueError, match="ewc has no finished cell; there are"):
         against_rival(blobs(2, "finetune"), "ewc")
