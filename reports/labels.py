@@ -52,7 +52,7 @@ PUBLISHED_ONLY = {  # methods of published numbers that do not run here
 MAJORITY = "majority"
 "What stands for a method that answers every example with the most frequent class: the floor of a score."
 PAPER_METHOD, IMPROVED_METHOD, RELEASED_METHOD = "den", "den_plus", "den_official"
-"DEN, the subject of every page, and the code that its authors released."
+"DEN, the subject of every page; DEN+, its subject without DEN; and the code that its authors released."
 PLUS, MINUS = "plus_", "minus_"
 ORDER = "_order_"
 "What a variant's name has between its method and its order of tasks: den_order_a."
