@@ -34,6 +34,9 @@ EXPECTED_FAILURES = {
     "check_fit_score_takes_y": "partial_fit learns a new task, and refuses the classes that fit has learned",
     "check_supervised_y_2d": "a column of labels is refused, not flattened under a warning",
 }
+OF_PROCESSORS = {
+    "check_methods_sample_order_invariance": "without AVX-512 the last bit of a float32 score depends on its row"
+}
 pytestmark = pytest.mark.filterwarnings("ignore::den.GrowthWarning")
 OF_QUIRKS = {"check_estimators_pickle": "pickle cannot name a class of departures that is made on request; save can"}
 FAST = ("ewc", "joint", "den")
@@ -378,8 +381,15 @@ def test_the_checks_of_scikit_learn_pass(name: str) -> None:
     number = {"tasks": TASKS} if name == "den_finetune" else {}
     model = ESTIMATORS[name](hidden=(32, 16), epochs=5, minimum_steps=60, learning_rate=0.01, **number)
     failures = EXPECTED_FAILURES | (OF_QUIRKS if name in ("den_official", "den_with_quirks") else {})
-    checks = check_estimator(model, expected_failed_checks=failures, on_skip=None)
-    assert {check["check_name"] for check in checks if check["status"] == "xfail"} == failures.keys()
+    checks = check_estimator(model, expected_failed_checks=failures | OF_PROCESSORS, on_skip=None)
+    failed = {check["check_name"] for check in checks if check["status"] == "xfail"}
+    assert failures.keys() <= failed <= (failures | OF_PROCESSORS).keys()
+
+
+def test_scores_do_not_depend_on_the_order_of_examples() -> None:
+    x, _ = raw(0)
+    model, order = trained(tasks=1), np.random.default_rng(0).permutation(len(x))
+    np.testing.assert_allclose(model.predict_proba(x)[order], model.predict_proba(x[order]), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.slow
