@@ -210,11 +210,15 @@ def _search(plan: Plan, stream: str) -> Search:
             refuse_unknown(method, METHODS, f"{place}.methods")
         for method, limit in rung.capacity.items():
             refuse_unknown(method, rung.methods or METHODS, f"{place}.capacity")
-            if limit < (below := limits.get(method, inf)):
-                before = "no limit before" if below == inf else f"the limit before, {below:g}"
+            if method not in limits:
                 raise SettingsError(
-                    f"{place}.capacity.{method}: {limit:g} is less than {before}; the best trials before could be too "
-                    "large here: lower that limit, too"
+                    f"{place}.capacity.{method}: there is no limit before this rung; the best trials before could be "
+                    "too large here: set a limit there, too"
+                )
+            if limit < limits[method]:
+                raise SettingsError(
+                    f"{place}.capacity.{method}: {limit:g} is less than the limit before, {limits[method]:g}; the best "
+                    "trials before could be too large here: lower that limit, too"
                 )
         limits |= rung.capacity
     return search

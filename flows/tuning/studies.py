@@ -111,14 +111,6 @@ def result_of(subject: Subject, places: Places) -> StudyResult:
     return StudyResult(subject, path.stem, ended(study), lacking(study, subject), best(study))
 
 
-def spent(study: optuna.Study) -> int:
-    """Return how much of its budget a study has spent: the number of different settings tried or being tried.
-
-    A trial that diverged or exceeded the capacity limit counts; a trial whose process died does not.
-    """
-    return len(tried(study))
-
-
 def best(study: optuna.Study) -> FrozenTrial | None:
     """Return the finished trial with the highest score within the capacity limit; the earliest in a tie."""
     return next(iter(_ranked(study)), None)
@@ -135,7 +127,10 @@ def lacking(study: optuna.Study, subject: Subject) -> int:
 
 
 def ended(study: optuna.Study) -> int:
-    """Return the number of different settings whose trial has ended: `spent` without the trials that are running."""
+    """Return how much of its budget a study has spent: the number of different settings whose trial has ended.
+
+    A trial that diverged or exceeded the capacity limit counts; a trial whose process died does not.
+    """
     return len(_settings(trial for trial in _counted(study) if trial.state.is_finished()))
 
 
@@ -150,7 +145,7 @@ def _pruner(halve_after: int | None) -> BasePruner:
 
 
 def tried(study: optuna.Study) -> set[str]:
-    """Return the different settings of trials that count."""
+    """Return the different settings of trials that count, those that are running among them."""
     return _settings(_counted(study))
 
 

@@ -510,7 +510,7 @@ def test_a_search_without_validation_data_is_refused_before_it_begins(by: str) -
         ),
         (
             {"rungs": [{"best": 1, "capacity": {"l2": 2.0}, "set": {}}]},
-            r"search\.blobs\.rungs\.0\.capacity\.l2: 2 is less than no limit before",
+            r"search\.blobs\.rungs\.0\.capacity\.l2: there is no limit before this rung; .*: set a limit there, too",
         ),
         ({"trials": 0}, r"search\.blobs\.trials: "),
         ({"trails": 3}, r"search\.blobs\.trails: unknown key"),
@@ -621,7 +621,7 @@ def test_a_study_with_an_interrupted_trial_is_not_finished(places: Places) -> No
     with studies.opened(subject, places) as study:
         study_trials.attempt(study, subject, study_trials.ask(study, subject), lambda cell, follow: by_rate(cell))
         study_trials.ask(study, subject)
-        assert studies.spent(study) == subject.budget == 2
+        assert len(studies.tried(study)) == subject.budget == 2
         end = studies.result_of(subject, places)
     assert (end.trials, end.lacking) == (1, 1)
 
@@ -642,7 +642,7 @@ def test_chosen_numbers_are_the_best_of_the_study_they_name() -> None:
         best = studies.best(study)
         assert best is not None
         assert entry["numbers"] == best.user_attrs["numbers"]
-        budgets.setdefault(stream, set()).add(studies.spent(study))
+        budgets.setdefault(stream, set()).add(studies.ended(study))
     assert all(len(trials) == 1 for trials in budgets.values())
 
 
