@@ -129,7 +129,8 @@ def history(
 @SUITE(required=True, help="The suite whose results to accept.")
 @click.option("--run", "run_id", metavar="ID", help="Accept this run; by default the newest complete run of the suite.")
 @click.option("--partial", is_flag=True, help="Accept the run even if cells are missing.")
-def accept(suite: str, run_id: str | None, partial: bool) -> None:
+@click.option("--add", is_flag=True, help="Keep the accepted results of cells that the run lacks.")
+def accept(suite: str, run_id: str | None, partial: bool, add: bool) -> None:
     """Publish the results of one run in reports/accepted/, for you to commit.
 
     Later runs are judged against these results. `den report --accepted` draws the published report from them.
@@ -137,7 +138,7 @@ def accept(suite: str, run_id: str | None, partial: bool) -> None:
     from flows.commands.accept import accept_run
     from flows.places import of_project
 
-    print(accept_run(suite, run_id, partial, of_project()))
+    print(accept_run(suite, run_id, partial, add, of_project()))
 
 
 @main.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 from den import suites
 from den.cells import Cell, settings_of
 from den.config import SettingsError
-from den.ledger import CellResult, Ledger, Places, Run
+from den.ledger import CellResult, Ledger, Measurement, Places, Run
 from den.ledger.settings import key_of
 from reports import accepted_results
 
@@ -20,18 +20,21 @@ Ids = Mapping[str, str]
 "Ids of measurements, by the title of their cell."
 
 
-def accept_run(suite: str, run_id: str | None, partial: bool, places: Places) -> Path:
+def accept_run(suite: str, run_id: str | None, partial: bool, add: bool, places: Places) -> Path:
     """Publish the results of a run as the accepted results of a suite; return their folder.
 
     run_id: by default the newest complete run that has every cell to accept, with the settings of params.yaml.
-    partial: accept the run even if cells are missing. Raises SettingsError if no results can be accepted.
+    partial: accept the run even if cells are missing. add: keep the accepted results of cells that the run lacks.
+    Raises SettingsError if no results can be accepted.
     """
     ledger, cells = Ledger.of(places), _grid(suite)
-    run = _chosen(suite, run_id, partial, cells, ledger)
+    run = _chosen(suite, run_id, partial or add, cells, ledger)
     _refuse_repeated(run)
     ids = _matching(cells, _ids_of(run, ledger), ledger)
-    _refuse_missing(run, cells, ids, partial)
-    results = [CellResult(cell.name, ledger.load(ids[cell.title])) for cell in cells if cell.title in ids]
+    kept = _kept(suite, cells, ids) if add else {}
+    _refuse_missing(run, cells, ids, kept, partial)
+    measured = {title: ledger.load(id) for title, id in ids.items()} | kept
+    results = [CellResult(cell.name, measured[cell.title]) for cell in cells if cell.title in measured]
     _refuse_mixed(run, results)
     _warn_of_uncommitted(run, results)
     return accepted_results.write(results, suite)
@@ -43,14 +46,14 @@ def _grid(suite: str) -> tuple[Cell, ...]:
     return plan.cells(suite, seeds=plan.suite(suite).accepted_seeds or None)
 
 
-def _chosen(suite: str, run_id: str | None, partial: bool, cells: Sequence[Cell], ledger: Ledger) -> Run:
+def _chosen(suite: str, run_id: str | None, in_part: bool, cells: Sequence[Cell], ledger: Ledger) -> Run:
     """Return the run named by its id, or else the newest run that has the cells to accept."""
     if run_id:
         return _of_suite(suite, run_id, ledger)
     for run in reversed(ledger.runs(suite)):
-        if _matching(cells, _ids_of(run, ledger), ledger) if partial else _covers(run, cells, ledger):
+        if _matching(cells, _ids_of(run, ledger), ledger) if in_part else _covers(run, cells, ledger):
             return run
-    kind, hint = ("run", "") if partial else ("complete run", ", --partial accepts an incomplete one")
+    kind, hint = ("run", "") if in_part else ("complete run", ", --partial accepts an incomplete one")
     raise SettingsError(
         f"no {kind} of suite {suite} has the cells to accept with the settings of params.yaml; "
         f"`{_command(suite)}` makes one{hint}"
@@ -96,6 +99,20 @@ def _matching(cells: Sequence[Cell], ids: Ids, ledger: Ledger) -> Ids:
     return matching
 
 
+def _kept(suite: str, cells: Sequence[Cell], ids: Ids) -> dict[str, Measurement]:
+    """Return the accepted measurements of the cells that a run lacks, by title, if they have the present settings.
+
+    Raises SettingsError if the suite has no accepted results.
+    """
+    accepted = {result.title: result.measurement for result in accepted_results.results(suite)}
+    lacking = [cell for cell in cells if cell.title in accepted.keys() - ids.keys()]
+    return {
+        cell.title: accepted[cell.title]
+        for cell in lacking
+        if accepted[cell.title].key == key_of(settings_of(cell), accepted[cell.title].data)
+    }
+
+
 def _refuse_repeated(run: Run) -> None:
     """Raise SettingsError if a run has a stream, method and seed more than once."""
     titles = Counter(answer.title for answer in run.ended.answers) if run.ended else Counter[str]()
@@ -104,9 +121,9 @@ def _refuse_repeated(run: Run) -> None:
         raise SettingsError(f"run {run.id} has {_list(repeated)} more than once; choose another run with --run")
 
 
-def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, partial: bool) -> None:
-    missing = [cell.title for cell in cells if cell.title not in ids]
-    if len(missing) == len(cells):
+def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, kept: Mapping[str, Measurement], partial: bool) -> None:
+    missing = [cell.title for cell in cells if cell.title not in ids.keys() | kept.keys()]
+    if not ids:
         raise SettingsError(f"run {run.id} has no cell of suite {run.suite} with the settings of params.yaml")
     if partial:
         return

@@ -82,7 +82,7 @@ def _trial(opened: optuna.Study, subject: Subject, places: Places, asking: Lock)
     """Run one trial as a sub-flow, and print its result."""
     with asking:
         trial = trials.ask(opened, subject)
-        number = studies.spent(opened)
+        number = len(studies.tried(opened))
     title = f"{subject.method_and_rung} · trial {number}"
     trials.attempt(opened, subject, trial, partial(_learn, title=title, places=places))
     frozen = opened.trials[trial.number]

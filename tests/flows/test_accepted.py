@@ -248,9 +248,9 @@ class Site:
             self.measured[name] = execute(cell, self.places)
         return with_origin(self.measured[name], commit="c" * 40, dirty=False, **origin)
 
-    def accept(self, run_id: str | None = None, partial: bool = False) -> list[CellResult]:
+    def accept(self, run_id: str | None = None, partial: bool = False, add: bool = False) -> list[CellResult]:
         """Accept, and return what the folder then holds."""
-        assert accept_run("tiny", run_id, partial, self.places) == ACCEPTED / "tiny"
+        assert accept_run("tiny", run_id, partial, add, self.places) == ACCEPTED / "tiny"
         return accepted_results.results("tiny")
 
 
@@ -313,6 +313,34 @@ def test_a_long_suite_is_accepted_in_part_while_it_is_under_way(site: Site) -> N
         site.accept(partial=True)
     site.run("run-under-way", site.cells(), done=1, end=False)
     assert [one.title for one in site.accept(partial=True)] == ["blobs · finetune · seed 0"]
+
+
+def test_a_suite_is_accepted_method_by_method(site: Site) -> None:
+    first, second = site.cells()
+    site.run("run-of-the-first", (first,))
+    with pytest.raises(SettingsError, match="'tiny' has no accepted results"):
+        site.accept(add=True)
+    site.accept(partial=True)
+    site.run("run-of-the-second", (second,))
+    accepted = site.accept(add=True)
+    assert [one.title for one in accepted] == [first.title, second.title]
+    assert [one.measurement.origin.run for one in accepted] == ["run-of-the-first", "run-of-the-second"]
+    site.run("run-of-the-second-again", (second,))
+    assert [one.measurement.origin.run for one in site.accept(add=True)] == [
+        "run-of-the-first",
+        "run-of-the-second-again",
+    ]
+
+
+def test_accepted_results_of_other_settings_are_not_kept(site: Site) -> None:
+    site.run("run-whole", site.cells())
+    site.accept()
+    site.settings["training"]["learning_rate"] = 0.02
+    site.write()
+    site.run("run-of-the-second", site.cells()[1:])
+    with pytest.raises(SettingsError, match="run-of-the-second lacks blobs · finetune · seed 0"):
+        site.accept(add=True)
+    assert [one.title for one in site.accept(partial=True, add=True)] == ["blobs · l2_strong · seed 0"]
 
 
 def test_results_of_two_fingerprints_are_refused_and_the_old_ones_stay(site: Site) -> None:
