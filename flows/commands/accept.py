@@ -8,7 +8,7 @@ from pathlib import Path
 from den import suites
 from den.cells import Cell, settings_of
 from den.config import SettingsError
-from den.ledger import CellResult, Ledger, Measurement, Places, Run
+from den.ledger import CellResult, Entry, Ledger, Measurement, Places, Run
 from den.ledger.settings import key_of
 from reports import accepted_results
 
@@ -94,7 +94,7 @@ def _matching(cells: Sequence[Cell], ids: Ids, ledger: Ledger) -> Ids:
     matching = {}
     for cell in cells:
         for entry in ledger.entries(id=ids[cell.title]) if cell.title in ids else ():
-            if entry.key == key_of(settings_of(cell), entry.data):
+            if _is_of(cell, entry):
                 matching[cell.title] = entry.id
     return matching
 
@@ -104,13 +104,17 @@ def _kept(suite: str, cells: Sequence[Cell], ids: Ids) -> dict[str, Measurement]
 
     Raises SettingsError if the suite has no accepted results.
     """
-    accepted = {result.title: result.measurement for result in accepted_results.results(suite)}
-    lacking = [cell for cell in cells if cell.title in accepted.keys() - ids.keys()]
+    lacking = {cell.title: cell for cell in cells if cell.title not in ids}
     return {
-        cell.title: accepted[cell.title]
-        for cell in lacking
-        if accepted[cell.title].key == key_of(settings_of(cell), accepted[cell.title].data)
+        result.title: result.measurement
+        for result in accepted_results.results(suite)
+        if result.title in lacking and _is_of(lacking[result.title], result.measurement)
     }
+
+
+def _is_of(cell: Cell, measured: Entry | Measurement) -> bool:
+    """Return whether a measurement has the present settings of a cell, on whatever data."""
+    return measured.key == key_of(settings_of(cell), measured.data)
 
 
 def _refuse_repeated(run: Run) -> None:

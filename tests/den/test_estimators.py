@@ -35,7 +35,7 @@ EXPECTED_FAILURES = {
     "check_supervised_y_2d": "a column of labels is refused, not flattened under a warning",
 }
 OF_PROCESSORS = {
-    "check_methods_sample_order_invariance": "without AVX-512 the last bit of a float32 score depends on its row"
+    "check_methods_sample_order_invariance": "on some processors the last bit of a float32 score depends on its row"
 }
 pytestmark = pytest.mark.filterwarnings("ignore::den.GrowthWarning")
 OF_QUIRKS = {"check_estimators_pickle": "pickle cannot name a class of departures that is made on request; save can"}
