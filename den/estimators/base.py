@@ -224,7 +224,7 @@ class Estimator:
             after = learned.begin(self.kind, settings, x, names) if before is None else deepcopy(before)
             after.learn(x, column, present, self._announce)
         self._learned = after
-        reports.warn_of_growth(after.reports, getattr(self, "units_per_expansion", None))
+        reports.warn_of_growth(after.reports, getattr(self, "units_per_expansion", None), len(self.convolutions))
         return self
 
     def _refuse_further(self, before: Learned, settings: Settings) -> None:

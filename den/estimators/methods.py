@@ -91,6 +91,7 @@ class DEN(Estimator):
     loss_threshold: float = 0.0
     drift_threshold: float = 0.1
     units_per_expansion: int = 10
+    channels_per_expansion: int | None = None
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

@@ -5,7 +5,7 @@ Equation and algorithm numbers are the paper's. docs/algorithm.md holds what was
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, replace
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat
@@ -15,7 +15,7 @@ from den import config, measures
 from den.certificates import Scale, Solution, scale_of, solve
 from den.memory import WORD, Kept, of_layers
 from den.methods.base import Measure, Measures, Method, Problem, Stage, State, pack, sizes_and_costs, unpack
-from den.methods.reporting import by_layer, report, residual
+from den.methods.reporting import by_layer, relative_change, report, residual
 from den.networks.expandable import Expandable, Grown, drop_unused
 from den.networks.forms import Convolution
 from den.networks.layers import Chain, Layer, fresh, newer, to, unit_drift
@@ -44,6 +44,8 @@ class Params(config.Params):
     "sigma: split each old unit that moved further."
     units_per_expansion: int = Field(10, gt=0, le=10_000)
     "k: new units per hidden layer."
+    channels_per_expansion: Annotated[int | None, Field(gt=0, le=10_000), config.AsBefore(None)] = None
+    "k of convolutions; null: as of the other layers."
 
 
 class Den(Method):
@@ -169,7 +171,12 @@ class Den(Method):
 
     def extension(self, generator: Generator) -> Chain[Grown]:
         """Return the network with k new units per hidden layer; only the new parameters learn."""
-        return self.network.extension(self.head, self.params.units_per_expansion, self.problem.network, generator)
+        return self.network.extension(self.head, self.new_units(), self.problem.network, generator)
+
+    def new_units(self) -> list[int]:
+        """Return k of each hidden layer."""
+        k, channels = self.params.units_per_expansion, self.params.channels_per_expansion
+        return [(channels or k) if isinstance(layer.form, Convolution) else k for layer in self.network.hidden]
 
     def expansion(self, grown: Chain[Grown]) -> list[Penalty]:
         """Return the penalties of Eq. 5."""
@@ -291,8 +298,3 @@ class Den(Method):
         self.before, self.head = unpack("before", state.tensors), unpack("head", state.tensors)[0]
         self.loss, self.scale = state.values["loss"], Scale(state.values.get("scale", 0.0))
         self.peak = Kept(*state.values.get("peak", ()))
-
-
-def relative_change(before: Tensor, after: Tensor) -> float:
-    """Return the root mean square of the change, relative to that of `before`."""
-    return ((after - before).square().mean() / before.square().mean()).sqrt().item()

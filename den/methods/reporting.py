@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from den import measures
 from den.certificates import Scale, Solution, scale_of, solve
@@ -58,3 +58,8 @@ def residual(measure: str, scale: Scale, solution: Solution) -> Measures:
 def by_layer(measure: str, values: Iterable[float], first: int = 1) -> Measures:
     """Return one measure per layer. first: the number of the first layer."""
     return [Measure(measure, value, layer) for layer, value in enumerate(values, start=first)]
+
+
+def relative_change(before: Tensor, after: Tensor) -> float:
+    """Return the root mean square of the change, relative to that of `before`."""
+    return ((after - before).square().mean() / before.square().mean()).sqrt().item()

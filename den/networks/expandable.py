@@ -102,13 +102,14 @@ class Expandable:
             layer.weight[units[:, None], inputs] = trained.weight
             layer.bias[units] = trained.bias
 
-    def extension(self, head: Layer, units: int, network: Network, generator: Generator) -> Chain[Grown]:
-        """Return the network with `head` and with `units` new units per hidden layer; old parameters are frozen."""
-        layers, added = [], 0
-        for layer in self.hidden:
-            layers.append(extend(layer, units, added, network, generator))
-            added = units
-        return Chain(layers, extend(head, 0, added, network, generator))
+    def extension(self, head: Layer, units: Sequence[int], network: Network, generator: Generator) -> Chain[Grown]:
+        """Return the network with `head` and with new units; old parameters are frozen.
+
+        units: the number of new units, one per hidden layer.
+        """
+        counts = zip(self.hidden, units, (0, *units), strict=False)
+        layers = [extend(layer, new, below, network, generator) for layer, new, below in counts]
+        return Chain(layers, extend(head, 0, units[-1], network, generator))
 
     def grow(self, extension: Chain[Grown]) -> Layer:
         """Append the new units of a trained extension to the hidden layers; return the head that reads them."""

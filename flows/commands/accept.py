@@ -138,7 +138,8 @@ def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, kept: Mapping[str
     else:
         return
     raise SettingsError(
-        f"run {run.id} {problem}; `{_command(run.suite)}` measures them, --partial accepts the run without them"
+        f"run {run.id} {problem}; `{_command(run.suite)}` measures them, --add keeps those accepted before, "
+        "--partial accepts the run without them"
     )
 
 

@@ -27,7 +27,7 @@ def test_den_constant_has_the_papers_capacity(units: int, expected: int, capacit
     network.stamp(random_layers(128, 1)[0])
     for _ in range(9):
         head = random_layers(network.widths[-1], 1)[0]
-        network.stamp(network.grow(network.extension(head, units, Network(), Generator().manual_seed(0))))
+        network.stamp(network.grow(network.extension(head, (units, units), Network(), Generator().manual_seed(0))))
     found = {m.measure: m.value for m in sizes_and_costs(PAPER, network.hidden, network.heads, 1)}
     assert found["weights"] == expected
     assert found["capacity"] == pytest.approx(capacity, abs=5e-4)

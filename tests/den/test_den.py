@@ -212,6 +212,15 @@ def test_units_that_group_sparsity_silences_are_dropped(source: Source) -> None:
     assert method.network.widths == base(source)
 
 
+@pytest.mark.parametrize(("channels", "added"), [({}, [3, 3, 3]), ({"channels_per_expansion": 1}, [1, 1, 3])])
+def test_convolutions_may_have_a_k_of_their_own(channels: dict[str, int], added: list[int]) -> None:
+    params = {"units_per_expansion": 3, **channels}
+    method, _ = learn("den_constant", images(), network=CONVOLUTIONAL, training=SHORT, params=params)
+    assert isinstance(method, Den)
+    first, second, _ = method.network.stamps
+    assert [after - before for before, after in zip(first, second, strict=True)] == added
+
+
 # Algorithm 4
 
 

@@ -357,6 +357,13 @@ def test_growth_without_an_end_is_warned_of(growth: dict[str, Any], message: str
     reports.warn_of_growth([REPORT, growing, growing], None)
 
 
+def test_k_of_convolutions_does_not_hide_the_growth_of_the_layers_above() -> None:
+    growing = replace(REPORT, new_units=(1, 3), stages=("dynamic expansion",))
+    reports.warn_of_growth([REPORT, growing, growing], 3)
+    with pytest.warns(den.GrowthWarning, match="all 3 new units"):
+        reports.warn_of_growth([REPORT, growing, growing], 3, convolutions=1)
+
+
 def test_importing_den_loads_neither_torch_nor_numpy() -> None:
     code = "import sys, den; assert 'DEN' in dir(den); sys.exit(int('torch' in sys.modules or 'numpy' in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

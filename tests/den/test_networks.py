@@ -43,8 +43,8 @@ def network(forms: Forms) -> Expandable:
     return known
 
 
-def extension(network: Expandable, generator: Generator, units: int = 3) -> Chain[Grown]:
-    return network.extension(random_layers(WIDTHS[-1], 1)[0], units, Network(), generator)
+def extension(network: Expandable, generator: Generator, *units: int) -> Chain[Grown]:
+    return network.extension(random_layers(WIDTHS[-1], 1)[0], units or (3, 3, 3), Network(), generator)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,14 @@ def test_growth_keeps_old_answers(network: Expandable, x: Tensor, generator: Gen
     assert torch.equal(network.slice(0)(x), before)
 
 
+def test_each_layer_grows_by_its_own_number_of_units(network: Expandable, x: Tensor, generator: Generator) -> None:
+    before = network.slice(0)(x)
+    head = network.grow(extension(network, generator, 1, 4, 2))
+    assert network.widths == (WIDTHS[1] + 1, WIDTHS[2] + 4, WIDTHS[3] + 2)
+    assert head.inputs == network.widths[-1]
+    assert torch.equal(network.slice(0)(x), before)
+
+
 def test_grown_network_answers_as_the_extension_did(network: Expandable, x: Tensor, generator: Generator) -> None:
     grown = extension(network, generator)
     before = grown(x)
@@ -124,7 +132,7 @@ def test_only_newcomers_of_an_extension_learn(network: Expandable, generator: Ge
 
 
 def test_units_that_read_only_dropped_units_are_dropped_too(network: Expandable, generator: Generator) -> None:
-    grown = extension(network, generator, 1)
+    grown = extension(network, generator, 1, 1, 1)
     first, second, third = grown.hidden
     first.incoming.zero_()
     second.incoming[:, : WIDTHS[1]] = 0

@@ -79,7 +79,7 @@ def within(values: Tensor, reads: int) -> bool:
 
 def test_new_units_and_what_reads_them_are_drawn_with_the_limit_of_the_grown_layer() -> None:
     *hidden, head = random_layers(20, 30, 10, 2)
-    grown = Expandable(hidden).extension(head, 40, TORCH, Generator().manual_seed(0))
+    grown = Expandable(hidden).extension(head, (40, 40), TORCH, Generator().manual_seed(0))
     for layer, reads in zip(grown.layers, (20, 30 + 40, 10 + 40), strict=True):
         assert all(within(tensor, reads) for tensor in layer.parameters() if tensor.numel())
     assert len(grown.hidden[1].bias) == 40

@@ -204,7 +204,8 @@ def test_drift_without_bias_does_not_see_it() -> None:
 
 def test_the_least_drifted_split_and_no_more_than_k() -> None:
     method = after_first("least_drifted_split", units_per_expansion=2, drift_threshold=0.2)
-    assert [units.tolist() for units in method.to_split([torch.tensor([0.9, 0.1, 0.3, 0.5])])] == [[2, 3]]
+    moved = [torch.tensor([0.9, 0.1, 0.3, 0.5]), torch.tensor([0.1, 0.7])]
+    assert [units.tolist() for units in method.to_split(moved)] == [[2, 3], [1]]
 
 
 def splitting(*names: str) -> tuple[Den, list[Layer], list[torch.Tensor]]:

@@ -45,9 +45,8 @@ class LeastDriftedSplit(Den):
     """At most k units of a layer split: of those beyond the threshold, the ones that moved least."""
 
     def to_split(self, rho: Sequence[Tensor]) -> list[Tensor]:
-        beyond = zip(super().to_split(rho), rho, strict=True)
-        most = self.params.units_per_expansion
-        return [units[moved[units].argsort()[:most]].sort().values for units, moved in beyond]
+        beyond = zip(super().to_split(rho), rho, self.new_units(), strict=True)
+        return [units[moved[units].argsort()[:most]].sort().values for units, moved, most in beyond]
 
 
 class DoubledEdges(Den):
