@@ -1,4 +1,4 @@
-"""Accepted results: tables and measurements in git, one folder per suite. Reading them needs neither data nor a GPU."""
+"""Accepted results: measurements in git, one folder per suite. Reading them needs neither data nor a GPU."""
 
 import json
 import logging
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 ACCEPTED = Path("reports/accepted")
 MEASUREMENTS = "measurements.xz"  # an export that `den ledger import` takes
 METRICS = "metrics.json"
-COMPRESSED = ("scores", "measures")
 
 
 def suites() -> list[str]:
@@ -33,8 +32,8 @@ def suites() -> list[str]:
 
 
 def read_tables(suite: str) -> Tables:
-    """Return a suite's accepted tables. Raises SettingsError if there are none."""
-    return tables.read(_folder(suite))
+    """Return the tables of a suite's accepted results. Raises as `results` does."""
+    return tables.collect(results(suite), suite)
 
 
 def results(suite: str) -> list[CellResult]:
@@ -76,7 +75,8 @@ def find(prefix: str) -> list[tuple[str, Measurement]]:
 def write(accepted: Iterable[CellResult], suite: str) -> Path:
     """Write a suite's accepted folder, completely or not at all; return it.
 
-    It holds tables and measurements, and for `dvc metrics` and `dvc plots` the means and each stream's curves.
+    It holds the measurements, a table of their cells, and for `dvc metrics` and `dvc plots` the means and each
+    stream's curves.
     """
     accepted = [replace(result, how="accepted") for result in accepted]
     folder = ACCEPTED / paths.part(suite)
@@ -117,7 +117,7 @@ def _folder(suite: str) -> Path:
 
 
 def _fill(folder: Path, accepted: Sequence[CellResult], collected: Tables) -> None:
-    tables.write(collected, folder, COMPRESSED)
+    tables.write_one(collected.cells, folder, "cells")
     files.write(folder / METRICS, json.dumps(metrics(collected), indent=1) + "\n")
     for results in collected.per_stream:
         curves = _curves(results).to_csv(index=False, lineterminator="\n")

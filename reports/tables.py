@@ -1,7 +1,6 @@
 """The three tidy tables that every published figure and table is drawn from."""
 
-import lzma
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -114,24 +113,19 @@ def collect(
     return Tables(**frames, floors=floors or {})
 
 
-def write(tables: Tables, folder: Path, compressed: Collection[str] = ()) -> None:
-    """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit.
-
-    compressed: names of tables that are written as .csv.xz, the same bytes each time.
-    """
+def write(tables: Tables, folder: Path) -> None:
+    """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit."""
     for name in COLUMNS:
-        plain, packed = _forms(folder, name)
-        text = getattr(tables, name).to_csv(index=False, lineterminator="\n")
-        if name in compressed:
-            files.write(packed, lzma.compress(text.encode(), preset=lzma.PRESET_DEFAULT | lzma.PRESET_EXTREME))
-            plain.unlink(missing_ok=True)
-        else:
-            files.write(plain, text)
-            packed.unlink(missing_ok=True)
+        write_one(getattr(tables, name), folder, name)
+
+
+def write_one(table: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write one of the tables into `folder`: scores, cells or measures; the same bytes each time."""
+    files.write(_path(folder, name), table.to_csv(index=False, lineterminator="\n"))
 
 
 def read(folder: Path) -> Tables:
-    """Return the tables of a folder, compressed or not."""
+    """Return the tables of a folder."""
     return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
@@ -140,9 +134,7 @@ def read_one(folder: Path, name: str) -> pd.DataFrame:
 
     Raises FileNotFoundError for a missing one, SettingsError for a damaged one or one of another format.
     """
-    columns = COLUMNS[name]
-    plain, packed = _forms(folder, name)
-    path = packed if packed.exists() and not plain.exists() else plain
+    columns, path = COLUMNS[name], _path(folder, name)
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; write the tables with `den report` or `den accept`")
     try:
@@ -150,14 +142,13 @@ def read_one(folder: Path, name: str) -> pd.DataFrame:
         if list(frame.columns) != list(columns):
             raise ValueError(f"it has columns {', '.join(frame.columns)}; they must be {', '.join(columns)}")
         return frame.astype(dict(columns))
-    except (lzma.LZMAError, EOFError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path} is damaged: {reason}; restore it from git, or write it again") from None
 
 
-def _forms(folder: Path, name: str) -> tuple[Path, Path]:
-    """Return the two paths of a table, plain and compressed."""
-    return folder / f"{name}.csv", folder / f"{name}.csv.xz"
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.csv"
 
 
 def _frame(suite: str, rows: Iterable[dict[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:

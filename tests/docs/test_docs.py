@@ -23,7 +23,7 @@ from den.methods import METHODS
 from den.params_file import File
 from docs import reference
 from flows.cli import main
-from reports import tables
+from reports import accepted_results, tables
 
 WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "reference"]
 OF_EXAMPLES = ("yours.py", "averaged.py")
@@ -175,13 +175,14 @@ def test_the_notebook_of_the_how_to_scores_what_it_learned(capsys: pytest.Captur
     assert score > 0.8 and 1 <= capacity < 2
 
 
-def test_the_figure_of_the_how_to_is_drawn() -> None:
+def test_the_figure_of_the_how_to_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     (figure,) = code(ROOT / "docs/how-to/figure.md", "python")
     namespace: dict[str, object] = {}
     exec(figure, namespace)
     draw = namespace["draw"]
     assert callable(draw)
-    accepted = tables.read(ROOT / "reports/accepted/mnist-variation")
+    accepted = accepted_results.read_tables("mnist-variation")
     assert draw(accepted.of()).axes[0].lines
     whole = tables.collect(results("blobs", 1, ("l2",), 3), "smoke").of()
     assert draw(whole) is not None

@@ -32,7 +32,7 @@ from reports.accepted_results import ACCEPTED, MEASUREMENTS
 
 FORMER = "77d068f628910ddf6b009da32142ff7a200e00c1"  # the last commit with the records of version 0.5.0 in results/
 RECORDS = 463
-BUDGET = 2_000_000  # bytes, of measurements and of everything else, of all suites
+BUDGET = 2_000_000  # bytes, of the measurements of all suites; everything else may take a quarter of it
 HERE = sorted(path.parent.name for path in (ROOT / ACCEPTED).glob("*/cells.csv"))
 
 
@@ -53,7 +53,7 @@ def test_the_accepted_results_are_small(of_former_version: bool, budget: int) ->
     sizes = {path: path.stat().st_size for path in chosen}
     measurements = sum(size for path, size in sizes.items() if path.name == MEASUREMENTS)
     assert 0 < measurements <= budget
-    assert 0 < sum(sizes.values()) - measurements <= budget
+    assert 0 < sum(sizes.values()) - measurements <= budget // 4
 
 
 @pytest.mark.parametrize("suite", HERE)
@@ -65,8 +65,9 @@ def test_later_settings_rename_no_accepted_cell(suite: str, published: None) -> 
 
 
 @pytest.mark.parametrize("suite", [pytest.param(name, marks=[pytest.mark.slow] * (name != "quick")) for name in HERE])
-def test_accepted_tables_are_those_of_the_accepted_measurements(suite: str, published: None) -> None:
-    assert_same(accepted_results.read_tables(suite), tables.collect(accepted_results.results(suite), suite))
+def test_the_table_of_cells_is_that_of_the_accepted_measurements(suite: str, published: None) -> None:
+    written, collected = tables.read_one(ACCEPTED / suite, "cells"), accepted_results.read_tables(suite).cells
+    pd.testing.assert_frame_equal(written, collected, check_exact=True)
 
 
 @pytest.mark.slow
@@ -122,7 +123,8 @@ def test_what_is_written_comes_back(here: Path) -> None:
     assert sorted((one.title, one.measurement.id) for one in back) == sorted(
         (one.title, one.measurement.id) for one in grid
     )
-    assert_same(accepted_results.read_tables("quick"), tables.collect(back, "quick"))
+    accepted = [replace(one, how="accepted") for one in grid]
+    assert_same(accepted_results.read_tables("quick"), tables.collect(accepted, "quick"))
     files = contents(folder)
     assert contents(accepted_results.write(reversed(grid), "quick")) == files
 
@@ -177,7 +179,7 @@ def test_a_damaged_archive_is_named(
 
 
 def test_a_damaged_table_is_named(here: Path) -> None:
-    path = accepted_results.write([result("blobs", "den", 1, tasks=2)], "tiny") / "scores.csv.xz"
+    path = accepted_results.write([result("blobs", "den", 1, tasks=2)], "tiny") / "cells.csv"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match=f"{path} is damaged"):
         accepted_results.read_tables("tiny")

@@ -97,7 +97,7 @@ def test_a_run_without_all_cells_is_accepted_only_in_part(suite: tuple[Cell, ...
         assert len(answer.stderr.splitlines()) == 1
         assert not Path("reports").exists()
     assert CliRunner().invoke(main, ["accept", "--suite", "tiny", "--partial"]).exit_code == 0
-    assert set(tables.read(Path("reports/accepted/tiny")).cells["method"]) == {"finetune"}
+    assert set(tables.read_one(Path("reports/accepted/tiny"), "cells")["method"]) == {"finetune"}
 
 
 def test_the_accepted_report_needs_neither_measurements_nor_data(suite: tuple[Cell, ...]) -> None:

@@ -110,7 +110,7 @@ def test_prepared_data_that_is_damaged_is_named(name: str, tmp_path: Path) -> No
     assert key_of(cell(), places) == key
 
 
-@pytest.mark.parametrize("name", ["cells.csv", "scores.csv.xz", "measures.csv.xz", "measurements.xz"])
+@pytest.mark.parametrize("name", ["cells.csv", "measurements.xz"])
 def test_accepted_results_that_are_damaged_are_named(name: str, here: Path) -> None:
     folder = Path("reports/accepted/smoke")
     shutil.copytree(ROOT / folder, folder)

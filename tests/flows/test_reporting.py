@@ -9,7 +9,7 @@ from projects import ROOT
 
 from flows.commands import row_text
 from flows.pipeline import reporting
-from reports import tables
+from reports import accepted_results
 from reports.tables import COLUMNS
 
 
@@ -33,7 +33,7 @@ def test_json_keeps_every_bit_that_csv_keeps() -> None:
 
 
 def test_json_has_no_nan(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = tables.read(ROOT / "reports/accepted/smoke")
+    known = accepted_results.read_tables("smoke")
     known.scores.loc[0, "value"] = float("nan")
     monkeypatch.setattr(reporting.accepted_results, "read_tables", lambda suite: known)
 
