@@ -195,9 +195,11 @@ def _attempt(cell: Cell, places: Places, order: Order, executor: Executor) -> Wo
         end = addresses.without_secrets(f"{type(error).__name__}: {error}")
     else:
         end = worked
-    watcher = run_context.current().watcher
+    context = run_context.current()
+    if context.interrupted:  # the cell did not fail: its worker was killed
+        return end
     if isinstance(end, str):
-        watcher.ended(cell, end)
+        context.watcher.ended(cell, end)
     else:
-        watcher.ended(cell, reused=None if end.measured else end.measurement)
+        context.watcher.ended(cell, reused=None if end.measured else end.measurement)
     return end

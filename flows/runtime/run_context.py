@@ -18,11 +18,12 @@ from flows.runtime.progress import Watcher
 
 @dataclass
 class RunContext:
-    """The watcher of a run, its workers, and the ids of its task runs."""
+    """The watcher of a run, its workers, the ids of its task runs, and whether the run was interrupted."""
 
     watcher: Watcher = field(default_factory=Watcher)
     workers: set[Worker] = field(default_factory=set)
     task_runs: list[UUID] = field(default_factory=list)
+    interrupted: bool = False
 
     @contextmanager
     def at_work(self, worker: Worker) -> Iterator[None]:
@@ -39,6 +40,7 @@ class RunContext:
         try:
             yield
         except BaseException:
+            self.interrupted = True
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in tuple(self.workers):
                 worker.kill()
