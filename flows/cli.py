@@ -35,7 +35,7 @@ for command in (run, search, prepare, ledger_commands):
 
 @main.command()
 @SUITE(help="Only the cells of this suite; by default those of all suites.")
-@click.option("--accepted", is_flag=True, help="Read only the accepted tables; needs neither measurements nor data.")
+@click.option("--accepted", is_flag=True, help="Read only the accepted results; needs no ledger and no data.")
 @FORMAT()
 def results(suite: str | None, accepted: bool, form: str) -> None:
     """Print the newest scores, one per row: suite, stream, method, seed, after_task, task, score, value."""
@@ -49,7 +49,7 @@ def results(suite: str | None, accepted: bool, form: str) -> None:
 @click.option(
     "--run", "run_id", metavar="ID", help="Report on this run; by default on the newest measurement of each cell."
 )
-@click.option("--accepted", is_flag=True, help="Read only the accepted tables; needs neither measurements nor data.")
+@click.option("--accepted", is_flag=True, help="Read only the accepted results; needs no ledger and no data.")
 def report(suite: str, run_id: str | None, accepted: bool) -> None:
     """Write tables, figures and one HTML page to reports/out/."""
     from flows.commands.report import write_report
@@ -83,7 +83,7 @@ def site(out: Path) -> None:
     "--against", metavar="NAME", default="", help="The method to compare with; by default DEN, DEN+, or the best.",
     shell_complete=completion.methods,
 )  # fmt: skip
-@click.option("--accepted", is_flag=True, help="Read only the accepted tables.")
+@click.option("--accepted", is_flag=True, help="Read only the accepted results.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "csv", "latex"]), default="table", show_default=True
 )

@@ -45,8 +45,8 @@ def results(suite: str) -> list[CellResult]:
     path = folder / MEASUREMENTS
     lines = {sealed.identifier(line): line for line in unarchived(path)}
     cells = tables.read_one(folder, "cells")
-    if missing := sorted(set(cells["measurement"]) - lines.keys()):
-        raise LedgerError(f"{path} lacks measurement {missing[0]}, which cells.csv names; restore {folder} from git")
+    if differing := sorted(set(cells["measurement"]) ^ lines.keys()):
+        raise LedgerError(f"only one of {path} and cells.csv has {differing[0]}; restore {folder} from git")
     return [
         CellResult(str(name), _read(path, lines[id]), "accepted")
         for name, id in zip(cells["method"], cells["measurement"], strict=True)

@@ -114,7 +114,7 @@ def collect(
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write scores.csv, cells.csv and measures.csv into `folder`; `read` gives the same tables back, bit for bit."""
+    """Write scores.csv, cells.csv and measures.csv into `folder`; `read_one` gives each back, bit for bit."""
     for name in COLUMNS:
         write_one(getattr(tables, name), folder, name)
 
@@ -122,11 +122,6 @@ def write(tables: Tables, folder: Path) -> None:
 def write_one(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write one of the tables into `folder`: scores, cells or measures; the same bytes each time."""
     files.write(_path(folder, name), table.to_csv(index=False, lineterminator="\n"))
-
-
-def read(folder: Path) -> Tables:
-    """Return the tables of a folder."""
-    return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
 def read_one(folder: Path, name: str) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from den.estimators.reports import TaskReport
 from den.estimators.torch_state import torch_for
 from den.harness import Step
 from den.methods.base import Method
+from den.methods.den import Den
 
 
 @dataclass(eq=False, repr=False)
@@ -224,7 +225,7 @@ class Estimator:
             after = learned.begin(self.kind, settings, x, names) if before is None else deepcopy(before)
             after.learn(x, column, present, self._announce)
         self._learned = after
-        reports.warn_of_growth(after.reports, getattr(self, "units_per_expansion", None), len(self.convolutions))
+        reports.warn_of_growth(after.reports, after.method.new_units() if isinstance(after.method, Den) else ())
         return self
 
     def _refuse_further(self, before: Learned, settings: Settings) -> None:

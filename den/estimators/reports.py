@@ -75,18 +75,18 @@ def report_of(task: int, classes: Sequence[Any], examples: int, rows: Sequence[R
     )
 
 
-def warn_of_growth(reports: Sequence[TaskReport], limit: int | None, convolutions: int = 0) -> None:
+def warn_of_growth(reports: Sequence[TaskReport], limits: Sequence[int]) -> None:
     """Warn if the network grew as far as it may in every task after the first, of three tasks or more.
 
-    limit: the new units per task and layer above the convolutions; None for a method that does not grow.
-    convolutions: their number.
+    limits: the new units per task of each hidden layer; empty for a method that does not grow.
     """
     later = reports[1:]
-    if limit is None or len(later) < 2:
+    if not limits or len(later) < 2:
         return
     last = later[-1]
-    if all(measures.EXPANSION in report.stages and min(report.new_units[convolutions:]) >= limit for report in later):
-        message = f"raise group_sparsity, or loss_threshold: every task kept all {limit} new units of each layer"
+    if all(measures.EXPANSION in report.stages and report.new_units == tuple(limits) for report in later):
+        offered = " or ".join(map(str, sorted(set(limits))))
+        message = f"raise group_sparsity, or loss_threshold: every task kept all {offered} new units of each layer"
     elif all(sum(report.split_units) > HALF * sum(report.units) for report in later):
         message = "raise drift, or drift_threshold: every task split more than half of the units"
     else:

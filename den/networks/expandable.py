@@ -107,7 +107,7 @@ class Expandable:
 
         units: the number of new units, one per hidden layer.
         """
-        counts = zip(self.hidden, units, (0, *units), strict=False)
+        counts = zip(self.hidden, units, (0, *units[:-1]), strict=True)
         layers = [extend(layer, new, below, network, generator) for layer, new, below in counts]
         return Chain(layers, extend(head, 0, units[-1], network, generator))
 

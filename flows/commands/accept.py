@@ -32,7 +32,7 @@ def accept_run(suite: str, run_id: str | None, partial: bool, add: bool, places:
     _refuse_repeated(run)
     ids = _matching(cells, _ids_of(run, ledger), ledger)
     kept = _kept(suite, cells, ids) if add else {}
-    _refuse_missing(run, cells, ids, kept, partial)
+    _refuse_missing(run, cells, ids, kept, partial, add)
     measured = {title: ledger.load(id) for title, id in ids.items()} | kept
     results = [CellResult(cell.name, measured[cell.title]) for cell in cells if cell.title in measured]
     _refuse_mixed(run, results)
@@ -125,7 +125,9 @@ def _refuse_repeated(run: Run) -> None:
         raise SettingsError(f"run {run.id} has {_list(repeated)} more than once; choose another run with --run")
 
 
-def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, kept: Mapping[str, Measurement], partial: bool) -> None:
+def _refuse_missing(
+    run: Run, cells: Sequence[Cell], ids: Ids, kept: Mapping[str, Measurement], partial: bool, add: bool
+) -> None:
     missing = [cell.title for cell in cells if cell.title not in ids.keys() | kept.keys()]
     if not ids:
         raise SettingsError(f"run {run.id} has no cell of suite {run.suite} with the settings of params.yaml")
@@ -133,14 +135,13 @@ def _refuse_missing(run: Run, cells: Sequence[Cell], ids: Ids, kept: Mapping[str
         return
     if missing:
         problem = f"lacks {_list(missing)}, or has them with other settings than params.yaml"
+        hint = "" if add else "--add keeps those accepted before, "
     elif not run.whole:
-        problem = "is incomplete: it was stopped, or some of its cells failed"
+        problem, hint = "is incomplete: it was stopped, or some of its cells failed", ""
     else:
         return
-    raise SettingsError(
-        f"run {run.id} {problem}; `{_command(run.suite)}` measures them, --add keeps those accepted before, "
-        "--partial accepts the run without them"
-    )
+    measure = f"`{_command(run.suite)}` measures what is missing"
+    raise SettingsError(f"run {run.id} {problem}; {measure}, {hint}--partial accepts the run as it is")
 
 
 def _refuse_mixed(run: Run, results: Sequence[CellResult]) -> None:

@@ -46,12 +46,12 @@ def refresh(suite: str, run: str | None) -> Path:
 
 
 def redraw(suite: str) -> Path:
-    """Write the report of a suite's accepted tables, without measurements or data; return its folder."""
+    """Write the report of a suite's accepted results, without ledger or data; return its folder."""
     return _draw(suite, accepted_results.read_tables(suite), {}, f"den report --accepted --suite {suite}")
 
 
 def scores(suite: str | None, accepted: bool) -> pd.DataFrame:
-    """Return the tidy scores of a suite, or of all; accepted: from the accepted tables."""
+    """Return the tidy scores of a suite, or of all; accepted: from the accepted results."""
     if accepted:
         names = [suite] if suite else accepted_results.suites()
         frames = [accepted_results.read_tables(name).scores for name in names]

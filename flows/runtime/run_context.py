@@ -36,7 +36,8 @@ class RunContext:
 
     @contextmanager
     def killing_workers(self, pool: ThreadPoolExecutor) -> Iterator[None]:
-        """If the code inside is interrupted, start no other cell of the pool and kill all workers."""
+        """If the code inside is interrupted or fails, start no other cell of the pool and kill all workers."""
+        self.interrupted = False
         try:
             yield
         except BaseException:

@@ -18,7 +18,8 @@ from reports.text_tables import Table, Topic, change, compact, number, of_scores
 
 GROWTH = (
     "Units by task learned, or by several tasks together: those kept of what the expansion offered "
-    "(units_per_expansion in a cell’s settings), those split, those added by both together, and all units after it"
+    "(units_per_expansion and channels_per_expansion in a cell’s settings), those split, those added by both together, "
+    "and all units after it"
 )
 UNSELECTIVE = ("finetune", "dnn_l1")
 

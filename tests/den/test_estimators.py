@@ -351,17 +351,19 @@ REPORT = TaskReport(1, (0, 1), 9, ("train",), 0.1, 9, 0.1, 0.1, (8, 6), 1.0)
 def test_growth_without_an_end_is_warned_of(growth: dict[str, Any], message: str) -> None:
     growing = replace(REPORT, **growth)
     with pytest.warns(den.GrowthWarning, match=message):
-        reports.warn_of_growth([REPORT, growing, growing], 3)
-    reports.warn_of_growth([REPORT, growing], 3)
-    reports.warn_of_growth([REPORT, growing, REPORT], 3)
-    reports.warn_of_growth([REPORT, growing, growing], None)
+        reports.warn_of_growth([REPORT, growing, growing], (3, 3))
+    reports.warn_of_growth([REPORT, growing], (3, 3))
+    reports.warn_of_growth([REPORT, growing, REPORT], (3, 3))
+    reports.warn_of_growth([REPORT, growing, growing], ())
 
 
-def test_k_of_convolutions_does_not_hide_the_growth_of_the_layers_above() -> None:
-    growing = replace(REPORT, new_units=(1, 3), stages=("dynamic expansion",))
-    reports.warn_of_growth([REPORT, growing, growing], 3)
-    with pytest.warns(den.GrowthWarning, match="all 3 new units"):
-        reports.warn_of_growth([REPORT, growing, growing], 3, convolutions=1)
+def test_growth_is_compared_with_the_k_of_each_layer() -> None:
+    x, y = np.random.default_rng(0).normal(size=(40, 3, 8, 8)), np.arange(40) % 2
+    some = {"convolutions": [den.Convolution(channels=4)], "units_per_expansion": 3, "channels_per_expansion": 1}
+    model = small(hidden=(6,), sparsity=0.0, group_sparsity=0.0, drift_threshold=1e3, **some)
+    with pytest.warns(den.GrowthWarning, match="all 1 or 3 new units of each layer"):
+        model.learn(x, y).learn(-x, y).learn(x[::-1].copy(), y)
+    assert [report.new_units for report in model.report_[1:]] == [(1, 3)] * 2
 
 
 def test_importing_den_loads_neither_torch_nor_numpy() -> None:

@@ -2,21 +2,24 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from sites import until
 from small import TRAINING, cell
 
 from den import cells
 from den.cells import Cell
 from den.execution import Execution, execute
-from den.ledger import Asked, Begun, CellResult, Ledger, Order, Places, Run
+from den.ledger import Asked, Begun, CellResult, Ledger, Measurement, Order, Places, Run
 from den.worker import CellFailed
 from flows.executors.cell_flow import Worked
 from flows.pipeline import benchmark
 from flows.pipeline.benchmark import run_cells
 from flows.runtime import run_records
+from flows.runtime.progress import Watcher
+from flows.runtime.run_context import RunContext, entered
 from flows.runtime.run_records import Circumstances
 
 ran: list[str] = []
@@ -171,6 +174,36 @@ def test_another_kind_of_machine_is_another_run(places: Places, monkeypatch: pyt
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     with begun(places) as other:
         assert other.id != start.id
+
+
+class Listening(Watcher):
+    """Keeps why cells ended."""
+
+    def __init__(self) -> None:
+        self.failures: list[str | None] = []
+
+    def ended(self, cell: Cell, failure: str | None = None, reused: Measurement | None = None) -> None:
+        self.failures.append(failure)
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_cell_that_an_interruption_stops_has_not_failed(
+    interrupted: bool, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = RunContext(Listening())
+
+    def die(one: Cell, places: Places, order: Order) -> Worked:
+        until(lambda: context.interrupted == interrupted, 20)
+        raise CellFailed("its process ended with code -9")
+
+    def get_ready() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "_get_ready", get_ready)
+    with entered(context), begun(places) as start, suppress(KeyboardInterrupt):
+        run_cells(CELLS, start, places, die, 2)
+    assert context.watcher.failures == ([] if interrupted else ["its process ended with code -9"] * 3)
 
 
 def test_a_run_of_which_a_cell_failed_is_continued_with_its_finished_stages(

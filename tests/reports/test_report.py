@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, with_more
+from synthetic import ABLATION, DIFFERENCES, METHODS, result, results, tables_in, with_more
 
 from den import measures
 from den.methods.quirks import QUIRKS
@@ -343,7 +343,7 @@ def test_every_file_of_the_report_is_there_and_none_half_written(folder: Path) -
 
 
 def test_the_pages_say_the_same_as_the_tables(folder: Path) -> None:
-    another, mnist = tables.read(folder).per_stream
+    another, mnist = tables_in(folder).per_stream
     advised = {text_tables.cells(stream)["measurement"].iloc[0] for stream in (another, mnist)}
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text().replace("\u00a0", " ")

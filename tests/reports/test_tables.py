@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import LATER_SCORE, METHODS, result, results, with_more, without_values
+from synthetic import LATER_SCORE, METHODS, result, results, tables_in, with_more, without_values
 
 from den import measures, metrics
 from reports import accepted_results, labels, tables, text_tables
@@ -57,7 +57,7 @@ def test_columns_are_those_of_the_contract(grid: tables.Tables) -> None:
 
 def test_tables_come_back_bit_for_bit(grid: tables.Tables, tmp_path: Path) -> None:
     tables.write(grid, tmp_path)
-    back = tables.read(tmp_path)
+    back = tables_in(tmp_path)
     for name in tables.COLUMNS:
         pd.testing.assert_frame_equal(getattr(back, name), getattr(grid, name), check_exact=True)
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in tables.COLUMNS}
@@ -66,7 +66,7 @@ def test_tables_come_back_bit_for_bit(grid: tables.Tables, tmp_path: Path) -> No
 @pytest.mark.parametrize("id", ["0123456789012345", "12e4567890123456", "nan0000000000000"])
 def test_an_id_that_looks_like_a_number_stays_text(id: str, grid: tables.Tables, tmp_path: Path) -> None:
     tables.write(replace(grid, cells=grid.cells.assign(measurement=id)), tmp_path)
-    assert set(tables.read(tmp_path).cells["measurement"]) == {id}
+    assert set(tables_in(tmp_path).cells["measurement"]) == {id}
 
 
 def test_a_variant_is_a_method_of_its_own() -> None:
@@ -81,7 +81,7 @@ def test_a_variant_is_a_method_of_its_own() -> None:
 
 def test_no_results_make_empty_tables_that_come_back(tmp_path: Path) -> None:
     tables.write(tables.collect([], "quick"), tmp_path)
-    assert tables.read(tmp_path).cells.empty
+    assert tables_in(tmp_path).cells.empty
 
 
 def test_the_order_of_results_does_not_matter(grid: tables.Tables) -> None:
@@ -94,10 +94,10 @@ def test_a_table_with_other_columns_is_refused(grid: tables.Tables, tmp_path: Pa
     tables.write(grid, tmp_path)
     (tmp_path / "cells.csv").write_text("method,seed\nden,1\n")
     with pytest.raises(ValueError, match=r"cells\.csv is damaged: it has columns method, seed"):
-        tables.read(tmp_path)
+        tables_in(tmp_path)
     (tmp_path / "cells.csv").unlink()
     with pytest.raises(FileNotFoundError, match="den report"):
-        tables.read(tmp_path)
+        tables_in(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_uncommitted_changes_show_in_the_commit(
     collected = tables.collect([result("blobs", "den", 1, tasks=2, commit=commit, dirty=dirty)], "smoke")
     tables.write(collected, tmp_path)
     assert collected.cells["commit"].fillna("").tolist() == [shown]
-    pd.testing.assert_frame_equal(tables.read(tmp_path).cells, collected.cells)
+    pd.testing.assert_frame_equal(tables_in(tmp_path).cells, collected.cells)
 
 
 def test_matrices_are_those_of_the_measurements(grid: tables.Tables) -> None:
@@ -197,7 +197,7 @@ def test_a_measure_that_is_null_is_left_empty_and_keeps_nothing_else_out(measure
     cells = [without_values(result("blobs", "den", 1, 3), measure), result("blobs", "l2", 1, 3)]
     collected = tables.collect(cells, "smoke")
     tables.write(collected, tmp_path)
-    assert tables.read(tmp_path).cells.equals(collected.cells)
+    assert tables_in(tmp_path).cells.equals(collected.cells)
     blobs = collected.of()
     shown = text_tables.cells(blobs).set_index("method")
     columns = {measures.WEIGHTS: "weights", measures.NONZERO: "non-zero", measures.FLOPS: "FLOPs"}

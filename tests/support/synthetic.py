@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from den import measures
 from den.ledger import CellResult, Columns, Measurement
 from den.ledger.settings import key_of
+from reports.tables import COLUMNS, Tables, read_one
 
 Row = tuple[int, str | None, int | None, str, float]
 ORIGIN: dict[str, Any] = {
@@ -114,6 +116,11 @@ def result(stream: str, method: str, seed: int, tasks: int = 10, **origin: Any) 
 def results(stream: str, seeds: int, methods: tuple[str, ...] = METHODS, tasks: int = 10) -> list[CellResult]:
     """Return the results of a whole grid."""
     return [result(stream, method, seed, tasks) for method in methods for seed in range(1, seeds + 1)]
+
+
+def tables_in(folder: Path) -> Tables:
+    """Return the tables that were written into a folder."""
+    return Tables(**{name: read_one(folder, name) for name in COLUMNS})
 
 
 def with_scores(given: CellResult, change: Callable[[float], float], score: str = "auroc") -> CellResult:
