@@ -39,14 +39,16 @@ def read_tables(suite: str) -> Tables:
 def results(suite: str) -> list[CellResult]:
     """Return a suite's accepted results, in the order of its table of cells.
 
-    Raises SettingsError if there are none, LedgerError for a damaged archive.
+    Raises SettingsError if there are none, LedgerError for a missing or damaged archive.
     """
     folder = _folder(suite)
     path = folder / MEASUREMENTS
+    if not path.exists():
+        raise LedgerError(f"{path} is missing; restore {folder} from git, or write it with `den accept`")
     lines = {sealed.identifier(line): line for line in unarchived(path)}
     cells = tables.read_one(folder, "cells")
     if differing := sorted(set(cells["measurement"]) ^ lines.keys()):
-        raise LedgerError(f"only one of {path} and cells.csv has {differing[0]}; restore {folder} from git")
+        raise LedgerError(f"{path} and cells.csv differ in measurement {differing[0]}; restore {folder} from git")
     return [
         CellResult(str(name), _read(path, lines[id]), "accepted")
         for name, id in zip(cells["method"], cells["measurement"], strict=True)

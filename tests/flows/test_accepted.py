@@ -178,6 +178,14 @@ def test_a_damaged_archive_is_named(
     assert damage is shortened or str(path) in caplog.text
 
 
+def test_a_table_of_cells_without_one_of_them_is_refused(here: Path) -> None:
+    path = accepted_results.write(results("blobs", 1, ("den", "l2"), tasks=2), "tiny") / "cells.csv"
+    *lines, last = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines))
+    with pytest.raises(LedgerError, match=f"differ in measurement {last.split(',')[4]}; restore .* from git"):
+        accepted_results.results("tiny")
+
+
 def test_a_damaged_table_is_named(here: Path) -> None:
     path = accepted_results.write([result("blobs", "den", 1, tasks=2)], "tiny") / "cells.csv"
     path.write_bytes(path.read_bytes()[:-20])

@@ -124,9 +124,9 @@ def test_a_folder_in_the_place_of_a_file_is_named(here: Path) -> None:
     assert "params.yaml: Is a directory; a folder is in the place of a file" in refusal("status")
 
 
-def test_accepted_tables_that_are_not_whole_are_named(here: Path) -> None:
+def test_accepted_results_that_are_not_whole_are_named(here: Path) -> None:
     Path("reports/accepted/tiny").mkdir(parents=True)
-    assert "`den accept`" in refusal("report --accepted --suite tiny")
+    assert "write it with `den accept`" in refusal("report --accepted --suite tiny")
 
 
 def test_a_port_in_use_is_refused_before_mlflow_begins(here: Path) -> None:
