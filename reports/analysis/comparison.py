@@ -116,7 +116,9 @@ def differences_to(results: StreamResults, rival: str, score: str = "") -> dict[
 def note(differences: Mapping[str, Difference]) -> str:
     """Return how sure these differences are."""
     sizes = {method: difference.over.size for method, difference in differences.items()}
-    most = max(sizes.values(), default=0)
+    if not sizes:
+        return "There is no other method to compare with."
+    most = max(sizes.values())
     if most < 2:
         return "One seed is too few to judge differences."
     sentences = [f"Holm’s correction is over {len(sizes)} comparison{'s' * (len(sizes) > 1)}, all of the suite."]

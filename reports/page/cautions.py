@@ -9,6 +9,7 @@ from reports.estimates import mean_of
 from reports.stream_results import StreamResults
 from reports.text_tables import HASH_LETTERS
 
+NEARLY_WHOLE = 0.9  # capacity after the first task; the base network may have a larger output layer than that task
 BAGS_OF_WORDS = "bags of words of Animals with Attributes 1 (lss, phog, rgsift, sift and surf, of 92 images per class)"
 FEATURES = dict.fromkeys(  # of AwA, by the beginning of the data's hash, for each seed from 0
     (
@@ -43,7 +44,7 @@ def _features(data: str) -> str:
 def _cifar100(results: StreamResults) -> list[str]:
     return [
         "The paper’s network is a modified AlexNet: five convolutions of 64, 128, 256, 256 and 128 channels below "
-        f"dense layers of 384, 192 and 100 units. Here it has {_network(results)}.",
+        f"dense layers of 384, 192 and 100 units.{_network(results)}",
         "A task’s ten classes are ten outputs, each class against the task’s other classes; the paper’s axis counts "
         "classes, ten per task.",
     ]
@@ -53,7 +54,7 @@ def _superclass(results: StreamResults) -> list[str]:
     return [
         "The published numbers of DEN, RCL and APD are from one paper by authors of DEN, Yoon et al. 2020, as Liang & "
         "Li 2023 repeat them. Its capacity is final parameters relative to those of the base network, which is LeNet: "
-        f"convolutions of 20 and 50 channels below dense layers of 800 and 500 units. Here it has {_network(results)}.",
+        f"convolutions of 20 and 50 channels below dense layers of 800 and 500 units.{_network(results)}",
         "Its protocol: batches of 100, 20 epochs per task, a learning rate of .001, weight decay of .0001, 20 % of the "
         "training images held out. That is 400 steps per task, 8,000 for twenty; the other papers’ may differ.",
         "A task’s five classes are five logistic outputs, each class against the other classes; the highest output is "
@@ -74,12 +75,16 @@ def _undisclosed(results: StreamResults) -> list[str]:
 
 
 def _network(results: StreamResults) -> str:
-    """Return the hidden layers that most methods have after the first task."""
+    """Return a sentence on the hidden layers of the base network; empty if no method has them after the first task."""
+    first = results.measured(measures.CAPACITY, after_task=1).groupby("method")["value"].min()
     units = results.measured(measures.UNITS, after_task=1)
-    modes = units[units["stage"].isna()].groupby("layer")["value"].agg(lambda widths: widths.mode().iloc[0])
+    of_base = units[units["stage"].isna() & units["method"].isin(first[first > NEARLY_WHOLE].index)]
+    if of_base.empty:
+        return ""
+    modes = of_base.groupby("layer")["value"].agg(lambda widths: widths.mode().iloc[0])
     widths, convolutions = [f"{width:.0f}" for width in modes], results.convolutions
     channels = f"convolutions of {' and '.join(widths[:convolutions])} channels below " if convolutions else ""
-    return f"{channels}dense layers of {' and '.join(widths[convolutions:])} units"
+    return f" Here it has {channels}dense layers of {' and '.join(widths[convolutions:])} units."
 
 
 CAUTIONS: dict[str, tuple[Callable[[StreamResults], list[str]], ...]] = {

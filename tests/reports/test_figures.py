@@ -15,7 +15,7 @@ from projects import ROOT
 from synthetic import ABLATION, LARGE, LATER, METHODS, results
 
 from den import measures, metrics
-from reports import labels, layer_labels, tables, text_tables
+from reports import accepted_results, labels, layer_labels, tables, text_tables
 from reports.accepted_results import ACCEPTED
 from reports.analysis import answers, growth
 from reports.analysis.comparison import against_rival
@@ -233,6 +233,13 @@ def test_what_later_papers_published_stands_beside_the_superclasses() -> None:
 def test_cautions_name_what_to_know_before_comparing(stream: str, phrases: tuple[str, ...]) -> None:
     text = " ".join(cautions_of(large(stream)))
     assert all(phrase in text for phrase in phrases)
+
+
+def test_a_network_that_starts_small_is_not_called_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    small = accepted_results.read_tables("cifar100-superclass").of().among(["den_plus"])
+    assert "Here it has" not in " ".join(cautions_of(small))
+    assert "Here it has convolutions of 20 and 50" in " ".join(cautions_of(large("cifar100_superclass")))
 
 
 def test_features_with_a_known_hash_are_named_and_others_are_looked_up() -> None:

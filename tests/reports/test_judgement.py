@@ -270,6 +270,10 @@ def test_a_comparison_has_a_row_for_each_method_and_no_difference_of_the_rival()
         assert set(table[table["p"] == ""]["method"]) == {"den", labels.MAJORITY}
 
 
+def test_a_single_method_has_nothing_to_be_compared_with() -> None:
+    assert against_rival(blobs(2, "den")).note == "There is no other method to compare with."
+
+
 def test_a_comparison_over_one_seed_has_no_p_and_says_why() -> None:
     comparison = against_rival(blobs(1, "den", "ewc"))
     assert comparison.note == "One seed is too few to judge differences."
