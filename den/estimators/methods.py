@@ -128,7 +128,7 @@ class DNNSelective(DEN):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class DENConstant(DEN):
-    """DEN-Constant: every task adds `units_per_expansion` units to each hidden layer, and keeps them all."""
+    """DEN-Constant: every task adds k units to each hidden layer, and keeps them all."""
 
     kind: ClassVar[type[Method]] = METHODS["den_constant"]
 
