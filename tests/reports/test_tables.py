@@ -63,6 +63,13 @@ def test_tables_come_back_bit_for_bit(grid: tables.Tables, tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in tables.COLUMNS}
 
 
+def test_tables_are_written_in_the_same_bytes_each_time(grid: tables.Tables, tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        tables.write(grid, tmp_path / name)
+    for path in (tmp_path / "once").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
 @pytest.mark.parametrize("id", ["0123456789012345", "12e4567890123456", "nan0000000000000"])
 def test_an_id_that_looks_like_a_number_stays_text(id: str, grid: tables.Tables, tmp_path: Path) -> None:
     tables.write(replace(grid, cells=grid.cells.assign(measurement=id)), tmp_path)
